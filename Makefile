@@ -1,0 +1,64 @@
+# Every recipe says in the sentence behind its name what it is for; `make` alone prints them.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# The first of these that really is a Python from 3.11 to 3.14; say PYTHON=… to choose another.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+BROWSER ?= 1
+JOBS ?= 2
+TESTS ?=
+
+.PHONY: help setup run test check static test-all bench browser lock clean
+
+help: ## list the recipes
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## install everything into .venv from the lock file (quick when nothing changed)
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "no Python from 3.11 to 3.14 was found; install one, or say make setup PYTHON=/path/to/python"; exit 1; }
+	@[ -x $(BIN)/python ] && $(BIN)/python -c '' 2>/dev/null || rm -rf $(VENV)
+	@[ -x $(BIN)/uv ] || [ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) >$(VENV).log 2>&1 \
+		|| { rm -rf $(VENV) $(VENV).log; echo "$(PYTHON) cannot make a virtual environment; install its venv module (on Debian: apt-get install python3-venv)"; exit 1; }
+	@rm -f $(VENV).log
+	@[ -x $(BIN)/uv ] || { sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock >$(VENV)/uv.txt \
+		&& $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt; }
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## start everything on this machine, play the drill, and print the link to its case
+	@$(BIN)/fallsafe up --drill
+
+test: setup browser ## run all tests (BROWSER=0 leaves the browser out; TESTS=tests/core runs some)
+	@BROWSER=$(BROWSER) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+
+static: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: static test ## what continuous integration runs: style, types, import contracts, then all tests
+
+test-all: ## run the tests on each Python from 3.11 to 3.14 that is found and starts
+	@scripts/each_python.sh $(TESTS)
+
+bench: setup ## measure throughput and latency, each with its limit beside it
+	@$(BIN)/python bench/run.py
+
+browser:
+	@BROWSER=$(BROWSER) BIN=$(BIN) scripts/browser.sh
+
+lock: setup ## resolve the dependencies anew and write both lock files
+	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
+
+clean: ## remove what the recipes made (not the data in .fallsafe)
+	@rm -rf $(VENV) .venvs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
