@@ -41,7 +41,7 @@ static: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 check: static test ## what continuous integration runs: style, types, import contracts, then all tests
 
