@@ -21,6 +21,7 @@ from urllib.parse import quote
 import psycopg
 
 from fallsafe.store.programs import Footing, NoServerError, Programs, choose_footing, copy_programs, find_programs
+from fallsafe.store.sql import sql
 
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0
@@ -30,8 +31,6 @@ LOG_BYTES_MAX = 10 * 1024 * 1024
 # The kernel allows 107 bytes for a socket's path; the rest is room for the socket's lock file.
 SOCKET_PATH_BYTES_MAX = 100
 PORT = 5432
-
-QUERIES = Path(__file__).parent / "queries" / "cluster"
 
 # Durable by default: a commit that was answered is on disk.
 SETTINGS = """\
@@ -272,9 +271,9 @@ class Embedded:
         if mark.exists():
             return
         with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as superuser:
-            superuser.execute(_statement("create_roles"))
-            if superuser.execute(_statement("find_database"), {"name": "fallsafe"}).fetchone() is None:
-                superuser.execute(_statement("create_database"))
+            superuser.execute(sql("cluster/create_roles"))
+            if superuser.execute(sql("cluster/find_database"), {"name": "fallsafe"}).fetchone() is None:
+                superuser.execute(sql("cluster/create_database"))
         mark.touch()
 
     # -- bringing down ------------------------------------------------------------------------------------------
@@ -292,10 +291,6 @@ class Embedded:
             self._watcher.stdin.close()
             self._watcher.wait()
         self._watcher = None
-
-
-def _statement(name: str) -> bytes:
-    return (QUERIES / f"{name}.sql").read_bytes()
 
 
 def _digest(path: Path) -> str:
