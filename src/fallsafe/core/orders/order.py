@@ -1,0 +1,141 @@
+"""The order as it was agreed, and where it stands: a phase moved by verbs, a state derived from its items (§4, TMF622).
+
+`failed` is never derived while anything can be repaired: an item that a case stops is `held`, and so is the order when no other
+item can go on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from fallsafe.core.errors import Bug
+from fallsafe.core.events import Json
+from fallsafe.core.orders.item import Item, ItemState
+
+SHARDS = 64
+
+
+class Phase(StrEnum):
+    """Where the order is as a whole; moved by verbs only."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
+    RUNNING = "running"
+    ASSESSING_CANCELLATION = "assessing_cancellation"
+    PENDING_CANCELLATION = "pending_cancellation"
+    CANCELLED = "cancelled"
+
+
+class OrderState(StrEnum):
+    """TM Forum's names for the state of a product order (TMF622)."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
+    PENDING = "pending"
+    HELD = "held"
+    IN_PROGRESS = "in_progress"
+    ASSESSING_CANCELLATION = "assessing_cancellation"
+    PENDING_CANCELLATION = "pending_cancellation"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PARTIAL = "partial"
+
+
+FINAL_ORDER_STATES = frozenset(
+    {OrderState.REJECTED, OrderState.CANCELLED, OrderState.COMPLETED, OrderState.FAILED, OrderState.PARTIAL}
+)
+
+PHASE_LIFECYCLE: dict[tuple[Phase, str], Phase] = {
+    (Phase.ACKNOWLEDGED, "start"): Phase.RUNNING,
+    (Phase.ACKNOWLEDGED, "reject"): Phase.REJECTED,
+    (Phase.RUNNING, "assess_cancellation"): Phase.ASSESSING_CANCELLATION,
+    (Phase.ASSESSING_CANCELLATION, "refuse_cancellation"): Phase.RUNNING,
+    (Phase.ASSESSING_CANCELLATION, "accept_cancellation"): Phase.PENDING_CANCELLATION,
+    (Phase.PENDING_CANCELLATION, "cancel"): Phase.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of one source. Times are UTC; `time_zone` is the zone in which its dates were promised.
+
+    Dates are kept apart: `requested_at` what the customer asked, `committed_first_at` and `committed_at` what was promised first and
+    now, `supplier_at` what a partner says, `forecast_at` what we expect, `actual_at` when it was done. `snapshot` is the accepted commercial
+    content with personal values replaced by references; `fingerprint` its digest, which never changes.
+    `version` is gapless: each journal record of the order raises it by one.
+    """
+
+    id: int
+    source: str
+    external_id: str
+    phase: Phase
+    state: OrderState
+    version: int
+    received_at: datetime
+    last_at: datetime
+    policy_set: str
+    time_zone: str
+    customer_ref: str
+    segment: str
+    priority: int
+    vulnerable: bool
+    test: bool
+    channel: str
+    region: str
+    catalog_version: str
+    requested_at: datetime | None
+    committed_first_at: datetime | None
+    committed_at: datetime | None
+    supplier_at: datetime | None
+    forecast_at: datetime | None
+    actual_at: datetime | None
+    snapshot: Json
+    fingerprint: str
+    quote: Json
+    approvals: Json
+    parties: Json
+    links: Json
+    correlation_id: str
+    traceparent: str
+    frozen: Json
+    last_lane: int
+    last_seq: int
+    last_digest: str
+
+    @property
+    def shard(self) -> int:
+        """The share of work that the order belongs to."""
+        return shard_of(self.id)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will move this order any more."""
+        return self.state in FINAL_ORDER_STATES
+
+
+def shard_of(order_id: int) -> int:
+    """Shard of an order, or of a thing without one by its own id."""
+    return order_id % SHARDS
+
+
+def derive_state(phase: Phase, items: Iterable[Item]) -> OrderState:
+    """The state that the phase and the items give (TMF622: any in progress, else any pending, else any held; then the final rules).
+
+    A cancelled item beside other final items is left out; the others decide.
+    """
+    if phase is not Phase.RUNNING:
+        return OrderState(phase.value)
+    states = {item.state for item in items if item.parent_id is None}
+    for live in (ItemState.IN_PROGRESS, ItemState.PENDING, ItemState.HELD, ItemState.ACKNOWLEDGED):
+        if live in states:
+            return OrderState.IN_PROGRESS if live is ItemState.ACKNOWLEDGED else OrderState(live.value)
+    return _derive_final(states)
+
+
+def _derive_final(states: set[ItemState]) -> OrderState:
+    rest = states - {ItemState.CANCELLED} or states
+    if rest <= {ItemState.COMPLETED, ItemState.FAILED, ItemState.CANCELLED, ItemState.REJECTED}:
+        return OrderState(rest.pop().value) if len(rest) == 1 else OrderState.PARTIAL
+    raise Bug(f"no rule derives an order state from item states {sorted(states)}")

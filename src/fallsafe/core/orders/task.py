@@ -1,0 +1,114 @@
+"""A task: one step of an order's plan, its policy, and its state (§6.2, §12.2, `model`).
+
+For tasks that a system executes the state is a function of the task's commands (`fallsafe.core.commands.ledger.TASK_STATE_OF`) and is never
+set otherwise; the verbs below are the task's own.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from fallsafe.core.events import Json
+
+
+class TaskState(StrEnum):
+    """Where one step stands."""
+
+    PLANNED = "planned"
+    READY = "ready"
+    SENDING = "sending"
+    WAITING_CALLBACK = "waiting_callback"
+    UNKNOWN = "unknown"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PARKED = "parked"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    HANDED_OVER = "handed_over"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    UNDO_UNKNOWN = "undo_unknown"
+    UNDO_FAILED = "undo_failed"
+
+
+FINAL_TASK_STATES = frozenset({TaskState.COMPLETED, TaskState.SKIPPED, TaskState.CANCELLED, TaskState.UNDONE})
+
+T = TaskState
+TASK_LIFECYCLE: dict[tuple[TaskState, str], TaskState] = {
+    (T.PLANNED, "dependencies_met"): T.READY,
+    (T.READY, "park"): T.PARKED,
+    (T.PARKED, "release"): T.READY,
+    (T.PLANNED, "skip"): T.SKIPPED,
+    (T.READY, "skip"): T.SKIPPED,
+    (T.PARKED, "skip"): T.SKIPPED,
+    (T.FAILED, "skip"): T.SKIPPED,
+    (T.PLANNED, "cancel"): T.CANCELLED,
+    (T.READY, "cancel"): T.CANCELLED,
+    (T.PARKED, "cancel"): T.CANCELLED,
+    (T.FAILED, "cancel"): T.CANCELLED,
+    (T.FAILED, "repair"): T.READY,  # by a new command
+    (T.COMPLETED, "undo"): T.UNDOING,
+    (T.UNDONE, "redo"): T.READY,  # by a new command
+    (T.READY, "hand_over"): T.HANDED_OVER,  # manual, external
+    (T.HANDED_OVER, "done"): T.COMPLETED,
+    (T.HANDED_OVER, "fail"): T.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One step of one item. `step` is its name in the plan, `pending` counts predecessors that are not final, `next` are its dependants.
+
+    `expected_at`, `warning_at` and `breach_at` count from the anchor of its type. `reference` is what the other system calls the result.
+    """
+
+    id: int
+    order_id: int
+    item_id: int
+    step: str
+    type: str
+    system: str
+    operation: str
+    executor: str
+    mandatory: bool
+    state: TaskState
+    pending: int
+    depends_on: tuple[int, ...]
+    next: tuple[int, ...]
+    undo: str
+    ponr: str
+    ready_at: datetime | None
+    sent_at: datetime | None
+    accepted_at: datetime | None
+    completed_at: datetime | None
+    expected_at: datetime | None
+    warning_at: datetime | None
+    breach_at: datetime | None
+    valid_until: datetime | None
+    reference: str
+    result: Json
+    waiting: Json
+    frozen: Json
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType:
+    """Policy of a task type (§6.2): durations from an anchor, what happens at breach, undo, point of no return, owner.
+
+    `anchor` is `ready`, `sent` or `accepted`; durations are already divided by the time scale. `ponr` is `none`, `soft` or `hard`.
+    """
+
+    name: str
+    title: str
+    system: str
+    operation: str
+    executor: str
+    anchor: str
+    expected: timedelta
+    warning: timedelta
+    breach: timedelta
+    at_breach: str
+    undo: str
+    ponr: str
+    valid: timedelta | None
+    owner: str

@@ -1,0 +1,88 @@
+"""The policy set: everything configurable as one frozen, dated, digested value. Every decision names the set and the rule it used."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fallsafe.core.commands.contract import Operation, System
+from fallsafe.core.comms.messages import MessageText
+from fallsafe.core.events import Json
+from fallsafe.core.orders.plan import PlanTemplate
+from fallsafe.core.orders.task import TaskType
+from fallsafe.core.recover.retry import RetryPolicy
+from fallsafe.core.triage.classify import RuleIndex
+from fallsafe.core.triage.severity import SeverityPolicy
+from fallsafe.core.triage.taxonomy import Code, RepairAction, UndoRow
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerGroup:
+    """A team: code, title, what it works on, where it escalates to."""
+
+    code: str
+    title: str
+    works_on: str
+    escalates_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """An approval that an order must carry before its first command, when the condition holds over the order's facts."""
+
+    what: str
+    sentence: str
+    condition: Callable[[Mapping[str, Json]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the catalog knows of an offer: title, whether it is still sold, actions that have a plan."""
+
+    code: str
+    title: str
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Named limits and intervals of the set; durations are divided by the time scale."""
+
+    look_lag_max: timedelta
+    review_every: timedelta
+    pending_looks_max: int
+    look_delays: tuple[timedelta, ...]
+    unmatched_delays: tuple[timedelta, ...]
+    replan_every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """One published set. `id` is `name@date+digest` (the first 12 hex digits of the digest of its files). `files` are its bytes by name, to publish and to show."""
+
+    id: str
+    name: str
+    date: str
+    digest: str
+    time_scale: float
+    systems: Mapping[str, System]
+    operations: Mapping[str, Operation]
+    task_types: Mapping[str, TaskType]
+    offers: Mapping[str, Offer]
+    plans: Mapping[tuple[str, str], PlanTemplate]
+    retry: Mapping[str, RetryPolicy]  # by task type; "" is the default
+    rules: RuleIndex
+    codes: Mapping[str, Code]
+    severity: SeverityPolicy
+    owners: Mapping[str, OwnerGroup]
+    messages: Mapping[str, MessageText]
+    actions: Mapping[str, RepairAction]
+    undo: Mapping[str, UndoRow]
+    approvals: tuple[ApprovalRule, ...]
+    holidays: frozenset[str]
+    limits: Limits
+    files: Mapping[str, bytes]
+
+
+def retry_for(policy: PolicySet, task_type: str) -> RetryPolicy:
+    """The retry policy of a task type, else the default."""
+    return policy.retry.get(task_type) or policy.retry[""]

@@ -1,0 +1,40 @@
+"""The canonical form of a record: JSON with sorted keys, no spaces, UTF-8, times in UTC with microseconds. Equal content gives equal bytes."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+_encoder = msgspec.json.Encoder(order="sorted", enc_hook=str)
+
+
+def instant(at: datetime) -> str:
+    """A time as it stands in a record: UTC, six digits of a second, `Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def plain(value: Any) -> Any:
+    """A value with its times, enumerations and tuples made into canonical JSON values."""
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value
+
+
+def canonical(value: Any) -> bytes:
+    """The one byte form of a value."""
+    return _encoder.encode(plain(value))
+
+
+def digest(payload: bytes) -> bytes:
+    """SHA-256."""
+    return hashlib.sha256(payload).digest()
+
+
+def link(before: bytes, digest_: bytes) -> bytes:
+    """The next link of a lane: H(previous link ‖ digest)."""
+    return hashlib.sha256(before + digest_).digest()

@@ -1,0 +1,2 @@
+-- Whether this installation may send at all.
+SELECT sending, stopped_because, stopped_at, rewinds FROM installation

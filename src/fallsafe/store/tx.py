@@ -1,0 +1,498 @@
+"""Transactions: the only place that begins and commits, gives ids, reads the clock, and writes the journal.
+
+Three things are ever waited for, in this order: unique keys (inserted first, sorted), order rows by id, the own lane head. A transaction whose
+connection was lost is run once more only if COMMIT had not been sent; else the journal lane says what became of it. A writer that finds its lane behind what it
+was told at its last commit raises `Rewound`: the database went back in time, and nothing may be sent on its word.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, AsyncIterator, TypeVar
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from fallsafe.core.cases.case import Case
+from fallsafe.core.cases.evidence import Evidence
+from fallsafe.core.commands.ledger import Command
+from fallsafe.core.errors import Bug
+from fallsafe.core.events import Record
+from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.order import Order, shard_of
+from fallsafe.core.orders.task import Task
+from fallsafe.store.canonical import digest
+from fallsafe.store.ids import IdMaker
+from fallsafe.store.journal import Line, place
+from fallsafe.store.rows import read_row
+from fallsafe.store.sql import sql
+from fallsafe.store.vault import OrderKey, Vault
+from fallsafe.store.work import Aggregate, Entry, Pages, chain_of, chained, evidence_fact, written
+
+R = TypeVar("R")
+LANE_LEASE = timedelta(seconds=60)
+TRANSACTION_MAX_SECONDS = 5
+NOTIFY_CHANNEL = "fallsafe_due"
+
+Hook = Callable[[str], None]
+
+
+class Rewound(Exception):
+    """The database is behind what was acknowledged before: a restore, or a failover with loss."""
+
+
+class LaneLost(Exception):
+    """Another process took this connection's lane; nothing was committed, and the work is run again on a new lane."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """A journal lane as its writer knows it."""
+
+    number: int
+    fence: int
+    seq: int
+    link: bytes
+    ids: IdMaker
+
+
+@dataclass(slots=True)
+class Writer:
+    """A writing connection with its lane."""
+
+    connection: psycopg.AsyncConnection[dict[str, Any]]
+    lane: Lane
+
+
+class Database:
+    """Writers with their lanes, readers, the vault, and what this process remembers of the lanes.
+
+    `hook` is called at named points (`before_commit`, `after_commit`); crash tests kill the process there.
+    """
+
+    def __init__(
+        self, url: str, owner: str, vault: Vault, *, writers: int = 2, readers: int = 4,
+        heads: Mapping[int, int] | None = None, hook: Hook = lambda _: None,
+    ) -> None:  # fmt: skip
+        self.url, self.owner, self.vault, self.hook = url, owner, vault, hook
+        self.heads: dict[int, int] = dict(heads or {})
+        self._writers_max = writers
+        self._idle: asyncio.Queue[Writer | None] = asyncio.Queue()
+        self._readers = AsyncConnectionPool(
+            url, min_size=1, max_size=readers, open=False, kwargs={"autocommit": True, "row_factory": dict_row, "application_name": f"fallsafe {owner} reader"}
+        )
+
+    async def open(self) -> None:
+        """Opens the pools; writers take their lanes when they are first used."""
+        await self._readers.open()
+        for _ in range(self._writers_max):
+            self._idle.put_nowait(None)
+
+    async def close(self) -> None:
+        """Gives lanes back and closes every connection."""
+        for _ in range(self._idle.qsize()):
+            writer = self._idle.get_nowait()
+            if writer is not None:
+                await self._release(writer)
+        await self._readers.close()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator["Reader"]:
+        """A reading connection, for pages and look-ups that change nothing. A stale one is replaced once."""
+        async with self._readers.connection() as connection:
+            yield Reader(connection)
+
+    async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows of one reading statement; a connection that a server restart broke is tried once more."""
+        try:
+            async with self.read() as reader:
+                return await reader.fetch(name, **values)
+        except psycopg.OperationalError:
+            async with self.read() as reader:
+                return await reader.fetch(name, **values)
+
+    async def transact(self, body: Callable[["Tx"], Awaitable[R]]) -> R:
+        """Runs `body` in one transaction and commits it with its records.
+
+        `body` may run twice and must have no effect but through its `Tx`. Raises `Rewound` when the database went back in time.
+        """
+        for last_try in (False, True):
+            writer = await self._take()
+            done = False
+            try:
+                result, lines, done = await self._once(writer, body)
+                if done:
+                    return result
+                if await self._became_of(lines):
+                    return result
+                if last_try:
+                    raise psycopg.OperationalError("the connection was lost at COMMIT and the transaction is not in the journal")
+            except (psycopg.OperationalError, LaneLost):
+                if last_try:
+                    raise
+            finally:
+                await self._give_back(writer)
+        raise Bug("a transaction is tried twice at most")
+
+    async def _once(self, writer: Writer, body: Callable[["Tx"], Awaitable[R]]) -> tuple[R, list[Line], bool]:
+        connection = writer.connection
+        try:
+            tx = Tx(self, writer)
+            result = await body(tx)
+            lines = await tx.flush()
+            self.hook("before_commit")
+        except BaseException:
+            await _rollback(connection)
+            raise
+        try:
+            await connection.commit()
+        except psycopg.OperationalError:
+            return result, lines, False
+        self._remember(writer, lines)
+        self.hook("after_commit")
+        return result, lines, True
+
+    def _remember(self, writer: Writer, lines: Sequence[Line]) -> None:
+        if lines:
+            last = lines[-1]
+            writer.lane.seq, writer.lane.link = last.seq, last.link
+            self.heads[last.lane] = last.seq
+
+    async def _became_of(self, lines: Sequence[Line]) -> bool:
+        """Whether a transaction whose COMMIT was not answered is in the journal. Locking its lane head waits for the old session to end."""
+        if not lines:
+            return False
+        last = lines[-1]
+        connection = await self._connect()
+        try:
+            await connection.execute(sql("lanes/lock"), {"lane": last.lane})
+            cursor = await connection.execute(sql("journal/became_of"), {"lane": last.lane, "seq": last.seq, "order_id": last.order_id})
+            row = await cursor.fetchone()
+            return row is not None and bytes(row["digest"]) == last.digest
+        finally:
+            await connection.close()
+
+    async def _take(self) -> Writer:
+        writer = await self._idle.get()
+        if writer is not None and not writer.connection.closed:
+            return writer
+        try:
+            return await self._lease_lane()
+        except BaseException:
+            self._idle.put_nowait(None)
+            raise
+
+    async def _give_back(self, writer: Writer) -> None:
+        broken = writer.connection.closed or writer.connection.broken
+        if broken:
+            await writer.connection.close()
+        self._idle.put_nowait(None if broken else writer)
+
+    async def _connect(self) -> psycopg.AsyncConnection[dict[str, Any]]:
+        return await psycopg.AsyncConnection.connect(
+            self.url, row_factory=dict_row, application_name=f"fallsafe {self.owner}",
+            options=f"-c idle_in_transaction_session_timeout={TRANSACTION_MAX_SECONDS}s",
+        )  # fmt: skip
+
+    async def _lease_lane(self) -> Writer:
+        connection = await self._connect()
+        try:
+            await self._check_heads(connection)
+            now = await _clock(connection)
+            cursor = await connection.execute(sql("lanes/lease"), {"owner": self.owner, "until": now + LANE_LEASE, "now": now})
+            row = await cursor.fetchone()
+            await connection.commit()
+        except BaseException:
+            await connection.close()
+            raise
+        if row is None:
+            await connection.close()
+            raise Bug("all 256 journal lanes are leased; stop processes that are not needed")
+        self.heads[row["lane"]] = max(row["seq"], self.heads.get(row["lane"], 0))
+        return Writer(connection, Lane(row["lane"], row["fence"], row["seq"], bytes(row["link"]), IdMaker(row["lane"], row["id_last"])))
+
+    async def _check_heads(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+        """On every new connection: no lane may be behind what this process or an anchor remembers (rule 14)."""
+        cursor = await connection.execute(sql("lanes/heads"))
+        there = {row["lane"]: row["seq"] for row in await cursor.fetchall()}
+        for lane, seq in self.heads.items():
+            if there.get(lane, 0) < seq:
+                raise Rewound(f"journal lane {lane} stands at {there.get(lane, 0)}, but {seq} was acknowledged")
+
+    def forget_heads(self) -> None:
+        """After a rewind was recorded: what was acknowledged before it is no longer expected."""
+        self.heads.clear()
+
+    async def renew_lanes(self) -> None:
+        """Keeps idle lanes; called with the heartbeat. A lane that was lost is leased anew at its next use."""
+        for _ in range(self._idle.qsize()):
+            writer = self._idle.get_nowait()
+            try:
+                if writer is not None and not await self._renew(writer):
+                    await writer.connection.close()
+                    writer = None
+            except psycopg.OperationalError:
+                writer = None
+            self._idle.put_nowait(writer)
+
+    async def _renew(self, writer: Writer) -> bool:
+        now = await _clock(writer.connection)
+        lane = writer.lane
+        cursor = await writer.connection.execute(sql("lanes/renew"), {"lane": lane.number, "fence": lane.fence, "until": now + LANE_LEASE})
+        await writer.connection.commit()
+        return cursor.rowcount == 1
+
+    async def _release(self, writer: Writer) -> None:
+        try:
+            await writer.connection.execute(sql("lanes/release"), {"lane": writer.lane.number, "fence": writer.lane.fence})
+            await writer.connection.commit()
+        except psycopg.OperationalError:
+            pass  # safe because the lane's lease runs out by itself
+        await writer.connection.close()
+
+
+class Reader:
+    """A connection that only reads."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+        self._connection = connection
+
+    async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
+        """All rows of `queries/<name>.sql`."""
+        cursor = await self._connection.execute(sql(name), values)
+        return await cursor.fetchall()
+
+
+class Tx:
+    """One transaction. Collects rows, records and agenda entries; `flush` writes them all, once."""
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database, self._writer = database, writer
+        self._now: datetime | None = None
+        self.aggregates: dict[int, Aggregate] = {}
+        self.pages = Pages()
+
+    async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows of one statement."""
+        cursor = await self._writer.connection.execute(sql(name), values)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def execute(self, name: str, **values: Any) -> int:
+        """Runs one statement; the number of rows it touched."""
+        cursor = await self._writer.connection.execute(sql(name), values)
+        return cursor.rowcount
+
+    async def now(self) -> datetime:
+        """The database's clock, read once a transaction: after the order locks, where there are any."""
+        if self._now is None:
+            self._now = await _clock(self._writer.connection)
+        return self._now
+
+    async def new_id(self) -> int:
+        """A new id of this writer's lane."""
+        return self._writer.lane.ids.next(await self.now())
+
+    async def lock(self, order_ids: Iterable[int], *, skip_locked: bool = False) -> list[Aggregate]:
+        """Locks orders in the order of their ids and loads all that belongs to them. With `skip_locked` those that somebody holds are left out."""
+        wanted = sorted(set(order_ids) - set(self.aggregates))
+        if wanted:
+            rows = await self.fetch("orders/lock_free" if skip_locked else "orders/lock", ids=wanted)
+            await self._load([read_row(Order, row) for row in rows])
+        return [self.aggregates[i] for i in sorted(set(order_ids)) if i in self.aggregates]
+
+    async def _load(self, orders: Sequence[Order]) -> None:
+        ids = [o.id for o in orders]
+        keys = await self._keys(ids)
+        parts: dict[int, list[Any]] = {i: [] for i in ids}
+        if ids:
+            for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")):
+                for row in await self.fetch(f"{table}/of_orders", ids=ids):
+                    parts[row["order_id"]].append(read_row(kind, row))
+        for order in orders:
+            self.aggregates[order.id] = Aggregate(order, parts[order.id], keys[order.id])
+
+    async def _keys(self, ids: Sequence[int]) -> dict[int, OrderKey]:
+        vault = self._database.vault
+        missing = [i for i in ids if vault.known(i) is None]
+        for row in await self.fetch("order_keys/of_orders", ids=missing) if missing else []:
+            vault.unwrap(row["order_id"], bytes(row["wrapped"]))
+        found = {i: key for i in ids if (key := vault.known(i)) is not None}
+        if len(found) != len(ids):
+            raise Bug(f"orders without a data key: {sorted(set(ids) - set(found))}")
+        return found
+
+    async def create(self, orders: Sequence[Order]) -> list[Aggregate]:
+        """Inserts orders, unique keys first and sorted; those whose (source, external id) exists are left out of the answer."""
+        rows = [written(None, order)["row"] for order in sorted(orders, key=lambda o: (o.source, o.external_id))]
+        fresh = {row["id"] for row in await self.fetch("orders/insert", rows=_json(rows))}
+        made = []
+        for order in orders:
+            if order.id in fresh:
+                key, wrapped = self._database.vault.make(order.id)
+                self.pages.keys.append((order.id, wrapped))
+                made.append(Aggregate(order, (), key, new=True))
+                self.aggregates[order.id] = made[-1]
+        return made
+
+    async def loose_key(self) -> OrderKey:
+        """The data key of things without an order (unreadable orders, unmatched callbacks), made at the first use."""
+        rows = await self.fetch("order_keys/of_orders", ids=[0])
+        if not rows:
+            key, wrapped = self._database.vault.make(0)
+            if await self.execute("order_keys/insert", orders=[0], wrapped=[wrapped]):
+                return key
+            rows = await self.fetch("order_keys/of_orders", ids=[0])
+        return self._database.vault.known(0) or self._database.vault.unwrap(0, bytes(rows[0]["wrapped"]))
+
+    def file(self, entry: Entry) -> None:
+        """Sets when a thing must next be looked at. The earlier of two entries of one kind counts."""
+        before = self.pages.file.get((entry.kind, entry.id))
+        if before is None or entry.due_at < before.due_at:
+            shard = shard_of(entry.order_id if entry.order_id is not None else entry.id)
+            self.pages.file[entry.kind, entry.id] = replace(entry, shard=shard)
+
+    def clear(self, kind: str, thing_id: int) -> None:
+        """Takes an entry away: its look was taken, or its thing ended. What is filed later in the same transaction stands."""
+        self.pages.clear.add((kind, thing_id))
+        self.pages.file.pop((kind, thing_id), None)
+
+    async def add_evidence(
+        self, order_id: int, key: OrderKey, *, kind: str, source: str, body: bytes, media_type: str, head: str = "",
+        command_id: int | None = None, attempt: int = 0, sensitivity: str = "personal",
+    ) -> Evidence:  # fmt: skip
+        """Seals bytes as evidence. Its id must stand in a record of the same transaction."""
+        sealed = key.seal(body)
+        evidence = Evidence(
+            id=await self.new_id(), order_id=order_id, command_id=command_id, attempt=attempt, kind=kind, source=source, media_type=media_type,
+            sensitivity=sensitivity, size=len(body), head=head, at=await self.now(), digest=key.digest(body), sealed_digest=digest(sealed).hex(),
+        )  # fmt: skip
+        self.pages.evidence.append((evidence, sealed))
+        return evidence
+
+    def loose(self, record: Record) -> None:
+        """Adds a record of a thing without an order."""
+        self.pages.loose.append(record)
+
+    async def flush(self) -> list[Line]:
+        """Writes everything: lane head locked, records placed, rows, agenda, append-only rows, journal. The caller commits."""
+        records = [r for i in sorted(self.aggregates) for r in self.aggregates[i].records] + self.pages.loose
+        lines = await self._place(records) if records else []
+        await self._write_rows()
+        await self._write_agenda()
+        await self._write_append_only()
+        if lines:
+            await self._copy("journal/copy", ["int2", "int8", "int8", "int8", "timestamptz", "text", "int8", "text", "text", "bytea", "bytea"], [line.row() for line in lines])
+            await self._advance(lines)
+        if self.pages.hint:
+            await self.fetch("agenda/notify", channel=NOTIFY_CHANNEL)
+        return lines
+
+    async def _place(self, records: Sequence[Record]) -> list[Line]:
+        lane, now = self._writer.lane, await self.now()
+        head = (await self.fetch("lanes/lock", lane=lane.number))[0]
+        if head["fence"] != lane.fence:
+            await self._writer.connection.close()
+            raise LaneLost(f"lane {lane.number} was taken over")
+        if head["seq"] < max(lane.seq, self._database.heads.get(lane.number, 0)):
+            raise Rewound(f"journal lane {lane.number} stands at {head['seq']}, but {lane.seq} was acknowledged")
+        chains = {i: chain_of(a.order) for i, a in self.aggregates.items() if a.records}
+        lines = place(self._with_evidence(records), chains, lane.number, head["seq"], bytes(head["link"]), now)
+        for order_id, chain in chains.items():
+            aggregate = self.aggregates[order_id]
+            aggregate.order = chained(aggregate.order, chain)
+        return lines
+
+    def _with_evidence(self, records: Sequence[Record]) -> list[Record]:
+        added = {e.id: evidence_fact(e) for e, _ in self.pages.evidence}
+        named = {i for r in records for i in r.evidence}
+        if set(added) - named:
+            raise Bug("evidence was added that no record of its transaction names")
+        return [replace(r, facts={**r.facts, "added": [added[i] for i in r.evidence if i in added]}) if set(r.evidence) & set(added) else r for r in records]
+
+    async def _advance(self, lines: Sequence[Line]) -> None:
+        lane, last = self._writer.lane, lines[-1]
+        await self.execute(
+            "lanes/advance", lane=lane.number, fence=lane.fence, seq=last.seq, link=last.link, id_last=lane.ids.last, until=await self.now() + LANE_LEASE
+        )
+
+    async def _write_rows(self) -> None:
+        touched = [a for a in self.aggregates.values() if a.records]
+        orders = [(a.loaded.get(a.order.id), a.order) for a in touched]
+        changes = [pair for a in touched for pair in a.changed()] + list(self.pages.loose_cases.values())
+        if orders:
+            await self._write("orders", orders)
+        for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")):
+            own = [(was, now) for was, now in changes if type(now) is kind]
+            await self._insert(table, [now for was, now in own if was is None])
+            await self._write(table, [(was, now) for was, now in own if was is not None])
+
+    async def _insert(self, table: str, rows: Sequence[Any]) -> None:
+        if rows:
+            await self.execute(f"{table}/insert", rows=_json([written(None, row)["row"] for row in rows]))
+
+    async def _write(self, table: str, pairs: Sequence[tuple[Any | None, Any]]) -> None:
+        if pairs:
+            count = await self.execute(f"{table}/write", rows=_json([written(was, now) for was, now in pairs]))
+            if count != len(pairs):
+                raise Bug(f"{table}: {count} of {len(pairs)} rows stood as they were seen; a row moved without its order's lock")
+
+    async def _write_agenda(self) -> None:
+        if self.pages.clear:
+            gone = sorted(self.pages.clear)
+            await self.execute("agenda/clear", kinds=[k for k, _ in gone], ids=[i for _, i in gone])
+        entries = [self.pages.file[k] for k in sorted(self.pages.file)]
+        if entries:
+            await self.execute(
+                "agenda/file", shards=[e.shard for e in entries], gates=[e.gate for e in entries], dues=[e.due_at for e in entries],
+                kinds=[e.kind for e in entries], ids=[e.id for e in entries], orders=[e.order_id for e in entries],
+            )  # fmt: skip
+
+    async def _write_append_only(self) -> None:
+        pages = self.pages
+        if pages.keys:
+            await self.execute("order_keys/insert", orders=[i for i, _ in pages.keys], wrapped=[w for _, w in pages.keys])
+        if pages.personal:
+            await self.execute(
+                "personal/insert", orders=[p[0] for p in pages.personal], paths=[p[1] for p in pages.personal],
+                sealed=[p[2] for p in pages.personal], digests=[p[3] for p in pages.personal],
+            )  # fmt: skip
+        await self._copy(
+            "evidence/copy", ["int8", "int8", "int8", "int4", "text", "text", "text", "text", "int4", "text", "timestamptz", "text", "text", "bytea"],
+            [(e.id, e.order_id, e.command_id, e.attempt, e.kind, e.source, e.media_type, e.sensitivity, e.size, e.head, e.at, e.digest, e.sealed_digest, s) for e, s in pages.evidence],
+        )  # fmt: skip
+        await self._copy("attempts/copy", ["int8", "int8", "int4", "timestamptz", "text", "timestamptz", "text"], pages.attempts)
+        await self._copy(
+            "outcomes/copy", ["int8", "int8", "int8", "int4", "timestamptz", "text", "text", "text", "text", "text", "text", "timestamptz", "int8[]"], pages.outcomes
+        )
+
+    async def _copy(self, name: str, types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        async with self._writer.connection.cursor().copy(sql(name)) as copy:
+            copy.set_types(types)
+            for row in rows:
+                await copy.write_row(row)
+
+
+async def _clock(connection: psycopg.AsyncConnection[dict[str, Any]]) -> datetime:
+    cursor = await connection.execute(sql("tx/now"))
+    row = await cursor.fetchone()
+    if row is None:
+        raise Bug("the database has no clock")
+    now: datetime = row["clock_timestamp"]
+    return now
+
+
+async def _rollback(connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+    try:
+        await connection.rollback()
+    except psycopg.Error:
+        await connection.close()
+
+
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return msgspec.json.encode(rows).decode()

@@ -1,0 +1,174 @@
+"""The rows of some orders under their lock, what becomes of them, and the records of it: one transaction's work.
+
+A flow loads aggregates, asks the core, and puts new values in their place. Each `put` is one journal record with the delta of the row; each row is written
+once, however often it moved. Nothing reaches the database before `Tx.flush`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.evidence import Evidence
+from fallsafe.core.commands.ledger import Command, Purpose
+from fallsafe.core.errors import Bug, Refusal
+from fallsafe.core.events import Json, Record
+from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.order import Order
+from fallsafe.core.orders.task import Task
+from fallsafe.store.canonical import canonical, digest
+from fallsafe.store.journal import Chain
+from fallsafe.store.rows import Inbox, columns, delta
+from fallsafe.store.vault import OrderKey
+
+TABLES: dict[type, tuple[str, str]] = {
+    Order: ("order", "orders"),
+    Item: ("item", "items"),
+    Task: ("task", "tasks"),
+    Command: ("command", "commands"),
+    Case: ("case", "cases"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What a record says beside the change: who, why, by which rule of which set, on which evidence, led to by what."""
+
+    actor: Actor
+    reason: str = ""
+    policy_set: str = ""
+    rule: str = ""
+    evidence: tuple[int, ...] = ()
+    causation: str = ""
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An agenda row: when a thing must next be looked at, by which kind of look, through which gate."""
+
+    kind: str
+    id: int
+    order_id: int | None
+    due_at: datetime
+    gate: int = 0
+    shard: int = 0
+
+
+class Aggregate:
+    """One order with its items, tasks, commands and cases, as loaded and as they become."""
+
+    def __init__(self, order: Order, rows: Iterable[Item | Task | Command | Case], key: OrderKey, new: bool = False) -> None:
+        self.order = order
+        self.key = key
+        self.items: dict[int, Item] = {}
+        self.tasks: dict[int, Task] = {}
+        self.commands: dict[int, Command] = {}
+        self.cases: dict[int, Case] = {}
+        self.loaded: dict[int, Any] = {} if new else {order.id: order}
+        self.records: list[Record] = []
+        self.new = new
+        for row in rows:
+            self._shelf(row)[row.id] = row
+            self.loaded[row.id] = row
+
+    def _shelf(self, row: Any) -> dict[int, Any]:
+        shelves: dict[type, dict[int, Any]] = {Item: self.items, Task: self.tasks, Command: self.commands, Case: self.cases}
+        return shelves[type(row)]
+
+    def put(self, row: Order | Item | Task | Command | Case, verb: str, why: Why) -> None:
+        """Puts a new value in place of the row with its id (or adds it), as one record."""
+        was = self.order if isinstance(row, Order) else self._shelf(row).get(row.id)
+        if isinstance(row, Order):
+            was = None if self.new and not self.records else was
+            self.order = row
+        else:
+            self._shelf(row)[row.id] = row
+        self.record(TABLES[type(row)][0], row.id, verb, why, str(was.state) if was else "", str(row.state), delta(was, row))
+
+    def record(self, thing: str, thing_id: int, verb: str, why: Why, was: str = "", now: str = "", change: Mapping[str, Json] | None = None) -> None:
+        """Adds a record that moves no row of the aggregate (an attempt, a fact that changed nothing, a refusal)."""
+        self.records.append(
+            Record(
+                order_id=self.order.id, actor=str(why.actor), thing=thing, thing_id=thing_id, verb=verb, was=was, now=now, delta=change or {},
+                reason=why.reason, policy_set=why.policy_set, rule=why.rule, evidence=why.evidence, causation=why.causation, facts=why.facts,
+            )  # fmt: skip
+        )
+
+    def refuse(self, thing: str, thing_id: int, verb: str, refusal: Refusal, why: Why) -> None:
+        """Records a refusal: nothing changes, and it is seen."""
+        facts = {"code": refusal.code, "why": refusal.why, "hint": refusal.hint, **why.facts}
+        self.record(thing, thing_id, f"refuse_{verb}", replace(why, reason=refusal.what, facts=facts))
+
+    @property
+    def open_cases(self) -> list[Case]:
+        """Cases that are not ended."""
+        return [c for c in self.cases.values() if c.state in OPEN_CASE_STATES]
+
+    def current(self, task_id: int) -> Command | None:
+        """The command that speaks for a task: the newest that is not a query."""
+        own = [c for c in self.commands.values() if c.task_id == task_id and c.purpose is not Purpose.QUERY]
+        return max(own, key=lambda c: (c.n, c.id), default=None)
+
+    def changed(self) -> list[tuple[Any | None, Any]]:
+        """(before, after) of every row of the order that differs from what was loaded, the order itself left out."""
+        rows = [*self.items.values(), *self.tasks.values(), *self.commands.values(), *self.cases.values()]
+        return [(self.loaded.get(r.id), r) for r in rows if self.loaded.get(r.id) is not r and self.loaded.get(r.id) != r]
+
+
+@dataclass(slots=True)
+class Pages:
+    """What a transaction collected beside the aggregates: loose records, agenda, and append-only rows."""
+
+    loose: list[Record] = field(default_factory=list)
+    loose_cases: dict[int, tuple[Case | None, Case]] = field(default_factory=dict)
+    clear: set[tuple[str, int]] = field(default_factory=set)
+    file: dict[tuple[str, int], Entry] = field(default_factory=dict)
+    evidence: list[tuple[Evidence, bytes]] = field(default_factory=list)
+    attempts: list[tuple[Any, ...]] = field(default_factory=list)
+    outcomes: list[tuple[Any, ...]] = field(default_factory=list)
+    personal: list[tuple[int, str, bytes, str]] = field(default_factory=list)
+    keys: list[tuple[int, bytes]] = field(default_factory=list)
+    hint: bool = False
+
+
+def chain_of(order: Order) -> Chain:
+    """Where the order's own chain stands."""
+    return Chain(order.version, order.last_lane, order.last_seq, order.last_digest, order.last_at if order.version else None)
+
+
+def chained(order: Order, chain: Chain) -> Order:
+    """The order with its chain moved forward."""
+    return replace(order, version=chain.version, last_lane=chain.lane, last_seq=chain.seq, last_digest=chain.digest, last_at=chain.last_at or order.last_at)
+
+
+def written(before: Any | None, after: Any) -> dict[str, Any]:
+    """One entry of a set-based write: the row, and the state (for orders the version) that was seen."""
+    entry: dict[str, Any] = {"row": columns(after)}
+    if isinstance(after, Order):
+        entry["version"] = before.version if before is not None else 0
+    elif before is not None:
+        entry["was"] = str(before.state)
+    return entry
+
+
+def evidence_fact(evidence: Evidence) -> dict[str, Any]:
+    """What a record says of a piece of evidence, enough to prove it later."""
+    return {"id": evidence.id, "digest": evidence.digest, "sealed": evidence.sealed_digest, "row": row_digest(asdict(evidence))}
+
+
+def row_digest(row: Mapping[str, Any] | Sequence[Any]) -> str:
+    """The digest of an append-only row, as it stands in the record that added it."""
+    return digest(canonical(dict(row) if isinstance(row, Mapping) else list(row))).hex()
+
+
+def must_be(found: Any | None, what: str) -> Any:
+    """A row that must be there under the lock."""
+    if found is None:
+        raise Bug(f"{what} is not there under the lock of its order")
+    return found
+
+
+InboxRow = Inbox
