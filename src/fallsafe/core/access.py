@@ -24,7 +24,9 @@ RIGHTS: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whose hand it was: `kind` is `person`, `machine` or `system` (the product itself), `name` is theirs, `roles` what they hold."""
+    """Whose hand it was: `kind` is `person`, `machine` or `system` (the product itself), `name` is theirs, `roles` what
+    they hold.
+    """
 
     kind: str
     name: str

@@ -1,6 +1,7 @@
 """A lifecycle is a table from (state, verb) to state, and nothing else moves a state (§3, §4).
 
-Code, `allowedActions` at the doors, buttons and tests all read the same tables. A pair that is not in a table is refused
+Code, `allowedActions` at the doors, buttons and tests all read the same tables. A pair that is not in a table is
+refused
 to people and is a bug in a flow; facts from outside are never refused, they are read by the table of dispositions.
 """
 
@@ -32,4 +33,6 @@ def move(table: Lifecycle[S], state: S, verb: str) -> S:
     try:
         return table[state, verb]
     except KeyError:
-        raise Bug(f"{type(state).__name__} {state!s} has no {verb!r}; it has {', '.join(allowed(table, state)) or 'no verb'}") from None
+        raise Bug(
+            f"{type(state).__name__} {state!s} has no {verb!r}; it has {', '.join(allowed(table, state)) or 'no verb'}"
+        ) from None

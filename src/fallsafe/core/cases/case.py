@@ -56,9 +56,11 @@ CASE_LIFECYCLE: dict[tuple[CaseState, str], CaseState] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One failure under management. Money in minor units of `currency`; `reasons` are the terms of the severity; `blocked_tasks` counts tasks that wait behind it.
+    """One failure under management. Money in minor units of `currency`; `reasons` are the terms of the severity;
+    `blocked_tasks` counts tasks that wait behind it.
 
-    `policy_set` and `rule` name what classified it; `next_action` is the recommended step. `resolution` is {type, verified, evidence}.
+    `policy_set` and `rule` name what classified it; `next_action` is the recommended step. `resolution` is {type,
+    verified, evidence}.
     `order_id` 0 is a case without an order (unreadable order, unmatched callback, a database that went back).
     """
 

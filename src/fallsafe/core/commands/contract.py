@@ -1,4 +1,5 @@
-"""The idempotency contract of a downstream operation: what a repeat does, how to look, when "not found" counts, how answers are read (§11, §12.1).
+"""The idempotency contract of a downstream operation: what a repeat does, how to look, when "not found" counts, how
+answers are read (§11, §12.1).
 
 It is policy data; conditions and templates were compiled by `fallsafe.policyset` into the callables held here.
 """
@@ -33,14 +34,18 @@ class Request:
 
 
 Render = Callable[[Mapping[str, Json]], Request]
-"""Facts → request. Pure, and the same bytes for the same facts. The facts are documented in `fallsafe.policyset.templates`."""
+"""Facts → request. Pure, and the same bytes for the same facts. The facts are documented in
+`fallsafe.policyset.templates`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRule:
-    """One row of an operation's reading: statuses (empty = any), JSON pointers that must hold a value, what it then says.
+    """One row of an operation's reading: statuses (empty = any), JSON pointers that must hold a value, what it then
+    says.
 
-    `must_match` are (pointer, fact) pairs: the answer's value must equal what was asked (`key`, `object`, …), else the answer is `lost`.
+    `must_match` are (pointer, fact) pairs: the answer's value must equal what was asked (`key`, `object`, …), else the
+    answer is `lost`.
     `reference`, `code` and `message` are pointers.
     """
 
@@ -56,7 +61,9 @@ class AnswerRule:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """One way to ask what happened: `method` is `key` or `reference` (or `repeat`: the identical bytes, by the reconciler alone)."""
+    """One way to ask what happened: `method` is `key` or `reference` (or `repeat`: the identical bytes, by the
+    reconciler alone).
+    """
 
     method: str
     operation: str
@@ -66,7 +73,8 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of one system with its contract. `name` is `SYS.verb`. Durations of policy are already divided by the time scale;
+    """One operation of one system with its contract. `name` is `SYS.verb`. Durations of policy are already divided by
+    the time scale;
     `call_timeout` and `key_lives` are not."""
 
     name: str
@@ -88,7 +96,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class CallbackContract:
-    """How a system calls back: header of the HMAC-SHA256 signature, pointers to event id, key, time, and the reading rules."""
+    """How a system calls back: header of the HMAC-SHA256 signature, pointers to event id, key, time, and the reading
+    rules.
+    """
 
     signature_header: str
     event_id: str
@@ -100,7 +110,9 @@ class CallbackContract:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A downstream system. `url` is the default base address (settings may replace it), `concurrency` how many calls at once over all workers."""
+    """A downstream system. `url` is the default base address (settings may replace it), `concurrency` how many calls at
+    once over all workers.
+    """
 
     code: str
     title: str

@@ -59,7 +59,9 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Nobody knows. `reason` is `timeout`, `reset`, `unreadable`, `other_key`, `other_object`, `already_done`, `lease_expired`, `silent`, …"""
+    """Nobody knows. `reason` is `timeout`, `reset`, `unreadable`, `other_key`, `other_object`, `already_done`,
+    `lease_expired`, `silent`, …
+    """
 
     reason: str
     raw_code: str = ""
@@ -92,7 +94,9 @@ class RawBytes:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one attempt brought: the outcome as read by the contract, the bytes, and when the attempt ended (monotonic seconds it took)."""
+    """What one attempt brought: the outcome as read by the contract, the bytes, and when the attempt ended (monotonic
+    seconds it took).
+    """
 
     outcome: Outcome
     evidence: tuple[RawBytes, ...] = ()
@@ -102,7 +106,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something the outside said about one command, stored before it is read. `attempt` 0 is "of no attempt in particular"."""
+    """Something the outside said about one command, stored before it is read. `attempt` 0 is "of no attempt in
+    particular".
+    """
 
     says: Says
     source: str  # answer, callback, look_up, lease, breach, person

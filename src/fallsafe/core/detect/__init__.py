@@ -1,1 +1,1 @@
-"""Detection: signals from outcomes, silences, broken invariants and scans; evidence that something may be wrong (§6)."""
+"""Detection: signals from outcomes, silences, broken invariants and scans; evidence that something is wrong (§6)."""

@@ -1,6 +1,7 @@
 """A signal: evidence that something may be wrong, with every reading it had (§6).
 
-It is made from an outcome, a silence past breach, a broken invariant, the stuck scan, or an order that cannot be planned.
+It is made from an outcome, a silence past breach, a broken invariant, the stuck scan, or an order that cannot be
+planned.
 """
 
 from dataclasses import dataclass
@@ -27,9 +28,11 @@ class Detector(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One observation. `sign` is the technical sign when there is no raw code (`timeout`, `refused`, `reset`, `silent`, `http_500`, `unreadable`, …).
+    """One observation. `sign` is the technical sign when there is no raw code (`timeout`, `refused`, `reset`, `silent`,
+    `http_500`, `unreadable`, …).
 
-    `spent` says that retries are used up, so that a secondary rule applies. `effect` is whether the operation changes something outside.
+    `spent` says that retries are used up, so that a secondary rule applies. `effect` is whether the operation changes
+    something outside.
     """
 
     detector: Detector

@@ -1,4 +1,5 @@
-"""An order as it is handed in, read but not yet stored: the same words as the order, with personal values still in place.
+"""An order as it is handed in, read but not yet stored: the same words as the order, with personal values still in
+place.
 
 `place` of an item and `person` of a party are personal: storing seals them and leaves a reference.
 """

@@ -1,4 +1,6 @@
-"""An item of an order: what is to be added, changed or removed, and its state derived from its tasks and open cases (§4)."""
+"""An item of an order: what is to be added, changed or removed, and its state derived from its tasks and open cases
+(§4).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line, nested by `parent_id`. Money is in minor units of `currency`. `hold_code` says why an item without tasks waits (`PRODUCT_MAPPING_MISSING`)."""
+    """One line, nested by `parent_id`. Money is in minor units of `currency`. `hold_code` says why an item without
+    tasks waits (`PRODUCT_MAPPING_MISSING`).
+    """
 
     id: int
     order_id: int
@@ -49,7 +53,8 @@ class Item:
 def derive_state(item: Item, tasks: Iterable[Task], children: Iterable["Item"], blocked: bool) -> ItemState:
     """The state that its tasks, its children and open cases give.
 
-    `blocked` is whether an open case stops one of its tasks. A child that is held holds its parent once nothing else can go on.
+    `blocked` is whether an open case stops one of its tasks. A child that is held holds its parent once nothing else
+    can go on.
     """
     if item.action == "noChange":
         return ItemState.COMPLETED

@@ -1,6 +1,7 @@
 """The order as it was agreed, and where it stands: a phase moved by verbs, a state derived from its items (§4, TMF622).
 
-`failed` is never derived while anything can be repaired: an item that a case stops is `held`, and so is the order when no other
+`failed` is never derived while anything can be repaired: an item that a case stops is `held`, and so is the order when
+no other
 item can go on.
 """
 
@@ -61,8 +62,10 @@ PHASE_LIFECYCLE: dict[tuple[Phase, str], Phase] = {
 class Order:
     """One order of one source. Times are UTC; `time_zone` is the zone in which its dates were promised.
 
-    Dates are kept apart: `requested_at` what the customer asked, `committed_first_at` and `committed_at` what was promised first and
-    now, `supplier_at` what a partner says, `forecast_at` what we expect, `actual_at` when it was done. `snapshot` is the accepted commercial
+    Dates are kept apart: `requested_at` what the customer asked, `committed_first_at` and `committed_at` what was
+    promised first and
+    now, `supplier_at` what a partner says, `forecast_at` what we expect, `actual_at` when it was done. `snapshot` is
+    the accepted commercial
     content with personal values replaced by references; `fingerprint` its digest, which never changes.
     `version` is gapless: each journal record of the order raises it by one.
     """
@@ -121,7 +124,8 @@ def shard_of(order_id: int) -> int:
 
 
 def derive_state(phase: Phase, items: Iterable[Item]) -> OrderState:
-    """The state that the phase and the items give (TMF622: any in progress, else any pending, else any held; then the final rules).
+    """The state that the phase and the items give (TMF622: any in progress, else any pending, else any held; then the
+    final rules).
 
     A cancelled item beside other final items is left out; the others decide.
     """

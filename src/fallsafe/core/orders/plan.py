@@ -1,4 +1,5 @@
-"""From offer and action to a graph of tasks: the plan template, and the reasons why an item cannot be planned (§5.1 Catalog).
+"""From offer and action to a graph of tasks: the plan template, and the reasons why an item cannot be planned (§5.1
+Catalog).
 
 An item that cannot be planned is held with its code; what can be planned runs.
 """
@@ -11,7 +12,9 @@ from fallsafe.core.events import Json
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One step of a template. `after` names steps as `step` (same item) or `offer-role:step` of a related item, `optional` steps may be skipped."""
+    """One step of a template. `after` names steps as `step` (same item) or `offer-role:step` of a related item,
+    `optional` steps may be skipped.
+    """
 
     step: str
     task_type: str
@@ -21,7 +24,9 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True)
 class PlanTemplate:
-    """The steps for one offer × action. `after_items` names steps of other items of the order that must be final first: (offer, step)."""
+    """The steps for one offer × action. `after_items` names steps of other items of the order that must be final first:
+    (offer, step).
+    """
 
     offer: str
     action: str

@@ -1,6 +1,7 @@
 """A task: one step of an order's plan, its policy, and its state (§6.2, §12.2, `model`).
 
-For tasks that a system executes the state is a function of the task's commands (`fallsafe.core.commands.ledger.TASK_STATE_OF`) and is never
+For tasks that a system executes the state is a function of the task's commands
+(`fallsafe.core.commands.ledger.TASK_STATE_OF`) and is never
 set otherwise; the verbs below are the task's own.
 """
 
@@ -57,9 +58,11 @@ TASK_LIFECYCLE: dict[tuple[TaskState, str], TaskState] = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One step of one item. `step` is its name in the plan, `pending` counts predecessors that are not final, `next` are its dependants.
+    """One step of one item. `step` is its name in the plan, `pending` counts predecessors that are not final, `next`
+    are its dependants.
 
-    `expected_at`, `warning_at` and `breach_at` count from the anchor of its type. `reference` is what the other system calls the result.
+    `expected_at`, `warning_at` and `breach_at` count from the anchor of its type. `reference` is what the other system
+    calls the result.
     """
 
     id: int
@@ -95,7 +98,8 @@ class Task:
 class TaskType:
     """Policy of a task type (§6.2): durations from an anchor, what happens at breach, undo, point of no return, owner.
 
-    `anchor` is `ready`, `sent` or `accepted`; durations are already divided by the time scale. `ponr` is `none`, `soft` or `hard`.
+    `anchor` is `ready`, `sent` or `accepted`; durations are already divided by the time scale. `ponr` is `none`, `soft`
+    or `hard`.
     """
 
     name: str

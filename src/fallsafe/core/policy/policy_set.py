@@ -1,4 +1,6 @@
-"""The policy set: everything configurable as one frozen, dated, digested value. Every decision names the set and the rule it used."""
+"""The policy set: everything configurable as one frozen, dated, digested value. Every decision names the set and the
+rule it used.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ class OwnerGroup:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRule:
-    """An approval that an order must carry before its first command, when the condition holds over the order's facts."""
+    """An approval that an order must carry before its first command, when the condition holds over its facts."""
 
     what: str
     sentence: str
@@ -57,7 +59,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """One published set. `id` is `name@date+digest` (the first 12 hex digits of the digest of its files). `files` are its bytes by name, to publish and to show."""
+    """One published set. `id` is `name@date+digest` (the first 12 hex digits of the digest of its files). `files` are
+    its bytes by name, to publish and to show.
+    """
 
     id: str
     name: str

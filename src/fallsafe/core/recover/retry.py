@@ -6,7 +6,9 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Policy of a task type (§12.2). `delays` are the waits after the first, second, … failure (the last repeats); `jitter` 0.2 = ±20 %. Scaled."""
+    """Policy of a task type (§12.2). `delays` are the waits after the first, second, … failure (the last repeats);
+    `jitter` 0.2 = ±20 %. Scaled.
+    """
 
     name: str
     codes: frozenset[str]

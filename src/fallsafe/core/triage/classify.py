@@ -1,6 +1,7 @@
 """Classification: from a signal to a normalized code, with the rule that decided (§7).
 
-The most specific rule wins: exact code before pattern, operation before any, condition before none. Raw codes stand beside the normalized
+The most specific rule wins: exact code before pattern, operation before any, condition before none. Raw codes stand
+beside the normalized
 one and are never replaced by it.
 """
 
@@ -14,8 +15,11 @@ from fallsafe.core.triage.taxonomy import Recoverability
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row. `system`, `operation` empty = any; `codes` exact raw codes; `pattern` a compiled search over `raw code + message`; `signs` technical signs;
-    `condition` a compiled expression over the facts; `effect` None = either. `domain`/`owner` may be "system's". A `secondary` rule applies only once retries are spent."""
+    """One row. `system`, `operation` empty = any; `codes` exact raw codes; `pattern` a compiled search over `raw code +
+    message`; `signs` technical signs;
+    `condition` a compiled expression over the facts; `effect` None = either. `domain`/`owner` may be "system's". A
+    `secondary` rule applies only once retries are spent.
+    """
 
     id: str
     system: str

@@ -40,7 +40,9 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """A level that the case does not fall below while the condition holds; `cap` instead keeps it at the level (test orders)."""
+    """A level that the case does not fall below while the condition holds; `cap` instead keeps it at the level (test
+    orders).
+    """
 
     condition: Callable[[Mapping[str, Json]], bool]
     level: Level

@@ -18,13 +18,25 @@ class Recoverability(StrEnum):
 
 
 DOMAINS = (
-    "Data", "Configuration", "Catalog", "Pricing", "Eligibility", "Inventory", "Provisioning", "Billing", "Partner", "Manual Ops", "Platform",
-)  # fmt: skip
+    "Data",
+    "Configuration",
+    "Catalog",
+    "Pricing",
+    "Eligibility",
+    "Inventory",
+    "Provisioning",
+    "Billing",
+    "Partner",
+    "Manual Ops",
+    "Platform",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SlaRow:
-    """The times a code's case has, by severity (§16.1): first look and resolution, already divided by the time scale. `sentence` is for people."""
+    """The times a code's case has, by severity (§16.1): first look and resolution, already divided by the time scale.
+    `sentence` is for people.
+    """
 
     first_touch: Mapping[str, timedelta]
     resolution: Mapping[str, timedelta]
@@ -34,8 +46,11 @@ class SlaRow:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What is known of a normalized code: title for people, kind (technical, business, operational), customer message key, playbook, the
-    upstream control that would prevent it, the cause category (§23), its SLA row and the repair actions that are allowed."""
+    """What is known of a normalized code: title for people, kind (technical, business, operational), customer message
+    key, playbook, the
+    upstream control that would prevent it, the cause category (§23), its SLA row and the repair actions that are
+    allowed.
+    """
 
     code: str
     title: str
@@ -50,7 +65,8 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class RepairAction:
-    """An action of the catalogue as far as a case page names it: what it does, its risk, who may, and when it is locked.
+    """An action of the catalogue as far as a case page names it: what it does, its risk, who may, and when it is
+    locked.
 
     `available` says whether this release runs it; `locked_while_unknown` whether an unknown outcome locks it.
     """
