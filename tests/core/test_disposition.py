@@ -29,7 +29,7 @@ CALLBACKS = [
     (Says.DONE, S.UNKNOWN, A, "complete", None),
     (Says.DONE, S.ABSENT, A, "complete", "ABSENCE_WRONG"),
     (Says.DONE, S.DONE, DU, None, None),
-    (Says.DONE, S.REJECTED, C, None, "OUTCOME_CONFLICT"),
+    (Says.DONE, S.REJECTED, C, None, "CALLBACK_CONFLICT"),
     (Says.DONE, S.SUPERSEDED, C, None, "LATE_SUCCESS"),
     (Says.DONE, S.WITHDRAWN, C, None, "LATE_SUCCESS"),
     (Says.REJECTED, S.INTENDED, L, None, None),
@@ -37,7 +37,7 @@ CALLBACKS = [
     (Says.REJECTED, S.ACCEPTED, A, "reject", None),
     (Says.REJECTED, S.UNKNOWN, A, "reject", None),
     (Says.REJECTED, S.ABSENT, L, None, None),
-    (Says.REJECTED, S.DONE, C, None, "OUTCOME_CONFLICT"),
+    (Says.REJECTED, S.DONE, C, None, "CALLBACK_CONFLICT"),
     (Says.REJECTED, S.REJECTED, DU, None, None),
     (Says.REJECTED, S.SUPERSEDED, L, None, None),
     (Says.REJECTED, S.WITHDRAWN, L, None, None),
@@ -163,7 +163,7 @@ class WhenASuccessMeetsWhatWeThought:
     @pytest.mark.parametrize("state", [S.INTENDED, S.WITHDRAWN])
     def test_success_of_what_never_left_is_a_contradiction(self, state):
         verdict = dispose(a_command(state), Fact(Says.DONE, "callback"))
-        assert (verdict.disposition, verdict.opens) == (C, "OUTCOME_CONFLICT")
+        assert (verdict.disposition, verdict.opens) == (C, "CALLBACK_CONFLICT")
 
     @pytest.mark.parametrize("state", [S.SENDING, S.ACCEPTED, S.UNKNOWN])
     def test_the_success_of_an_earlier_attempt_counts(self, state):

@@ -1,8 +1,7 @@
 """What must not happen is an exception, and what may be refused is a value.
 
 `Refusal` is the value: it says what was asked, why it is not done, and what would work; it is recorded in the journal
-and
-shown word for word at every door. `Bug` is for states that no input can lead to.
+and shown word for word at every door. `Bug` is for states that no input can lead to.
 """
 
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ class Refusal:
     """A governed "no".
 
     `code` is a stable upper-case word (`OUTCOME_UNKNOWN`), `what` the thing asked for, `why` the reason in one
-    sentence,
-    `hint` what would work instead, `pointer` the JSON pointer of the field at fault (empty where it is no field).
+    sentence, `hint` what would work instead, `pointer` the JSON pointer of the field at fault (empty where it is no
+    field).
     """
 
     code: str

@@ -1,8 +1,8 @@
 """What the journal holds: one record for every change and every refusal, and its name as an event of the feed (§20).
 
 A record names the thing, the verb, the state before and after, and the delta of every column but counters and agenda,
-so that
-the rows can be folded from the records again. Public events are projections of records: `event_name` is that table.
+so that the rows can be folded from the records again. Public events are projections of records: `event_name` is that
+table.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,8 @@ class Record:
     """One link of a lane, before it is sealed with its place (lane, seq, digests).
 
     `order_id` 0 is a thing without an order (policy, person, unmatched callback). `was` and `now` are states, empty
-    where the thing has none.
-    `delta` maps column → new value. `evidence` are evidence ids. `causation` is the id of what led to it (command,
-    callback, request).
+    where the thing has none. `delta` maps column → new value. `evidence` are evidence ids. `causation` is the id of
+    what led to it (command, callback, request).
     """
 
     order_id: int

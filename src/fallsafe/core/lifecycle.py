@@ -1,8 +1,8 @@
 """A lifecycle is a table from (state, verb) to state, and nothing else moves a state (§3, §4).
 
 Code, `allowedActions` at the doors, buttons and tests all read the same tables. A pair that is not in a table is
-refused
-to people and is a bug in a flow; facts from outside are never refused, they are read by the table of dispositions.
+refused to people and is a bug in a flow; facts from outside are never refused, they are read by the table of
+dispositions.
 """
 
 from collections.abc import Mapping

@@ -3,11 +3,14 @@
 One open case per case key; duplicates of one failure join it. A consequence never opens beside its cause.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from fallsafe.core.events import Json
+from fallsafe.core.lifecycle import move
 
 
 class CaseState(StrEnum):
@@ -60,8 +63,8 @@ class Case:
     `blocked_tasks` counts tasks that wait behind it.
 
     `policy_set` and `rule` name what classified it; `next_action` is the recommended step. `resolution` is {type,
-    verified, evidence}.
-    `order_id` 0 is a case without an order (unreadable order, unmatched callback, a database that went back).
+    verified, evidence}. `order_id` 0 is a case without an order (unreadable order, unmatched callback, a database that
+    went back).
     """
 
     id: int
@@ -108,3 +111,49 @@ class Case:
 def case_key(order_id: int, thing: int | None, code: str) -> str:
     """What makes two failures one: order, task or item, normalized code."""
     return f"{order_id}/{thing or 0}/{code}"
+
+
+def advance(case: Case, verb: str, at: datetime, **changes: Any) -> Case:
+    """The case after `verb`, touched at `at`, with other columns changed beside.
+
+    Raises `Bug` when the table has no such verb for its state; a door asks `lifecycle.may` first.
+    """
+    return replace(case, state=move(CASE_LIFECYCLE, case.state, verb), touched_at=at, **changes)
+
+
+# Codes by which one doubt shows itself: on the same task they are one failure, however it was noticed.
+ONE_DOUBT = frozenset({"UNKNOWN_OUTCOME", "MISSING_CALLBACK", "MISSING_RESPONSE", "DUPLICATE_REQUEST"})
+# Codes that say that facts contradict each other: they always get a case of their own, whatever else is open.
+CONTRADICTIONS = frozenset(
+    {"ABSENCE_WRONG", "CALLBACK_CONFLICT", "DUPLICATE_EFFECT", "LATE_SUCCESS", "LOOKUP_UNDECIDED"}
+)
+
+
+def joins(
+    open_cases: Iterable[Case], task_id: int | None, code: str, depends_on: Mapping[int, Sequence[int]]
+) -> Case | None:
+    """The open case that a new failure belongs to: the same doubt about its task, or the failure that it is a
+    consequence of.
+
+    A consequence never opens beside its cause: what waits, however far behind, for a task with an open case is stopped
+    by that one. None = it is a failure of its own. `depends_on` maps each task of the order to those it waits for.
+    """
+    if task_id is None or code in CONTRADICTIONS:
+        return None
+    by_task = {
+        case.task_id: case for case in open_cases if case.task_id is not None and case.code not in CONTRADICTIONS
+    }
+    own = by_task.get(task_id)
+    if own is not None:
+        return own if own.code == code or {own.code, code} <= ONE_DOUBT else None
+    return next((by_task[before] for before in _before(task_id, depends_on) if before in by_task), None)
+
+
+def _before(task_id: int, depends_on: Mapping[int, Sequence[int]]) -> Iterable[int]:
+    """What a task waits for, nearest first."""
+    reached: dict[int, None] = {}
+    front: list[int] = [task_id]
+    while front:
+        front = [p for t in front for p in depends_on.get(t, ()) if p not in reached]
+        reached.update(dict.fromkeys(front))
+    return reached

@@ -11,9 +11,8 @@ class Evidence:
     """What is known of a piece of evidence without opening it.
 
     `digest` is the salted digest of the bytes, `sealed_digest` the plain digest of the sealed form, which proves
-    without any key that nothing changed.
-    `kind`: order, request, answer, callback. `head` is the request line or status line with headers that matter, never
-    with credentials.
+    without any key that nothing changed. `kind`: order, request, answer, callback. `head` is the request line or status
+    line with headers that matter, never with credentials.
     """
 
     id: int

@@ -45,8 +45,7 @@ class AnswerRule:
     says.
 
     `must_match` are (pointer, fact) pairs: the answer's value must equal what was asked (`key`, `object`, …), else the
-    answer is `lost`.
-    `reference`, `code` and `message` are pointers.
+    answer is `lost`. `reference`, `code` and `message` are pointers.
     """
 
     statuses: frozenset[int]
@@ -74,8 +73,7 @@ class LookUp:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of one system with its contract. `name` is `SYS.verb`. Durations of policy are already divided by
-    the time scale;
-    `call_timeout` and `key_lives` are not."""
+    the time scale; `call_timeout` and `key_lives` are not."""
 
     name: str
     system: str

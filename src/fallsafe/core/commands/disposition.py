@@ -27,11 +27,11 @@ class Disposition(StrEnum):
 
 
 ABSENCE_WRONG = "ABSENCE_WRONG"
-OUTCOME_CONFLICT = "OUTCOME_CONFLICT"
+CALLBACK_CONFLICT = "CALLBACK_CONFLICT"
 DUPLICATE_EFFECT = "DUPLICATE_EFFECT"
 LATE_SUCCESS = "LATE_SUCCESS"
 
-OPENS = (ABSENCE_WRONG, OUTCOME_CONFLICT, DUPLICATE_EFFECT, LATE_SUCCESS)
+OPENS = (ABSENCE_WRONG, CALLBACK_CONFLICT, DUPLICATE_EFFECT, LATE_SUCCESS)
 """The normalized codes of the cases that a fact can open by itself. A policy set must know each of them."""
 
 
@@ -125,13 +125,13 @@ def _done(command: Command, fact: Fact) -> Verdict:
             return _applied("complete")
         case CommandState.INTENDED | CommandState.ABSENT:
             # An effect of a command that never left is somebody else's; after a send, "absent" was wrong.
-            return _applied("complete", ABSENCE_WRONG) if ever_sent(command) else _conflict(OUTCOME_CONFLICT)
+            return _applied("complete", ABSENCE_WRONG) if ever_sent(command) else _conflict(CALLBACK_CONFLICT)
         case CommandState.DONE:
             return _conflict(DUPLICATE_EFFECT) if _names_another(command, fact) else _DUPLICATE
         case CommandState.REJECTED:
-            return _conflict(OUTCOME_CONFLICT)
+            return _conflict(CALLBACK_CONFLICT)
         case CommandState.SUPERSEDED | CommandState.WITHDRAWN:
-            return _conflict(LATE_SUCCESS if ever_sent(command) else OUTCOME_CONFLICT)
+            return _conflict(LATE_SUCCESS if ever_sent(command) else CALLBACK_CONFLICT)
 
 
 def _rejected(command: Command, fact: Fact) -> Verdict:
@@ -141,7 +141,7 @@ def _rejected(command: Command, fact: Fact) -> Verdict:
                 return _LATE  # what an earlier attempt was told says nothing about the one that is under way
             return _applied("find_rejected" if command.state is CommandState.UNKNOWN and _found(fact) else "reject")
         case CommandState.DONE:
-            return _conflict(OUTCOME_CONFLICT)
+            return _conflict(CALLBACK_CONFLICT)
         case CommandState.REJECTED:
             return _DUPLICATE
         case CommandState.INTENDED | CommandState.ABSENT | CommandState.SUPERSEDED | CommandState.WITHDRAWN:

@@ -2,8 +2,7 @@
 (§11, §12).
 
 `lose` is a time-out, a reset, the crash of a sender, an answer that cannot be read or does not answer what was asked.
-From `unknown` no
-verb leads to a send: first somebody finds out.
+From `unknown` no verb leads to a send: first somebody finds out.
 """
 
 from collections.abc import Iterable
@@ -111,10 +110,9 @@ class Command:
     """One intended effect. `n` counts superseding commands, never attempts; `attempts` counts sendings.
 
     `first_sent_at` starts the life of the key; `ended_at` is the end of the last attempt (recorded by its sender, else
-    the end of its lease) and
-    starts the settle window. For a query `target_id` is the command that is looked up, `look` counts the looks at that
-    command and `method` names the look-up.
-    `contract_set` is the policy set under whose contract it was last sent.
+    the end of its lease) and starts the settle window. For a query `target_id` is the command that is looked up, `look`
+    counts the looks at that command and `method` names the look-up. `contract_set` is the policy set under whose
+    contract it was last sent.
     """
 
     id: int

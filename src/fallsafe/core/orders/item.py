@@ -2,12 +2,12 @@
 (§4).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from fallsafe.core.events import Json
-from fallsafe.core.orders.task import Task, TaskState
+from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 
 
 class ItemState(StrEnum):
@@ -50,25 +50,83 @@ class Item:
     hold_code: str
 
 
-def derive_state(item: Item, tasks: Iterable[Task], children: Iterable["Item"], blocked: bool) -> ItemState:
-    """The state that its tasks, its children and open cases give.
+FINAL_ITEM_STATES = frozenset({ItemState.REJECTED, ItemState.CANCELLED, ItemState.COMPLETED, ItemState.FAILED})
 
-    `blocked` is whether an open case stops one of its tasks. A child that is held holds its parent once nothing else
-    can go on.
+# Moved by decisions (a refusal, a give-up, a cancellation), never by counting tasks; only a decision takes them back.
+_DECIDED = frozenset(
+    {
+        ItemState.REJECTED,
+        ItemState.FAILED,
+        ItemState.CANCELLED,
+        ItemState.ASSESSING_CANCELLATION,
+        ItemState.PENDING_CANCELLATION,
+    }
+)
+
+
+def derive_state(item: Item, tasks: Iterable[Task], children: Iterable["Item"], blocked: bool) -> ItemState:
+    """The state that its own tasks, its children and open cases give.
+
+    `tasks` are its own, `blocked` is whether an open case stops one of them or something that one of them waits for.
+    While one of its own tasks can move it is in progress; it is completed only when every mandatory task is completed
+    or skipped with a reason (§6.3) and nothing below it is open. `failed` is never derived: giving up is a decision.
     """
+    if item.state in _DECIDED:
+        return item.state
     if item.action == "noChange":
         return ItemState.COMPLETED
-    own = [t for t in tasks if t.mandatory or t.state not in _DONE]
     if item.hold_code:
         return ItemState.HELD
-    below = {child.state for child in children}
-    if all(t.state in _DONE for t in own) and below <= {ItemState.COMPLETED, ItemState.CANCELLED}:
+    own, below = [t for t in tasks if _counts(t)], {child.state for child in children}
+    if not own and not below:
+        return item.state  # not planned yet: nothing says more than what is known
+    if any(t.state in _MOVING for t in own):
+        return ItemState.IN_PROGRESS
+    if not all(t.state in FINAL_TASK_STATES for t in own):
+        return _stopped(own, below, blocked)
+    return _ended(own, below)
+
+
+def _counts(task: Task) -> bool:
+    """An optional task that has failed holds nothing up; one that is under way or unknown still does."""
+    return task.mandatory or task.state not in _GIVEN_UP
+
+
+def _stopped(own: Iterable[Task], below: set[ItemState], blocked: bool) -> ItemState:
+    """None of its own tasks can move: pending when the customer is waited for, held when something stops them."""
+    tasks = list(own)
+    if any(_waits_for_customer(t) for t in tasks):
+        return ItemState.PENDING
+    if blocked or any(t.state in _STOPPED for t in tasks):
+        return ItemState.HELD
+    return ItemState.HELD if ItemState.HELD in below and ItemState.IN_PROGRESS not in below else ItemState.IN_PROGRESS
+
+
+def _ended(own: Iterable[Task], below: set[ItemState]) -> ItemState:
+    """Its own tasks are final: what is below decides, then how they ended."""
+    for live in (ItemState.IN_PROGRESS, ItemState.PENDING, ItemState.HELD):
+        if live in below:
+            return live
+    if not below <= FINAL_ITEM_STATES:
+        return ItemState.IN_PROGRESS
+    mandatory = [t for t in own if t.mandatory]
+    if all(t.state in _FULFILLED for t in mandatory):
         return ItemState.COMPLETED
-    can_go_on = any(t.state in _MOVING for t in own) or ItemState.IN_PROGRESS in below
-    if can_go_on:
-        return ItemState.HELD if blocked and not any(t.state in _MOVING for t in own) else ItemState.IN_PROGRESS
-    return ItemState.HELD if blocked or ItemState.HELD in below else ItemState.IN_PROGRESS
+    # Cancelled only when no effect is left: what was completed and could be undone still has to be.
+    left = any(t.state is TaskState.COMPLETED and t.undo not in NO_UNDO for t in mandatory)
+    return ItemState.HELD if left else ItemState.CANCELLED
 
 
-_DONE = frozenset({TaskState.COMPLETED, TaskState.SKIPPED, TaskState.CANCELLED, TaskState.UNDONE})
-_MOVING = frozenset({TaskState.READY, TaskState.SENDING, TaskState.WAITING_CALLBACK, TaskState.HANDED_OVER})
+def _waits_for_customer(task: Task) -> bool:
+    return isinstance(task.waiting, Mapping) and task.waiting.get("for") == "customer"
+
+
+NO_UNDO = ("", "none")
+_STOPPED = frozenset(
+    {TaskState.FAILED, TaskState.UNKNOWN, TaskState.PARKED, TaskState.UNDO_FAILED, TaskState.UNDO_UNKNOWN}
+)
+_FULFILLED = frozenset({TaskState.COMPLETED, TaskState.SKIPPED})
+_GIVEN_UP = frozenset({TaskState.FAILED, TaskState.UNDO_FAILED})
+_MOVING = frozenset(
+    {TaskState.READY, TaskState.SENDING, TaskState.WAITING_CALLBACK, TaskState.HANDED_OVER, TaskState.UNDOING}
+)

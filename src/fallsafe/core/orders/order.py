@@ -1,8 +1,7 @@
 """The order as it was agreed, and where it stands: a phase moved by verbs, a state derived from its items (§4, TMF622).
 
 `failed` is never derived while anything can be repaired: an item that a case stops is `held`, and so is the order when
-no other
-item can go on.
+no other item can go on.
 """
 
 from collections.abc import Iterable
@@ -63,11 +62,9 @@ class Order:
     """One order of one source. Times are UTC; `time_zone` is the zone in which its dates were promised.
 
     Dates are kept apart: `requested_at` what the customer asked, `committed_first_at` and `committed_at` what was
-    promised first and
-    now, `supplier_at` what a partner says, `forecast_at` what we expect, `actual_at` when it was done. `snapshot` is
-    the accepted commercial
-    content with personal values replaced by references; `fingerprint` its digest, which never changes.
-    `version` is gapless: each journal record of the order raises it by one.
+    promised first and now, `supplier_at` what a partner says, `forecast_at` what we expect, `actual_at` when it was
+    done. `snapshot` is the accepted commercial content with personal values replaced by references; `fingerprint` its
+    digest, which never changes. `version` is gapless: each journal record of the order raises it by one.
     """
 
     id: int
@@ -123,23 +120,40 @@ def shard_of(order_id: int) -> int:
     return order_id % SHARDS
 
 
-def derive_state(phase: Phase, items: Iterable[Item]) -> OrderState:
-    """The state that the phase and the items give (TMF622: any in progress, else any pending, else any held; then the
-    final rules).
+# The first of these that any item is in is what the order is (TMF622).
+_LIVE = (
+    (
+        frozenset({ItemState.IN_PROGRESS, ItemState.ASSESSING_CANCELLATION, ItemState.PENDING_CANCELLATION}),
+        OrderState.IN_PROGRESS,
+    ),
+    (frozenset({ItemState.PENDING}), OrderState.PENDING),
+    (frozenset({ItemState.HELD}), OrderState.HELD),
+    (frozenset({ItemState.ACKNOWLEDGED}), OrderState.IN_PROGRESS),
+)
 
-    A cancelled item beside other final items is left out; the others decide.
+
+def derive_state(phase: Phase, items: Iterable[Item]) -> OrderState:
+    """The state that the phase and all items, of whatever depth, give.
+
+    While one item can progress the order is in progress; it is held only when an item is held and no other can go on,
+    and it is never failed while anything can still be repaired. Raises `Bug` for an order without items.
     """
     if phase is not Phase.RUNNING:
         return OrderState(phase.value)
-    states = {item.state for item in items if item.parent_id is None}
-    for live in (ItemState.IN_PROGRESS, ItemState.PENDING, ItemState.HELD, ItemState.ACKNOWLEDGED):
-        if live in states:
-            return OrderState.IN_PROGRESS if live is ItemState.ACKNOWLEDGED else OrderState(live.value)
+    states = {item.state for item in items}
+    for live, state in _LIVE:
+        if live & states:
+            return state
     return _derive_final(states)
 
 
 def _derive_final(states: set[ItemState]) -> OrderState:
+    """All items are final. A cancelled one beside others is left out; one that was refused counts as failed beside
+    others.
+    """
+    if not states:
+        raise Bug("an order without items has no state")
     rest = states - {ItemState.CANCELLED} or states
-    if rest <= {ItemState.COMPLETED, ItemState.FAILED, ItemState.CANCELLED, ItemState.REJECTED}:
-        return OrderState(rest.pop().value) if len(rest) == 1 else OrderState.PARTIAL
-    raise Bug(f"no rule derives an order state from item states {sorted(states)}")
+    if len(rest) == 1:
+        return OrderState(rest.pop().value)
+    return OrderState.PARTIAL if ItemState.COMPLETED in rest else OrderState.FAILED

@@ -1,8 +1,7 @@
 """A task: one step of an order's plan, its policy, and its state (§6.2, §12.2, `model`).
 
 For tasks that a system executes the state is a function of the task's commands
-(`fallsafe.core.commands.ledger.TASK_STATE_OF`) and is never
-set otherwise; the verbs below are the task's own.
+(`fallsafe.core.commands.ledger.TASK_STATE_OF`) and is never set otherwise; the verbs below are the task's own.
 """
 
 from dataclasses import dataclass

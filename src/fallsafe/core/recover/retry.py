@@ -1,7 +1,9 @@
 """Retry: when the same command may go out again, and when (§12). The dice are an argument."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from fallsafe.core.commands.ledger import Command, CommandState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,27 @@ def delay(policy: RetryPolicy, failures: int, dice: float) -> timedelta:
     """The wait after `failures` failures; `dice` is in [0, 1) and spreads it by the jitter."""
     base = policy.delays[min(failures, len(policy.delays)) - 1]
     return base * (1 + policy.jitter * (2 * dice - 1))
+
+
+def decide(
+    policy: RetryPolicy,
+    command: Command,
+    failures: int,
+    first_failed_at: datetime,
+    now: datetime,
+    dice: float,
+    code: str,
+    retry_after: timedelta | None = None,
+) -> datetime | None:
+    """When the same command may go out again after `failures` failures, or None: exhausted, or not to be retried at
+    all (§12.1).
+
+    Only what is intended again, on proof that nothing left, is retried; only for codes that the policy names; and only
+    while attempts and window are left. `retry_after` is what the other system asked for and is never undercut.
+    """
+    if command.state is not CommandState.INTENDED or code not in policy.codes:
+        return None
+    if failures < 1 or failures >= policy.attempts_max or not policy.delays:
+        return None
+    at = now + max(delay(policy, failures, dice), retry_after or timedelta(0))
+    return at if at <= first_failed_at + policy.window else None

@@ -47,9 +47,8 @@ class SlaRow:
 @dataclass(frozen=True, slots=True)
 class Code:
     """What is known of a normalized code: title for people, kind (technical, business, operational), customer message
-    key, playbook, the
-    upstream control that would prevent it, the cause category (§23), its SLA row and the repair actions that are
-    allowed.
+    key, playbook, the upstream control that would prevent it, the cause category (§23), its SLA row and the repair
+    actions that are allowed.
     """
 
     code: str
