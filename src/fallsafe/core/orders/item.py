@@ -5,6 +5,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from fallsafe.core.events import Json
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
@@ -48,6 +49,33 @@ class Item:
     existing_service: str
     state: ItemState
     hold_code: str
+
+
+MONTHS_OF_ORDER_VALUE = 12
+
+
+class Priced(Protocol):
+    """A line with its amounts, in minor units, as agreed for its whole quantity."""
+
+    @property
+    def one_off_minor(self) -> int: ...
+    @property
+    def monthly_minor(self) -> int: ...
+
+
+def one_off_minor(items: Iterable[Priced]) -> int:
+    """The sum of the one-off amounts."""
+    return sum(i.one_off_minor for i in items)
+
+
+def monthly_minor(items: Iterable[Priced]) -> int:
+    """The sum of the monthly amounts."""
+    return sum(i.monthly_minor for i in items)
+
+
+def order_value_minor(items: Iterable[Priced]) -> int:
+    """What an order is worth (§5.3): the one-off amounts and a year of the monthly ones."""
+    return sum(i.one_off_minor + MONTHS_OF_ORDER_VALUE * i.monthly_minor for i in items)
 
 
 FINAL_ITEM_STATES = frozenset({ItemState.REJECTED, ItemState.CANCELLED, ItemState.COMPLETED, ItemState.FAILED})

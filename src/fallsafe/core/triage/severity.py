@@ -9,7 +9,7 @@ from typing import Protocol
 
 from fallsafe.core.calendar import end_of_next_working_day, working_days_left
 from fallsafe.core.events import Json
-from fallsafe.core.orders.item import FINAL_ITEM_STATES, Item
+from fallsafe.core.orders.item import FINAL_ITEM_STATES, Item, monthly_minor, order_value_minor
 from fallsafe.core.orders.order import Order
 
 
@@ -87,7 +87,6 @@ class Severity:
 
 HOURS_LEFT_OF_NOTHING = 9999.0
 """What `hoursLeft` says where nothing is promised and no resolution time runs."""
-MONTHS_OF_ORDER_VALUE = 12
 
 
 class Classified(Protocol):
@@ -135,7 +134,7 @@ def severity_facts(
         "vulnerable": order.vulnerable,
         "test": order.test,
         "orderValueMinor": order_value_minor(every),
-        "monthlyMinor": sum(i.monthly_minor for i in every if i.state not in FINAL_ITEM_STATES),
+        "monthlyMinor": monthly_minor(i for i in every if i.state not in FINAL_ITEM_STATES),
         "regulated": item.regulated if item is not None else any(i.regulated for i in every),
         "existingService": item.existing_service if item is not None else "",
         "outcomeUnknown": outcome_unknown,
@@ -156,11 +155,6 @@ def severity_facts(
         "engineerOnSite": engineer_on_site,
         "emergencyOff": emergency_off,
     }
-
-
-def order_value_minor(items: Iterable[Item]) -> int:
-    """What an order is worth: one-off amounts and a year of the monthly ones, in minor units."""
-    return sum(i.one_off_minor + MONTHS_OF_ORDER_VALUE * i.monthly_minor for i in items)
 
 
 def derive(policy: SeverityPolicy, facts: Mapping[str, Json]) -> Severity:
