@@ -4,6 +4,7 @@ For tasks that a system executes the state is a function of the task's commands
 (`fallsafe.core.commands.ledger.TASK_STATE_OF`) and is never set otherwise; the verbs below are the task's own.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -115,3 +116,26 @@ class TaskType:
     ponr: str
     valid: timedelta | None
     owner: str
+
+
+HELD_ITEMS = "held_items"
+
+
+def waiting_for_held(items: tuple[str, ...]) -> Json:
+    """What `Task.waiting` says of a planned task that must wait for items that could not be planned; None for none."""
+    return {"for": HELD_ITEMS, "items": [*items]} if items else None
+
+
+def still_pending(task: Task, tasks: Mapping[int, Task]) -> int:
+    """How many things a planned task still waits for: predecessors that are not final, and held items that have no
+    tasks yet.
+
+    At zero it is ready; before a held item is planned it never is. `tasks` are those of the order by id.
+    """
+    held = (
+        task.waiting.get("items")
+        if isinstance(task.waiting, Mapping) and task.waiting.get("for") == HELD_ITEMS
+        else None
+    )
+    open_before = sum(1 for before in task.depends_on if tasks[before].state not in FINAL_TASK_STATES)
+    return open_before + (len(held) if isinstance(held, list) else 0)
