@@ -1,6 +1,6 @@
 """Plausible things for tests of the core: each maker takes only what the test is about."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from fallsafe.core.cases.case import Case, CaseState
 from fallsafe.core.commands.contract import LookUp, Operation, Repeat, Request
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.events import Json
+from fallsafe.core.orders.draft import ItemDraft, OrderDraft, PartyDraft
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
 from fallsafe.core.orders.task import Task, TaskState
@@ -219,3 +220,58 @@ def a_case(**changes: Any) -> Case:
         "occurrences": 1,
     }
     return Case(**{**defaults, **known, **changes})
+
+
+def an_item_draft(external_id: str = "fiber", **changes: Any) -> ItemDraft:
+    draft = ItemDraft(
+        external_id=external_id,
+        parent="",
+        action="add",
+        offer="FIBER-HOME-1G",
+        quantity=1,
+        place={},
+        characteristics={},
+        one_off_minor=0,
+        monthly_minor=0,
+        currency="EUR",
+        term_months=24,
+        regulated=False,
+        existing_service="",
+        depends_on=(),
+    )
+    return replace(draft, **changes)
+
+
+DRILL_ITEMS = (
+    an_item_draft("fiber", place={"street": "Jalan Melati 1"}),
+    an_item_draft("static-ip", parent="fiber", offer="STATIC-IP"),
+    an_item_draft("router", parent="fiber", offer="WIFI-ROUTER", one_off_minor=6_000),
+    an_item_draft("billing", parent="fiber", offer="MONTHLY-BILLING", monthly_minor=4_500),
+)
+
+
+def a_draft(items: Sequence[ItemDraft] | None = None, **changes: Any) -> OrderDraft:
+    draft = OrderDraft(
+        source="CRM",
+        external_id="777",
+        time_zone="Asia/Jakarta",
+        customer_ref="CU-1",
+        segment="consumer",
+        priority=2,
+        vulnerable=False,
+        test=False,
+        channel="web",
+        region="JKT",
+        catalog_version="2026-06",
+        requested_at=None,
+        committed_at=TOMORROW_17_IN_JAKARTA,
+        quote={},
+        approvals=(),
+        parties=(PartyDraft("customer", "CU-1", {"name": "Sari"}),),
+        links=(),
+        correlation_id="",
+        traceparent="",
+        items=tuple(DRILL_ITEMS if items is None else items),
+        body=b"",
+    )
+    return replace(draft, **changes)
