@@ -8,6 +8,7 @@ from typing import Any
 from fallsafe.core.cases.case import Case, CaseState
 from fallsafe.core.commands.contract import LookUp, Operation, Repeat, Request
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
+from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft, PartyDraft
 from fallsafe.core.orders.item import Item, ItemState
@@ -275,3 +276,23 @@ def a_draft(items: Sequence[ItemDraft] | None = None, **changes: Any) -> OrderDr
         body=b"",
     )
     return replace(draft, **changes)
+
+
+def a_signal(**changes: Any) -> Signal:
+    signal = Signal(
+        detector=Detector.OUTCOME,
+        order_id=1,
+        item_id=1,
+        task_id=4,
+        command_id=9,
+        system="PRV",
+        operation="PRV.activateService",
+        raw_code="",
+        message="",
+        sign="",
+        effect=True,
+        occurred_at=NOW,
+        detected_at=NOW,
+        step="activateFiberService",
+    )
+    return replace(signal, **changes)
