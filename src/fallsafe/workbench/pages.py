@@ -1,0 +1,389 @@
+"""The routes of the workbench: open cases, one case, "find out now", the stream of what moved, and static files.
+
+A route reads through the store, asks a pure function what the page shows, and renders it. The one action goes through
+its flow; a refusal is shown word for word.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import psycopg
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from psycopg_pool import PoolTimeout
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from fallsafe.core.access import Actor
+from fallsafe.core.comms.boundary import customer_view
+from fallsafe.core.comms.messages import Sentence
+from fallsafe.core.errors import Refusal
+from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.flows.context import Applied, Refused
+from fallsafe.flows.recover import reconcile_now
+from fallsafe.store.ids import EPOCH, inside
+from fallsafe.store.queue import case_rows, queue
+from fallsafe.store.reads import CaseFile, case_counts, case_file, coverage
+from fallsafe.store.trail import BadCursor
+from fallsafe.workbench.deps import Deps
+from fallsafe.workbench.guard import HEADERS, form_token, is_ours, local_path
+from fallsafe.workbench.listing import rows_of
+from fallsafe.workbench.live import Live
+from fallsafe.workbench.marks import digest_of
+from fallsafe.workbench.paper import html, markup
+from fallsafe.workbench.shelf import shelf
+from fallsafe.workbench.timeline import CHOICES
+from fallsafe.workbench.views import CasePage, Look, case_page, next_update
+from fallsafe.workbench.words import many
+
+ROWS = 25
+ROWS_AGAIN_MAX = 100
+FORM_BYTES_MAX = 8 * 1024
+REASON_LETTERS_MAX = 200
+THEMES = ("auto", "dark", "light")
+THEME_COOKIE = "fallsafe_theme"
+THEME_DAYS = 365
+PARTS = ("head", "plan", "sent", "timeline", "evidence", "repair", "customer", "service", "why", "upstream")
+SHOWS = tuple(key for key, _ in CHOICES)
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class PageRoute(APIRoute):
+    """A route whose every answer carries the headers of a page, and whose expected troubles are pages too."""
+
+    def get_route_handler(self) -> Handler:
+        inner = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                response = await inner(request)
+            except BadCursor:
+                response = _sorry(
+                    request,
+                    400,
+                    "This page of the list is not there",
+                    ("Its address was not given by this product, or is from another time.",),
+                )
+            except (psycopg.OperationalError, PoolTimeout):
+                response = _sorry(
+                    request,
+                    503,
+                    "The database cannot be reached",
+                    ("Nothing was changed. The page works again as soon as the database does.",),
+                )
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return handler
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The routes and what they share."""
+
+    deps: Deps
+    live: Live
+
+    async def queue(self, request: Request, after: str = "") -> Response:
+        """Open cases in working order."""
+        actor = await self.deps.authenticate(request)
+        if actor is None:
+            return _sign_in(request)
+        database, newest = self.deps.database, self.deps.context().newest
+        page = await queue(database, after=after, limit=ROWS)
+        counts = await case_counts(database)
+        return html(
+            "queue.html",
+            **_base(request, actor, "queue", counts.total),
+            rows=rows_of(page.rows, newest, page.now),
+            now=page.now,
+            after=page.after,
+            first=not after,
+            counts=counts if counts.total else None,
+            total=counts.total,
+            limit=ROWS,
+            seen=_first_id_after(page.now),
+            watched="" if page.rows else await self._watched(newest),
+            oob=False,
+        )
+
+    async def _watched(self, policy: PolicySet) -> str:
+        found = await coverage(self.deps.database, policy.limits.look_lag_max)
+        if not found.live:
+            return "No order has been taken in yet."
+        return (
+            f"{many(found.live, 'thing')} {'is' if found.live == 1 else 'are'} under way, "
+            f"and {found.percent:g} % of them have a time at which they are next looked at."
+        )
+
+    async def rows(self, request: Request, ids: str = "") -> Response:
+        """Some rows again, for a page that is open; with them the counters, so that the numbers agree."""
+        actor = await self.deps.authenticate(request)
+        if actor is None:
+            return Response(status_code=401)
+        wanted = [number for text in ids.split(",")[:ROWS_AGAIN_MAX] if (number := inside("case", text)) is not None]
+        found = await case_rows(self.deps.database, wanted)
+        counts, now = await case_counts(self.deps.database), await self._now()
+        rows = rows_of(found, self.deps.context().newest, now)
+        return html("rows.html", rows=rows, now=now, counts=counts, total=counts.total, oob=True)
+
+    async def case(self, request: Request, case_id: str, show: str = "all", whole: str = "") -> Response:
+        """One case."""
+        actor = await self.deps.authenticate(request)
+        if actor is None:
+            return _sign_in(request)
+        return await self._case(request, actor, case_id, show, bool(whole))
+
+    async def _case(
+        self,
+        request: Request,
+        actor: Actor,
+        case_id: str,
+        show: str,
+        whole: bool,
+        refusal: Refusal | None = None,
+        status: int = 200,
+    ) -> Response:
+        file = await self._file(case_id)
+        if file is None:
+            return _no_such_case(request, actor, case_id)
+        look = Look(actor, await self._now(), show if show in SHOWS else "all", whole)
+        page = self._page(file, look)
+        counts = await case_counts(self.deps.database)
+        parts = {name: part["html"] for name, part in self._parts(request, file, page, look).items()}
+        return html(
+            "case.html",
+            status,
+            **_base(request, actor, "case", counts.total),
+            page=page,
+            parts=parts,
+            look=look,
+            now=look.now,
+            refusal=refusal,
+        )
+
+    async def parts(
+        self, request: Request, case_id: str, have: str = "", show: str = "all", whole: str = ""
+    ) -> Response:
+        """The parts of an open case page that have become another; `have` names those it has by digest."""
+        actor = await self.deps.authenticate(request)
+        file = await self._file(case_id) if actor is not None else None
+        if actor is None or file is None:
+            return Response(status_code=401 if actor is None else 404)
+        look = Look(actor, await self._now(), show if show in SHOWS else "all", bool(whole))
+        known = dict(entry.split(":", 1) for entry in have.split(",")[: len(PARTS)] if ":" in entry)
+        made = self._parts(request, file, self._page(file, look), look, known)
+        return Response("".join(part["html"] for part in made.values()), media_type="text/html; charset=utf-8")
+
+    async def reconcile(self, request: Request, case_id: str) -> Response:
+        """ "Find out now": asks the flow, then shows the case, with the refusal where it refused."""
+        actor = await self.deps.authenticate(request)
+        if actor is None:
+            return _sign_in(request)
+        form = await _form(request)
+        if form is None or not is_ours(request, form.get("csrf", "")):
+            return _sorry(
+                request,
+                403,
+                "This form did not come from here",
+                ("Nothing was changed. Open the case again and use its own form.",),
+                actor,
+            )
+        file = await self._file(case_id)
+        if file is None:
+            return _no_such_case(request, actor, case_id)
+        reason = form.get("reason", "").strip()[:REASON_LETTERS_MAX] or "asked on the case page"
+        refusal = await self._find_out(file, actor, reason)
+        if refusal is not None:
+            return await self._case(request, actor, case_id, "all", False, refusal, 409)
+        return RedirectResponse(f"/cases/{case_id}#part-repair", 303)
+
+    async def _find_out(self, file: CaseFile, actor: Actor, reason: str) -> Refusal | None:
+        context, command_id = self.deps.context(), file.case.command_id or 0
+        answers = await self.deps.database.transact(lambda tx: reconcile_now(tx, context, [command_id], actor, reason))
+        match answers[0]:
+            case Applied():
+                return None
+            case Refused(refusal=refusal):
+                return refusal
+
+    async def events(self, request: Request) -> Response:
+        """The stream of what moved."""
+        if await self.deps.authenticate(request) is None:
+            return Response(status_code=401)
+        if self.live.full:
+            return Response("Too many pages listen.\n", 503, {"Retry-After": "30"}, "text/plain")
+        return StreamingResponse(
+            self.live.listen(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        )
+
+    async def theme(self, to: str = "auto", back: str = "/queue") -> Response:
+        """Remembers the theme in a cookie and goes back."""
+        response = RedirectResponse(local_path(back), 303)
+        if to in ("dark", "light"):
+            response.set_cookie(
+                THEME_COOKIE, to, max_age=int(timedelta(days=THEME_DAYS).total_seconds()), samesite="lax"
+            )
+        else:
+            response.delete_cookie(THEME_COOKIE)
+        return response
+
+    async def _now(self) -> datetime:
+        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
+        return now
+
+    async def _file(self, case_id: str) -> CaseFile | None:
+        number = inside("case", case_id)
+        return await case_file(self.deps.database, number) if number is not None else None
+
+    def _page(self, file: CaseFile, look: Look) -> CasePage:
+        context = self.deps.context()
+        return case_page(file, context.newest, context.policies, _sentence(file, context.newest, look.now), look)
+
+    def _parts(
+        self, request: Request, file: CaseFile, page: CasePage, look: Look, known: Mapping[str, str] | None = None
+    ) -> dict[str, dict[str, str]]:
+        system = self.deps.context().newest.systems.get(file.case.system)
+        said = {"next_action": file.case.next_action, "command_system": system.title if system else file.case.system}
+        shared = {"page": page, "now": look.now, "csrf": form_token(request), "choices": CHOICES, **said}
+        values = {
+            "head": page.head,
+            "plan": page.plan,
+            "sent": page.steps,
+            "timeline": page.timeline,
+            "evidence": page.evidence,
+            "repair": (page.repair, said),
+            "customer": page.customer,
+            "service": page.service,
+            "why": page.why,
+            "upstream": page.upstream,
+        }
+        digests = {name: digest_of(value) for name, value in values.items()}
+        wanted = [name for name in PARTS if known is None or known.get(name) != digests[name]]
+        return {
+            name: {"digest": digests[name], "html": _part(name, digests[name], known is not None, shared)}
+            for name in wanted
+        }
+
+
+LOCALE = "en"
+
+
+def _sentence(file: CaseFile, policy: PolicySet, now: datetime) -> Sentence | None:
+    """What the customer of the case's order may hear now; None where there is no order, hence nobody to tell."""
+    if file.file is None:
+        return None
+    whole = file.file
+    titles = {offer.code: offer.title for offer in policy.offers.values()}
+    return customer_view(
+        whole.order,
+        whole.items,
+        whole.tasks,
+        whole.cases,
+        policy.messages,
+        LOCALE,
+        now,
+        next_update(file.case, policy, now),
+        titles=titles,
+    )
+
+
+def _part(name: str, digest: str, oob: bool, shared: Mapping[str, Any]) -> Any:
+    return markup("case/part.html", name=name, digest=digest, oob=oob, **shared)
+
+
+async def _form(request: Request) -> dict[str, str] | None:
+    """The fields of a small form, or None when it is none."""
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return None
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_BYTES_MAX:
+            return None
+    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _base(request: Request, actor: Actor | None, here: str, open_cases: int | None = None) -> dict[str, Any]:
+    theme = request.cookies.get(THEME_COOKIE, "auto")
+    theme = theme if theme in THEMES else "auto"
+    return {
+        "actor": actor,
+        "here": here,
+        "open_cases": open_cases,
+        "theme": theme,
+        "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
+        "path": request.url.path,
+    }
+
+
+def _first_id_after(now: datetime) -> str:
+    """The lowest id that a case opened after `now` can have: ids carry the time."""
+    return str(int((now - EPOCH) / timedelta(milliseconds=1)) << 22)
+
+
+def _sorry(request: Request, status: int, title: str, lines: tuple[str, ...], actor: Actor | None = None) -> Response:
+    return html(
+        "message.html",
+        status,
+        **_base(request, actor, ""),
+        title=title,
+        lines=lines,
+        command="",
+        link=("/queue", "Open cases"),
+    )
+
+
+def _no_such_case(request: Request, actor: Actor, case_id: str) -> Response:
+    return _sorry(
+        request,
+        404,
+        "There is no such case",
+        (
+            f"Nothing is known by the name {case_id[:40]}.",
+            "A case is named F- and a number; the list has those that are open.",
+        ),
+        actor,
+    )
+
+
+def _sign_in(request: Request) -> Response:
+    lines = (
+        "The pages are opened by a link with a one-time code.",
+        "It works once, for ten minutes, on the machine that Fallsafe runs on.",
+        "The one who started Fallsafe sees the link in the terminal. A new one is printed by:",
+    )
+    return html(
+        "message.html",
+        401,
+        **_base(request, None, ""),
+        title="You are not signed in",
+        lines=lines,
+        command="fallsafe up",
+        link=None,
+    )
+
+
+def create_pages(deps: Deps) -> APIRouter:
+    """The router of the workbench, to be mounted without a prefix: `app.include_router(create_pages(deps))`."""
+    door = Door(deps, Live(deps.database, deps.stopping))
+    router = APIRouter(route_class=PageRoute, include_in_schema=False)
+    router.add_api_route("/", door.queue, methods=["GET"], response_model=None)
+    router.add_api_route("/queue", door.queue, methods=["GET"], response_model=None)
+    router.add_api_route("/queue/rows", door.rows, methods=["GET"], response_model=None)
+    router.add_api_route("/cases/{case_id}", door.case, methods=["GET"], response_model=None)
+    router.add_api_route("/cases/{case_id}/parts", door.parts, methods=["GET"], response_model=None)
+    router.add_api_route("/cases/{case_id}/reconcile", door.reconcile, methods=["POST"], response_model=None)
+    router.add_api_route("/events", door.events, methods=["GET"], response_model=None)
+    router.add_api_route("/theme", door.theme, methods=["GET"], response_model=None)
+    router.add_api_route("/static/{version}/{path:path}", _static, methods=["GET"], response_model=None)
+    return router
+
+
+async def _static(request: Request, version: str, path: str) -> Response:
+    return shelf().serve(request, version, path)
