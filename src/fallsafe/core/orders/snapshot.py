@@ -101,12 +101,12 @@ def _number(value: float) -> str:
     return str(int(value)) if value.is_integer() else repr(value)
 
 
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+_NAMED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+_ESCAPES = str.maketrans({chr(n): f"\\u{n:04x}" for n in range(32)} | _NAMED)
 
 
 def _text(value: str) -> str:
-    plain = (_ESCAPES.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in value)
-    return f'"{"".join(plain)}"'
+    return f'"{value.translate(_ESCAPES)}"'
 
 
 def _list(values: list[Json]) -> Iterator[str]:
