@@ -61,6 +61,7 @@ class Live:
             try:
                 if not cursor:
                     cursor = await end_of_feed(self._database)
+                    self._tell(message("beat", {}))
                 moved, cursor = await changed(self._database, cursor)
                 looks += 1
                 if moved:

@@ -1,0 +1,331 @@
+"""The pages over a real database: what they answer, what they refuse, and that nothing but our own files is allowed."""
+
+import asyncio
+import re
+from datetime import timedelta
+
+import httpx2
+import psycopg
+import pytest
+from starlette.requests import Request
+from tests.workbench.stored import Drill, store_drill
+
+from fallsafe.core.cases.case import CaseState
+from fallsafe.core.commands.ledger import CommandState
+from fallsafe.store.ids import outside
+from fallsafe.store.reads import case_file
+from fallsafe.store.trail import Moved
+from fallsafe.store.tx import Database
+from fallsafe.workbench.guard import SESSION_COOKIE, form_token, local_path
+from fallsafe.workbench.live import Live, message, told
+
+
+@pytest.fixture
+async def drilled(database: Database) -> Drill:
+    return await store_drill(database)
+
+
+def csrf_of(text: str) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]+)"', text)
+    assert found is not None
+    return found[1]
+
+
+def case_url(drilled: Drill) -> str:
+    return f"/cases/{outside('case', drilled.case)}"
+
+
+class WhenNobodyIsSignedIn:
+    @pytest.mark.parametrize("path", ["/", "/queue", "/cases/F-1"])
+    async def test_a_page_says_how_to_get_a_link(self, browser: httpx2.AsyncClient, path: str):
+        answer = await browser.get(path, headers={"Cookie": ""})
+        assert answer.status_code == 401
+        assert "fallsafe up" in answer.text
+        assert "You are not signed in" in answer.text
+
+    @pytest.mark.parametrize("path", ["/events", "/queue/rows?ids=F-1", "/cases/F-1/parts"])
+    async def test_what_an_open_page_asks_for_is_refused(self, browser: httpx2.AsyncClient, path: str):
+        assert (await browser.get(path, headers={"Cookie": ""})).status_code == 401
+
+    async def test_nobody_can_act(self, browser: httpx2.AsyncClient, drilled: Drill):
+        answer = await browser.post(f"{case_url(drilled)}/reconcile", data={"csrf": "x"}, headers={"Cookie": ""})
+        assert answer.status_code == 401
+
+
+class WhenTheListIsOpened:
+    async def test_an_empty_list_says_why_and_what_to_do(self, browser: httpx2.AsyncClient):
+        answer = await browser.get("/queue")
+        assert answer.status_code == 200
+        assert "No case is open" in answer.text
+        assert "fallsafe drill" in answer.text
+        assert "No order has been taken in yet." in answer.text
+
+    async def test_a_case_stands_in_it_with_its_names(self, browser: httpx2.AsyncClient, drilled: Drill):
+        text = (await browser.get("/")).text
+        for name in (
+            outside("case", drilled.case),
+            outside("order", drilled.order),
+            "CUST-1001",
+            "Network operations",
+            "45.00 EUR",
+        ):
+            assert name in text
+        assert "Unknown</span>" in text
+
+    async def test_what_can_still_be_saved_comes_before_what_is_worse_and_what_is_late(
+        self, browser: httpx2.AsyncClient, database: Database
+    ):
+        now = (await database.fetch("tx/now"))[0]["clock_timestamp"]
+        wished = {
+            "soon": ("low", now + timedelta(minutes=30)),
+            "critical": ("critical", now + timedelta(hours=5)),
+            "critical-late": ("critical", now - timedelta(hours=5)),
+            "medium": ("medium", None),
+        }
+        made = {}
+        for name in ("critical-late", "medium", "soon", "critical"):
+            severity, due = wished[name]
+            made[name] = (await store_drill(database, name, severity=severity, sla_due_at=due)).case
+        text = (await browser.get("/queue")).text
+        assert re.findall(r'data-case="F-(\d+)"', text) == [str(made[name]) for name in wished]
+
+    async def test_pages_follow_one_another_without_a_gap_or_a_repeat(
+        self, browser: httpx2.AsyncClient, database: Database
+    ):
+        made = [(await store_drill(database, f"o{n}", severity=("low", "high")[n % 2])).case for n in range(60)]
+        seen, address = [], "/queue"
+        while address:
+            text = (await browser.get(address)).text
+            seen += [int(n) for n in re.findall(r'data-case="F-(\d+)"', text)]
+            found = re.search(r'href="(/queue\?after=[^"]+)"', text)
+            address = found[1] if found else ""
+        assert sorted(seen) == sorted(made)
+        assert len(seen) == len(set(seen)) == 60
+
+    @pytest.mark.parametrize("after", ["rubbish", "AAAA", "W10", "x" * 5000, "%ff"])
+    async def test_a_cursor_that_no_page_gave_is_a_page_too(self, browser: httpx2.AsyncClient, after: str):
+        answer = await browser.get(f"/queue?after={after}")
+        assert answer.status_code == 400
+        assert "This page of the list is not there" in answer.text
+
+
+class WhenACaseIsOpened:
+    async def test_it_shows_the_six_states_and_the_key(self, browser: httpx2.AsyncClient, drilled: Drill):
+        text = (await browser.get(case_url(drilled))).text
+        for layer in ("Order", "Order item", "Task", "Fallout case", "Service level", "Customer may hear"):
+            assert f'<span class="layer">{layer}</span>' in text
+        assert "CRM/777/fiber.activateFiberService/fulfill/1" in text
+        assert "We are confirming your activation status." in text
+
+    @pytest.mark.parametrize("name", ["F-1", "F-", "O-1", "F-99999999999999999999", "F-%3Cscript%3E", "x" * 300])
+    async def test_a_case_that_does_not_exist_is_a_page_too(self, browser: httpx2.AsyncClient, name: str):
+        answer = await browser.get(f"/cases/{name}")
+        assert answer.status_code == 404
+        assert "There is no such case" in answer.text
+        assert "<script>" not in answer.text.replace("<script src", "")
+
+    async def test_what_came_from_outside_is_shown_as_text(self, browser: httpx2.AsyncClient, database: Database):
+        made = await store_drill(database, raw_message='<img src=x onerror="alert(1)">')
+        text = (await browser.get(case_url(made))).text
+        assert "<img" not in text
+        assert "&lt;img src=x" in text
+
+    async def test_the_timeline_can_be_narrowed_by_a_link(self, browser: httpx2.AsyncClient, drilled: Drill):
+        people = (await browser.get(f"{case_url(drilled)}?show=people")).text
+        assert "Nothing of this kind has happened." in people
+        assert (await browser.get(f"{case_url(drilled)}?show=nonsense")).status_code == 200
+
+
+class WhenAnOpenPageLooksAgain:
+    async def test_it_gets_only_the_parts_that_are_another(self, browser: httpx2.AsyncClient, drilled: Drill):
+        text = (await browser.get(case_url(drilled))).text
+        have = dict(re.findall(r'id="part-(\w+)" data-digest="(\w+)"', text))
+        assert len(have) == 10
+        query = {"have": ",".join(f"{name}:{digest}" for name, digest in have.items())}
+        assert (await browser.get(f"{case_url(drilled)}/parts", params=query)).text == ""
+        await drilled.find_done()
+        again = (await browser.get(f"{case_url(drilled)}/parts", params=query)).text
+        changed = re.findall(r'id="part-(\w+)"[^>]*hx-swap-oob="true"', again)
+        assert set(changed) >= {"head", "plan", "sent", "timeline", "repair"}
+        assert not set(changed) & {"why", "evidence"}
+
+    async def test_a_row_comes_again_with_the_counters(self, browser: httpx2.AsyncClient, drilled: Drill):
+        await drilled.find_done()
+        answer = await browser.get(f"/queue/rows?ids={outside('case', drilled.case)},F-1,rubbish")
+        assert f'id="row-{outside("case", drilled.case)}"' in answer.text
+        assert "Resolved" in answer.text
+        assert '<span id="total" hx-swap-oob="true">0 cases</span>' in answer.text
+
+
+class WhenFindingOutIsAskedFor:
+    async def test_the_look_is_due_at_once_and_the_asker_stands_in_the_journal(
+        self, browser: httpx2.AsyncClient, drilled: Drill
+    ):
+        token = csrf_of((await browser.get(case_url(drilled))).text)
+        answer = await browser.post(f"{case_url(drilled)}/reconcile", data={"csrf": token, "reason": "customer calls"})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{case_url(drilled)}#part-repair")
+        file = await case_file(drilled.database, drilled.case)
+        record = file.journal[-1]
+        assert (record.verb, record.actor, record.reason) == ("reconcile", "person:you", "customer calls")
+        look = next(entry for entry in file.agenda if entry.kind == "lookup")
+        assert look.due_at <= record.at
+
+    async def test_nothing_is_sent_by_it(self, browser: httpx2.AsyncClient, drilled: Drill):
+        token = csrf_of((await browser.get(case_url(drilled))).text)
+        await browser.post(f"{case_url(drilled)}/reconcile", data={"csrf": token})
+        file = await case_file(drilled.database, drilled.case)
+        assert file.command.state is CommandState.UNKNOWN
+        assert len(file.file.attempts) == 1
+
+    async def test_a_refusal_is_shown_word_for_word_and_kept(self, browser: httpx2.AsyncClient, drilled: Drill):
+        token = csrf_of((await browser.get(case_url(drilled))).text)
+        await drilled.find_done()
+        answer = await browser.post(f"{case_url(drilled)}/reconcile", data={"csrf": token})
+        assert answer.status_code == 409
+        assert f"cannot reconcile command {outside('command', drilled.command)}" in answer.text
+        assert "its outcome is not unknown: it is done" in answer.text
+        assert "only an unknown outcome has to be found out" in answer.text
+        file = await case_file(drilled.database, drilled.case)
+        refused = [line for line in file.journal if line.is_refusal]
+        assert [(line.verb, line.actor) for line in refused] == [("refuse_reconcile", "person:you")]
+
+    async def test_who_may_not_is_refused_by_the_flow_too(self, browser: httpx2.AsyncClient, drilled: Drill):
+        mine = {"Cookie": f"{SESSION_COOKIE}=s-support"}
+        token = form_token(Request({"type": "http", "headers": [(b"cookie", f"{SESSION_COOKIE}=s-support".encode())]}))
+        browser.cookies.clear()
+        answer = await browser.post(f"{case_url(drilled)}/reconcile", data={"csrf": token}, headers=mine)
+        assert answer.status_code == 409
+        assert "has none of the roles" in answer.text
+
+    @pytest.mark.parametrize(
+        ("form", "headers"),
+        [
+            ({}, {}),
+            ({"csrf": ""}, {}),
+            ({"csrf": "0" * 64}, {}),
+            ({"csrf": "right"}, {"Origin": "https://evil.example"}),
+            ({"csrf": "right"}, {"Sec-Fetch-Site": "cross-site"}),
+            ({"csrf": "right", "reason": "x" * 20_000}, {}),
+            ({"csrf": "right"}, {"Content-Type": "text/plain"}),
+        ],
+    )
+    async def test_a_form_that_is_not_ours_changes_nothing(
+        self, browser: httpx2.AsyncClient, drilled: Drill, form: dict, headers: dict
+    ):
+        token = csrf_of((await browser.get(case_url(drilled))).text)
+        before = len((await case_file(drilled.database, drilled.case)).journal)
+        sent = {name: token if value == "right" else value for name, value in form.items()}
+        answer = await browser.post(f"{case_url(drilled)}/reconcile", data=sent, headers=headers)
+        assert answer.status_code == 403
+        assert len((await case_file(drilled.database, drilled.case)).journal) == before
+
+    async def test_a_case_without_a_command_has_nothing_to_find_out(
+        self, browser: httpx2.AsyncClient, database: Database, drilled: Drill
+    ):
+        token = csrf_of((await browser.get(case_url(drilled))).text)
+        other = await store_drill(database, "778", command_id=None, task_id=None)
+        answer = await browser.post(f"{case_url(other)}/reconcile", data={"csrf": token})
+        assert answer.status_code == 409
+
+
+class WhenAPageIsAnswered:
+    @pytest.mark.parametrize("path", ["/queue", "/cases/F-1", "/queue?after=x"])
+    async def test_it_allows_only_our_own_files_and_is_kept_nowhere(self, browser: httpx2.AsyncClient, path: str):
+        headers = (await browser.get(path)).headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'self';")
+        assert "unsafe" not in policy
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+
+    async def test_it_has_no_style_or_script_of_its_own(self, browser: httpx2.AsyncClient, drilled: Drill):
+        for path in ("/queue", case_url(drilled)):
+            text = (await browser.get(path)).text
+            assert " style=" not in text
+            assert "<style" not in text
+            assert not re.search(r"<script(?! src=)", text)
+            assert not re.search(r'\son[a-z]+="', text)
+
+    async def test_it_names_no_other_host(self, browser: httpx2.AsyncClient, drilled: Drill):
+        text = (await browser.get(case_url(drilled))).text
+        assert set(re.findall(r"https?://[^\s\"'<]+", text)) <= {"http://www.w3.org/2000/svg"}
+
+    async def test_its_files_are_kept_for_ever_under_their_version(self, browser: httpx2.AsyncClient):
+        text = (await browser.get("/queue")).text
+        for address in set(re.findall(r'(?:href|src)="(/static/[^"#]+)', text)):
+            answer = await browser.get(address)
+            assert answer.status_code == 200
+            assert "immutable" in answer.headers["cache-control"]
+        assert (await browser.get("/static/other/workbench.css")).headers["cache-control"] == "no-store"
+        assert (await browser.get("/static/other/%2e%2e/pages.py")).status_code == 404
+
+    async def test_the_theme_is_remembered_and_leads_back_to_this_server_only(self, browser: httpx2.AsyncClient):
+        answer = await browser.get("/theme?to=dark&back=/cases/F-1")
+        assert answer.headers["location"] == "/cases/F-1"
+        assert 'data-theme="dark"' in (await browser.get("/queue")).text
+
+    @pytest.mark.parametrize(
+        "path", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb"]
+    )
+    def test_a_way_back_to_another_place_leads_to_the_list(self, path: str):
+        assert local_path(path) == "/queue"
+
+
+class WhenTheDatabaseIsAway:
+    async def test_a_page_says_so_and_that_nothing_was_changed(
+        self, deps, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def away(*_: object, **__: object) -> list:
+            raise psycopg.OperationalError("connection refused")
+
+        monkeypatch.setattr(deps.database, "fetch", away)
+        answer = await browser.get("/queue")
+        assert answer.status_code == 503
+        assert "The database cannot be reached" in answer.text
+
+
+class WhenSomethingMoves:
+    async def test_open_pages_are_told_ids_and_versions_only(self, database: Database, drilled: Drill):
+        stop: list[bool] = []
+        live, heard, follows = Live(database, lambda: bool(stop)), list[str](), asyncio.Event()
+
+        async def listen() -> None:
+            async for text in live.listen():
+                heard.append(text)
+                if len(heard) == 2:  # the loop knows where the journal stands
+                    follows.set()
+                if "event: moved" in text:
+                    stop.append(True)
+
+        listening = asyncio.create_task(listen())
+        await follows.wait()
+        await drilled.hand_to(CaseState.REPAIRING)
+        await asyncio.wait_for(listening, 20)
+        said = next(text for text in heard if "event: moved" in text)
+        assert outside("case", drilled.case) in said
+        assert outside("order", drilled.order) in said
+        assert "repair" not in said
+        assert "UNKNOWN" not in said
+
+    def test_things_of_one_order_are_one_line_with_the_newest_version(self):
+        moved = [Moved(5, "task", 7, 3), Moved(5, "case", 9, 8), Moved(0, "policy_set", 1, 0)]
+        assert told(moved) == {"orders": {"O-5": 8}, "cases": ["F-9"]}
+
+    async def test_a_listener_who_does_not_keep_up_is_told_to_read_everything(self, database: Database):
+        live = Live(database, lambda: False)
+        stream = live.listen()
+        await anext(stream)
+        for _ in range(300):
+            live._tell(message("moved", {}))
+        assert (await anext(stream)).startswith("event: all")
+        await stream.aclose()
+        assert not live.full
+
+
+class WhenTheServerStops:
+    async def test_open_streams_end_by_themselves(self, deps):
+        live = Live(deps.database, deps.stopping)
+        stream = live.listen()
+        await anext(stream)
+        deps.stop.append(True)
+        assert [text async for text in stream] == []
