@@ -44,17 +44,23 @@
   setInterval(() => { if (heard && Date.now() - heard > STALE_AFTER) show("stale"); }, 5000);
 
   // Reading again ------------------------------------------------------------------------------------------------------
-  // A swap keeps what the reader had: unfolded details, typed text; htmx itself keeps the focus by id.
+  // A swap keeps what the reader had: unfolded details, typed text, the focus and the caret.
   let reading = false, again = null;
   const read = async (address) => {
     if (reading) { again = address; return; }
     reading = true;
     const folds = new Map([...document.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
     const typed = new Map([...document.querySelectorAll("input[id]:not([type=hidden])")].map((i) => [i.id, i.value]));
+    const focused = document.activeElement?.id, caret = document.activeElement?.selectionStart;
     try {
       await htmx.ajax("GET", address(), { target: "body", swap: "none" });
       for (const [id, open] of folds) { const fold = document.getElementById(id); if (fold) fold.open = open; }
       for (const [id, text] of typed) { const input = document.getElementById(id); if (input && text) input.value = text; }
+      const back = focused && document.getElementById(focused);
+      if (back && back !== document.activeElement) {
+        back.focus({ preventScroll: true });
+        if (caret != null) back.setSelectionRange?.(caret, caret);
+      }
       tick();
     } catch {
       show("reconnecting");

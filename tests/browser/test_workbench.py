@@ -1,0 +1,270 @@
+"""The workbench in a real browser: read, lived with, worked by keyboard, and safe."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+from playwright.async_api import Page, expect
+from tests.browser.conftest import Desk
+from tests.workbench.stored import WHY, Drill, store_drill
+
+from fallsafe.core.cases.case import CaseState
+from fallsafe.store.ids import outside
+from fallsafe.store.reads import case_file
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+Axe = Callable[[Page], Awaitable[list[str]]]
+LIVE_MILLISECONDS = 15_000
+
+
+def address(drilled: Drill) -> str:
+    return f"/cases/{outside('case', drilled.case)}"
+
+
+async def until_live(page: Page) -> None:
+    """Until the dot says that the page hears what moves."""
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=LIVE_MILLISECONDS)
+
+
+class WhenACaseIsOpened:
+    async def test_its_six_states_stand_side_by_side(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            tiles = page.locator(".states li")
+            await expect(tiles).to_have_count(6)
+            layers = ["Order", "Order item", "Task", "Fallout case", "Service level", "Customer may hear"]
+            assert await page.locator(".states .layer").all_inner_texts() == layers
+            tops = await tiles.evaluate_all("all => all.map(e => Math.round(e.getBoundingClientRect().top))")
+            assert len(set(tops)) == 1
+            await expect(tiles.nth(2)).to_contain_text("Outcome unknown")
+
+    async def test_the_list_leads_to_it(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page("/") as page:
+            await page.get_by_role("link", name="Sent, but").click()
+            await expect(page).to_have_url(re.compile(re.escape(address(drilled)) + "$"))
+            await expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+    async def test_a_box_of_the_plan_leads_to_what_was_sent_for_it(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await page.locator("a.box", has_text="Reserve router").click()
+            await expect(page.get_by_text("CRM/777/router.reserveRouter/fulfill/1")).to_be_visible()
+
+
+class WhenOnlyTheKeyboardIsUsed:
+    async def test_finding_out_is_reached_reviewed_and_asked_for(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await self._tab_to(page, "review-and-run")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_text("is not called, and nothing is sent again")).to_be_visible()
+            await self._tab_to(page, "reason")
+            await page.keyboard.type("customer calls")
+            await self._tab_to(page, "run")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#part-timeline")).to_contain_text("Asked to find out now")
+            await expect(page.locator("#part-timeline")).to_contain_text("customer calls")
+        file = await case_file(desk.database, drilled.case)
+        assert file.journal[-1].actor == "person:you"
+
+    async def test_what_has_the_focus_can_be_seen(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await self._tab_to(page, "review-and-run")
+            width = await page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+            assert width == "2px"
+
+    async def test_the_first_stop_skips_to_the_content(self, desk: Desk):
+        async with desk.page("/queue") as page:
+            await page.keyboard.press("Tab")
+            await page.keyboard.press("Enter")
+            assert await page.evaluate("document.activeElement.id") == "main"
+
+    async def _tab_to(self, page: Page, target: str) -> None:
+        for _ in range(40):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.id") == target:
+                return
+        pytest.fail(f"Tab never reached {target}")
+
+
+class WhenTheCaseMovesWhileItIsOpen:
+    async def test_the_page_shows_it_by_itself(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await until_live(page)
+            await drilled.find_done()
+            tiles = page.locator(".states li")
+            await expect(tiles.nth(2)).to_contain_text("Done", timeout=LIVE_MILLISECONDS)
+            await expect(tiles.nth(3)).to_contain_text("Resolved")
+            await expect(page.locator("#part-repair")).to_contain_text("Nothing to find out")
+            await expect(page.locator("#review-and-run")).to_have_count(0)
+
+    async def test_what_the_reader_had_open_and_typed_stays(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await until_live(page)
+            await page.locator("#review-and-run").click()
+            await page.locator("#reason").fill("half a sen")
+            await drilled.move(
+                lambda order: order.put(replace(order.cases[drilled.case], next_action="Call them."), "advise", WHY)
+            )
+            await expect(page.locator("#part-repair")).to_contain_text("Call them.", timeout=LIVE_MILLISECONDS)
+            await expect(page.locator("#reason")).to_have_value("half a sen")
+            await expect(page.locator("#reason")).to_be_focused()
+
+    async def test_a_row_changes_in_its_place(self, desk: Desk):
+        drilled = [await store_drill(desk.database, f"o{n}", severity="high") for n in range(3)]
+        async with desk.page("/queue") as page:
+            await until_live(page)
+            before = await page.locator("tr[data-case]").evaluate_all("all => all.map(e => e.dataset.case)")
+            last = next(d for d in drilled if outside("case", d.case) == before[-1])
+            await page.locator(f"#open-{before[-1]}").focus()
+            await last.move(
+                lambda order: order.put(
+                    replace(order.cases[last.case], severity="critical", state=CaseState.REPAIRING), "repair", WHY
+                )
+            )
+            row = page.locator(f"#row-{before[-1]}")
+            await expect(row).to_contain_text("Repairing", timeout=LIVE_MILLISECONDS)
+            await expect(row).to_have_class(re.compile("fresh"))
+            assert await page.locator("tr[data-case]").evaluate_all("all => all.map(e => e.dataset.case)") == before
+            await expect(page.locator(f"#open-{before[-1]}")).to_be_focused()
+            await expect(page.locator("#pulse li").first).to_contain_text("1")
+
+    async def test_new_cases_are_announced_and_do_not_push_in(self, desk: Desk):
+        await store_drill(desk.database, "old")
+        async with desk.page("/queue") as page:
+            await until_live(page)
+            await store_drill(desk.database, "new")
+            await expect(page.locator("#news")).to_contain_text("1 new. Show", timeout=LIVE_MILLISECONDS)
+            await expect(page.locator("tr[data-case]")).to_have_count(1)
+            await page.get_by_role("link", name="new. Show").click()
+            await expect(page.locator("tr[data-case]")).to_have_count(2)
+
+    async def test_all_tabs_of_a_browser_share_one_stream_and_another_takes_over(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.reader() as browser:
+            first, second = await browser.new_page(), await browser.new_page()
+            for page in (first, second):
+                await page.goto(address(drilled))
+                await until_live(page)
+            assert desk.asked.count("/events") == 1
+            await drilled.hand_to(CaseState.REPAIRING)
+            for page in (first, second):
+                await expect(page.locator(".states")).to_contain_text("Repairing", timeout=LIVE_MILLISECONDS)
+            await first.close()
+            await drilled.find_done()
+            await expect(second.locator(".states")).to_contain_text("Resolved", timeout=LIVE_MILLISECONDS)
+
+    async def test_a_page_without_a_stream_says_so(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.reader() as browser:
+            page = await browser.new_page()
+            await page.route("**/events", lambda route: route.abort())
+            await page.goto(address(drilled))
+            await expect(page.locator("#live")).to_contain_text("Reconnecting", timeout=LIVE_MILLISECONDS)
+
+
+class WhenAnActionComesTooLate:
+    async def test_the_refusal_is_shown_word_for_word(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.reader() as browser:
+            page = await browser.new_page()
+            await page.route("**/events", lambda route: route.abort())
+            await page.goto(address(drilled))
+            await page.locator("#review-and-run").click()
+            await drilled.find_done()
+            await page.locator("#run").click()
+            refusal = page.get_by_role("alert")
+            await expect(refusal).to_contain_text(f"cannot reconcile command {outside('command', drilled.command)}")
+            await expect(refusal).to_contain_text("its outcome is not unknown: it is done")
+            await expect(refusal).to_contain_text("only an unknown outcome has to be found out")
+            await expect(refusal).to_be_focused()
+            await expect(page.locator("#part-timeline")).to_contain_text("Refused: reconcile")
+
+
+class WhenJavaScriptIsOff:
+    async def test_everything_can_be_read_and_the_action_be_asked_for(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page("/queue", java_script_enabled=False) as page:
+            await expect(page.locator("#live")).to_contain_text("As of")
+            await page.get_by_role("link", name="Sent, but").click()
+            await expect(page.locator(".states li").nth(2)).to_contain_text("Outcome unknown")
+            await page.get_by_role("link", name="State changes").click()
+            await expect(page.get_by_role("link", name="State changes")).to_have_attribute("aria-current", "true")
+            await page.locator("a.box", has_text="Create billing account").click()
+            await expect(page.get_by_text("CRM/777/billing.createBillingAccount/fulfill/1")).to_be_visible()
+            await page.locator("#review-and-run").click()
+            await page.locator("#run").click()
+            await expect(page.locator("#part-timeline")).to_contain_text("Asked to find out now")
+        assert drilled
+
+    async def test_the_list_goes_on_by_links(self, desk: Desk):
+        for n in range(30):
+            await store_drill(desk.database, f"o{n}")
+        async with desk.page("/queue", java_script_enabled=False) as page:
+            await expect(page.locator("tr[data-case]")).to_have_count(25)
+            await page.get_by_role("link", name="Next 25").click()
+            await expect(page.locator("tr[data-case]")).to_have_count(5)
+
+    async def test_the_theme_can_be_chosen(self, desk: Desk):
+        async with desk.page("/queue", java_script_enabled=False, color_scheme="light") as page:
+            await page.locator("#theme").click()
+            await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+            dark = await page.locator("main").evaluate("e => getComputedStyle(e).backgroundColor")
+            assert dark == "rgb(20, 24, 30)"
+
+
+class WhenSomebodyNeedsItAccessible:
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [1440, 390])
+    async def test_axe_finds_nothing(self, desk: Desk, axe: Axe, theme: str, width: int):
+        drilled = await store_drill(desk.database)
+        size = {"width": width, "height": 900}
+        for path in ("/queue", address(drilled), "/cases/F-1"):
+            async with desk.page(path, color_scheme=theme, viewport=size, reduced_motion="reduce") as page:
+                if path == address(drilled):
+                    folds = page.locator("details")
+                    await folds.evaluate_all("all => all.forEach((fold) => { fold.open = true; })")
+                assert await axe(page) == [], path
+
+    async def test_axe_finds_nothing_where_nothing_is(self, desk: Desk, axe: Axe):
+        for path, who in (("/queue", "operator"), ("/queue", "nobody")):
+            async with desk.page(path, who) as page:
+                assert await axe(page) == [], who
+
+    @pytest.mark.parametrize("width", [320, 390, 768, 1024])
+    async def test_nothing_has_to_be_scrolled_sideways(self, desk: Desk, width: int):
+        drilled = await store_drill(desk.database)
+        for path in ("/queue", address(drilled)):
+            async with desk.page(path, viewport={"width": width, "height": 800}) as page:
+                assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+    async def test_text_twice_as_large_still_fits(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        for path in ("/queue", address(drilled)):
+            async with desk.page(path, viewport={"width": 1280, "height": 800}) as page:
+                session = await page.context.new_cdp_session(page)
+                await session.send("Page.enable")
+                await session.send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})
+                assert await page.evaluate("getComputedStyle(document.body).fontSize") == "26px"
+                assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+    async def test_nothing_moves_for_those_who_asked_for_stillness(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled), reduced_motion="reduce") as page:
+            await until_live(page)
+            await drilled.hand_to(CaseState.REPAIRING)
+            await expect(page.locator(".states")).to_contain_text("Repairing", timeout=LIVE_MILLISECONDS)
+            assert await page.locator("#part-head").evaluate("e => getComputedStyle(e).animationName") == "none"
+
+    async def test_the_printed_page_has_the_case_and_not_the_frame(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await page.emulate_media(media="print")
+            await expect(page.locator(".side")).to_be_hidden()
+            await expect(page.locator("#part-repair .review")).to_be_hidden()
+            await expect(page.locator("#part-timeline")).to_be_visible()
