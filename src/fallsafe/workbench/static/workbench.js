@@ -56,6 +56,7 @@
       await htmx.ajax("GET", address(), { target: "body", swap: "none" });
       for (const [id, open] of folds) { const fold = document.getElementById(id); if (fold) fold.open = open; }
       for (const [id, text] of typed) { const input = document.getElementById(id); if (input && text) input.value = text; }
+      center();
       const back = focused && document.getElementById(focused);
       if (back && back !== document.activeElement) {
         back.focus({ preventScroll: true });
@@ -70,6 +71,15 @@
       again = null;
       if (next) setTimeout(read, 0, next);
     }
+  };
+  // A plan that is wider than its card shows its failing task first.
+  let centered = null;
+  const center = () => {
+    const plan = document.querySelector(".plan"), box = plan?.querySelector(".box.failing");
+    if (!box || plan === centered) return;
+    centered = plan;
+    const at = box.getBoundingClientRect(), frame = plan.getBoundingClientRect();
+    plan.scrollLeft += at.left - frame.left - (frame.width - at.width) / 2;
   };
   const casePage = () => {
     const have = [...document.querySelectorAll("[id^=part-][data-digest]")].map((p) => `${p.id.slice(5)}:${p.dataset.digest}`);
@@ -142,5 +152,6 @@
     const fold = box && document.getElementById(box.getAttribute("href").slice(1))?.closest("details");
     if (fold) fold.open = true;
   });
+  center();
   document.getElementById("refusal")?.focus();
 })();
