@@ -1,7 +1,7 @@
 """The plan of an order as a drawing: a box for each task, where it stands, what the failure blocks, and the lines
 between them.
 
-A plan larger than `BOXES_MAX` is drawn around its failing task; the list of tasks below it is always whole.
+A plan larger than `BOXES_MAX` is drawn around its failing task.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,7 +98,7 @@ def draw(tasks: Sequence[Task], policy: PolicySet, failing: Sequence[int], now: 
     """The drawing of a plan. `failing` are the tasks of open cases, the first of them the one the page is about."""
     titles = {t.id: title_of(t, policy) for t in tasks}
     cause = blocked_by(tasks, failing)
-    shown = _around(tasks, failing)
+    shown = around(tasks, failing, BOXES_MAX)
     by_id = {t.id: t for t in shown}
     edges = [(before, t.id) for t in shown for before in t.depends_on if before in by_id]
     layout = arrange([t.id for t in shown], edges)
@@ -116,17 +116,17 @@ def title_of(task: Task, policy: PolicySet) -> str:
     return kind.title if kind else words(task.step)
 
 
-def _around(tasks: Sequence[Task], failing: Sequence[int]) -> list[Task]:
-    """At most `BOXES_MAX` tasks: those nearest to the failing ones, in the order of the plan."""
-    if len(tasks) <= BOXES_MAX:
+def around(tasks: Sequence[Task], failing: Sequence[int], tasks_max: int) -> list[Task]:
+    """At most `tasks_max` tasks: those nearest to the failing ones, in the order of the plan."""
+    if len(tasks) <= tasks_max:
         return list(tasks)
     by_id = {t.id: t for t in tasks}
     front = [t for t in failing if t in by_id] or [tasks[0].id]
     near = dict.fromkeys(front)
-    while front and len(near) < BOXES_MAX:
+    while front and len(near) < tasks_max:
         task = by_id[front.pop(0)]
         for other in (*task.depends_on, *task.next):
-            if other in by_id and other not in near and len(near) < BOXES_MAX:
+            if other in by_id and other not in near and len(near) < tasks_max:
                 near[other] = None
                 front.append(other)
     return [t for t in tasks if t.id in near]

@@ -11,8 +11,10 @@ from fallsafe.core.orders.task import Task
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.store.ids import outside
 from fallsafe.store.reads import Attempt, OrderFile, OutcomeRow
-from fallsafe.workbench.plan import KIND_OF, blocked_by, title_of
+from fallsafe.workbench.plan import KIND_OF, around, blocked_by, title_of
 from fallsafe.workbench.words import COMMAND_WORDS, TASK_WORDS, many, words
+
+STEPS_MAX = 120
 
 SAYS = {
     "accepted": "Accepted",
@@ -81,12 +83,22 @@ class Step:
     summary: str
 
 
-def steps_of(file: OrderFile, policy: PolicySet, failing: Sequence[int]) -> tuple[Step, ...]:
-    """Every task of the plan, the failing ones unfolded."""
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The tasks that are listed, and how many further away from the failure are not."""
+
+    shown: tuple[Step, ...]
+    left_out: int
+
+
+def steps_of(file: OrderFile, policy: PolicySet, failing: Sequence[int]) -> Steps:
+    """The tasks of the plan, at most `STEPS_MAX` around the failing ones, which are unfolded."""
+    shown = around(file.tasks, failing, STEPS_MAX)
     cause = blocked_by(file.tasks, failing)
     titles = {t.id: title_of(t, policy) for t in file.tasks}
     items = {i.id: i.external_id for i in file.items}
-    return tuple(_step(file, t, titles, items.get(t.item_id, ""), cause, t.id in failing) for t in file.tasks)
+    steps = tuple(_step(file, t, titles, items.get(t.item_id, ""), cause, t.id in failing) for t in shown)
+    return Steps(steps, len(file.tasks) - len(shown))
 
 
 def _step(

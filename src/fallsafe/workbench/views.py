@@ -20,10 +20,13 @@ from fallsafe.store.ids import outside
 from fallsafe.store.reads import CaseFile
 from fallsafe.workbench.actions import Repair, repair_of
 from fallsafe.workbench.marks import Due, Stage, due_of, stage_of
-from fallsafe.workbench.plan import Drawing, draw, title_of
-from fallsafe.workbench.sending import Step, steps_of
+from fallsafe.workbench.plan import Drawing, blocked_by, draw, title_of
+from fallsafe.workbench.sending import Steps, steps_of
 from fallsafe.workbench.timeline import Timeline, timeline_of
 from fallsafe.workbench.words import ITEM_WORDS, ORDER_WORDS, RECOVERABILITY_WORDS, TASK_WORDS, money, span, words
+
+EVIDENCE_MAX = 100
+BLOCKS_NAMED_MAX = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class PlanPart:
-    """The drawing and, as a sentence, what the failure blocks."""
+    """The drawing, and what the failure blocks: the first by name, and how many more."""
 
     drawing: Drawing
     failing: str
     blocks: tuple[str, ...]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The list of evidence, and who may open a body."""
+    """The newest pieces, how many there are, and who may open a body."""
 
     pieces: tuple[Piece, ...]
+    total: int
     may_read: bool
     readers: tuple[str, ...]
 
@@ -169,7 +174,7 @@ class CasePage:
     head: Head
     plan: PlanPart | None
     repair: Repair
-    steps: tuple[Step, ...]
+    steps: Steps
     timeline: Timeline
     evidence: Evidence
     service: Service
@@ -200,7 +205,7 @@ def case_page(
         head=_head(file, newest, sentence, look.now),
         plan=_plan(file, planned, failing, look.now),
         repair=repair_of(file, newest, contract, look.actor, look.now),
-        steps=steps_of(file.file, planned, failing) if file.file else (),
+        steps=steps_of(file.file, planned, failing) if file.file else Steps((), 0),
         timeline=timeline_of(file.journal, _names(file, planned), _queries(file), look.show, look.whole),
         evidence=_evidence(file, look),
         service=_service(file.case, newest, look.now),
@@ -329,8 +334,11 @@ def _plan(file: CaseFile, policy: PolicySet, failing: tuple[int, ...], now: date
     if file.file is None or not file.file.tasks:
         return None
     drawing = draw(file.file.tasks, policy, failing, now)
-    blocked = tuple(box.full_title for box in drawing.boxes if box.kind == "blocked")
-    return PlanPart(drawing, title_of(file.task, policy) if file.task else "", blocked)
+    mine = failing[:1] if file.case.task_id in failing else ()
+    behind = blocked_by(file.file.tasks, mine)
+    blocked = tuple(title_of(t, policy) for t in file.file.tasks if t.id in behind)
+    failed = title_of(file.task, policy) if file.task else ""
+    return PlanPart(drawing, failed, blocked[:BLOCKS_NAMED_MAX], len(blocked[BLOCKS_NAMED_MAX:]))
 
 
 def _names(file: CaseFile, policy: PolicySet) -> dict[int, str]:
@@ -368,9 +376,9 @@ def _evidence(file: CaseFile, look: Look) -> Evidence:
             e.sensitivity,
             look.evidence_url.format(id=outside("evidence", e.id)) if allowed else "",
         )
-        for e in file.evidence
+        for e in file.evidence[-EVIDENCE_MAX:]
     )
-    return Evidence(pieces, allowed, who_may("read_evidence"))
+    return Evidence(pieces, len(file.evidence), allowed, who_may("read_evidence"))
 
 
 def _service(case: Case, policy: PolicySet, now: datetime) -> Service:

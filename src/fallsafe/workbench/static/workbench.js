@@ -51,12 +51,15 @@
     reading = true;
     const folds = new Map([...document.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
     const typed = new Map([...document.querySelectorAll("input[id]:not([type=hidden])")].map((i) => [i.id, i.value]));
+    const said = () => document.querySelector(".states, #total")?.textContent;
+    const before = said();
     const focused = document.activeElement?.id, caret = document.activeElement?.selectionStart;
     try {
       await htmx.ajax("GET", address(), { target: "body", swap: "none" });
       for (const [id, open] of folds) { const fold = document.getElementById(id); if (fold) fold.open = open; }
       for (const [id, text] of typed) { const input = document.getElementById(id); if (input && text) input.value = text; }
       center();
+      if (said() !== before) say(page.dataset.page === "case" ? "The states of this case have changed." : `${said()} open`);
       const back = focused && document.getElementById(focused);
       if (back && back !== document.activeElement) {
         back.focus({ preventScroll: true });
