@@ -36,15 +36,15 @@ class Signed:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def store(database_url: str) -> AsyncIterator[Database]:
     made = await stored.opened(database_url)
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def deps(database: Database) -> Signed:
-    return Signed(database)
+async def deps(store: Database) -> Signed:
+    return Signed(store)
 
 
 @pytest.fixture

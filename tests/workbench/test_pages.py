@@ -21,8 +21,8 @@ from fallsafe.workbench.live import Live, message, told
 
 
 @pytest.fixture
-async def drilled(database: Database) -> Drill:
-    return await store_drill(database)
+async def drilled(store: Database) -> Drill:
+    return await store_drill(store)
 
 
 def csrf_of(text: str) -> str:
@@ -73,9 +73,9 @@ class WhenTheListIsOpened:
         assert "Unknown</span>" in text
 
     async def test_what_can_still_be_saved_comes_before_what_is_worse_and_what_is_late(
-        self, browser: httpx2.AsyncClient, database: Database
+        self, browser: httpx2.AsyncClient, store: Database
     ):
-        now = (await database.fetch("tx/now"))[0]["clock_timestamp"]
+        now = (await store.fetch("tx/now"))[0]["clock_timestamp"]
         wished = {
             "soon": ("low", now + timedelta(minutes=30)),
             "critical": ("critical", now + timedelta(hours=5)),
@@ -85,14 +85,14 @@ class WhenTheListIsOpened:
         made = {}
         for name in ("critical-late", "medium", "soon", "critical"):
             severity, due = wished[name]
-            made[name] = (await store_drill(database, name, severity=severity, sla_due_at=due)).case
+            made[name] = (await store_drill(store, name, severity=severity, sla_due_at=due)).case
         text = (await browser.get("/queue")).text
         assert re.findall(r'data-case="F-(\d+)"', text) == [str(made[name]) for name in wished]
 
     async def test_pages_follow_one_another_without_a_gap_or_a_repeat(
-        self, browser: httpx2.AsyncClient, database: Database
+        self, browser: httpx2.AsyncClient, store: Database
     ):
-        made = [(await store_drill(database, f"o{n}", severity=("low", "high")[n % 2])).case for n in range(60)]
+        made = [(await store_drill(store, f"o{n}", severity=("low", "high")[n % 2])).case for n in range(60)]
         seen, address = [], "/queue"
         while address:
             text = (await browser.get(address)).text
@@ -124,8 +124,8 @@ class WhenACaseIsOpened:
         assert "There is no such case" in answer.text
         assert "<script>" not in answer.text.replace("<script src", "")
 
-    async def test_what_came_from_outside_is_shown_as_text(self, browser: httpx2.AsyncClient, database: Database):
-        made = await store_drill(database, raw_message='<img src=x onerror="alert(1)">')
+    async def test_what_came_from_outside_is_shown_as_text(self, browser: httpx2.AsyncClient, store: Database):
+        made = await store_drill(store, raw_message='<img src=x onerror="alert(1)">')
         text = (await browser.get(case_url(made))).text
         assert "<img" not in text
         assert "&lt;img src=x" in text
@@ -220,10 +220,10 @@ class WhenFindingOutIsAskedFor:
         assert len((await case_file(drilled.database, drilled.case)).journal) == before
 
     async def test_a_case_without_a_command_has_nothing_to_find_out(
-        self, browser: httpx2.AsyncClient, database: Database, drilled: Drill
+        self, browser: httpx2.AsyncClient, store: Database, drilled: Drill
     ):
         token = csrf_of((await browser.get(case_url(drilled))).text)
-        other = await store_drill(database, "778", command_id=None, task_id=None)
+        other = await store_drill(store, "778", command_id=None, task_id=None)
         answer = await browser.post(f"{case_url(other)}/reconcile", data={"csrf": token})
         assert answer.status_code == 409
 
@@ -285,9 +285,9 @@ class WhenTheDatabaseIsAway:
 
 
 class WhenSomethingMoves:
-    async def test_open_pages_are_told_ids_and_versions_only(self, database: Database, drilled: Drill):
+    async def test_open_pages_are_told_ids_and_versions_only(self, store: Database, drilled: Drill):
         stop: list[bool] = []
-        live, heard, follows = Live(database, lambda: bool(stop)), list[str](), asyncio.Event()
+        live, heard, follows = Live(store, lambda: bool(stop)), list[str](), asyncio.Event()
 
         async def listen() -> None:
             async for text in live.listen():
@@ -311,8 +311,8 @@ class WhenSomethingMoves:
         moved = [Moved(5, "task", 7, 3), Moved(5, "case", 9, 8), Moved(0, "policy_set", 1, 0)]
         assert told(moved) == {"orders": {"O-5": 8}, "cases": ["F-9"]}
 
-    async def test_a_listener_who_does_not_keep_up_is_told_to_read_everything(self, database: Database):
-        live = Live(database, lambda: False)
+    async def test_a_listener_who_does_not_keep_up_is_told_to_read_everything(self, store: Database):
+        live = Live(store, lambda: False)
         stream = live.listen()
         await anext(stream)
         for _ in range(300):
