@@ -1,4 +1,5 @@
-"""Reads policy: YAML with line numbers, JSON Schemas, conditions, templates, durations, digest; and gives the core one frozen value.
+"""Reads policy: YAML with line numbers, JSON Schemas, conditions, templates, durations, digest; and gives the core one
+frozen value.
 
 What is wrong is refused with file, line and what would be right, all of it at once; a set is used whole or not at all.
 """

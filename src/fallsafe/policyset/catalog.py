@@ -1,57 +1,42 @@
-"""Reads task types, offers, plan templates, undo and teams: what an order becomes, and whose each part is (§4, §13.2, §16)."""
+"""Reads task types, offers, plan templates, undo and teams: what an order becomes, and whose each part is (§4, §13.2,
+§16).
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
 from fallsafe.core.commands.contract import Operation
+from fallsafe.core.orders.intake import find_circle
 from fallsafe.core.orders.plan import PlanStep, PlanTemplate
 from fallsafe.core.orders.task import TaskType
 from fallsafe.core.policy.policy_set import Offer, OwnerGroup
 from fallsafe.core.triage.taxonomy import UndoRow
-from fallsafe.policyset.durations import duration
-from fallsafe.policyset.problem import Problem
+from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
-from fallsafe.policyset.words import nearest
+
+NONE = "none"
+UNDO_COLUMNS = ("system", "operation", "risk", "possible_while", "effect", "proof")
+
+Operations = Mapping[str, Operation]
+Undo = Mapping[str, UndoRow]
+Plans = Mapping[tuple[str, str], PlanTemplate]
 
 
-def task_types(
-    part: Part,
-    operations: Mapping[str, Operation],
-    undo: Mapping[str, UndoRow],
-    problems: list[Problem],
-    time_scale: float,
-) -> dict[str, TaskType]:
+def task_types(part: Part, operations: Operations, undo: Undo, findings: Findings) -> dict[str, TaskType]:
     """The task types by name. An effect that can neither be undone nor is past return is a problem."""
     return {
-        name: _task_type(name, below, operations, undo, problems, time_scale)
-        for name, below in part.at("task_types").items()
+        name: _task_type(name, below, operations, undo, findings) for name, below in part.at("task_types").entries()
     }
 
 
-def _task_type(
-    name: str,
-    part: Part,
-    operations: Mapping[str, Operation],
-    undo: Mapping[str, UndoRow],
-    problems: list[Problem],
-    time_scale: float,
-) -> TaskType:
-    operation = part.at("operation").text()
-    if operation not in operations:
-        problems.append(
-            part.at("operation").wrong(
-                f"no operation is called {operation!r}", nearest(operation, operations, "the operations are")
-            )
-        )
-    elif operations[operation].effect:
-        _can_be_undone(part, undo, problems)
-    expected, warning, breach = (
-        duration(part.at(when), problems, time_scale) for when in ("expected", "warning", "breach")
-    )
+def _task_type(name: str, part: Part, operations: Operations, undo: Undo, findings: Findings) -> TaskType:
+    operation = findings.name(part.at("operation"), "operation", operations)
+    if operation in operations and operations[operation].effect:
+        _can_be_undone(part, undo, findings)
+    expected, warning, breach = (findings.duration(part.at(when)) for when in ("expected", "warning", "breach"))
     if not expected <= warning <= breach:
-        problems.append(
-            part.at("warning").wrong("the times do not grow", "expected is the shortest, breach the longest")
-        )
+        findings.add(part.at("warning"), "the times do not grow", "expected is the shortest, breach the longest")
+    valid = part.at("valid")
     return TaskType(
         name=name,
         title=part.at("title").text(),
@@ -63,44 +48,31 @@ def _task_type(
         warning=warning,
         breach=breach,
         at_breach=part.at("at_breach").text(),
-        undo="" if part.at("undo").text() == "none" else part.at("undo").text(),
+        undo="" if part.at("undo").text() == NONE else part.at("undo").text(),
         ponr=part.at("ponr").text(),
-        valid=None
-        if part.at("valid").value is None
-        else duration(part.at("valid"), problems, time_scale, timedelta(seconds=1)),
+        valid=None if valid.value is None else findings.duration(valid, timedelta(seconds=1)),
         owner=part.at("owner").text(),
     )
 
 
-def _can_be_undone(part: Part, undo: Mapping[str, UndoRow], problems: list[Problem]) -> None:
-    name = part.at("undo").text("none")
-    if name != "none":
-        if name not in undo:
-            problems.append(part.at("undo").wrong(f"no undo is called {name!r}", nearest(name, undo, "the undos are")))
+def _can_be_undone(part: Part, undo: Undo, findings: Findings) -> None:
+    if part.at("undo").text(NONE) != NONE:
+        findings.name(part.at("undo"), "undo", undo)
     elif part.at("ponr").text() != "hard":
-        problems.append(
-            part.wrong(
-                "an effect that has no undo and no point of no return",
-                "name its `undo`, or say `ponr: hard` if nothing leads back",
-            )
-        )
+        right = "name its `undo`, or say `ponr: hard` if nothing leads back"
+        findings.add(part, "an effect that has no undo and no point of no return", right)
 
 
-def undo_rows(part: Part, problems: list[Problem]) -> dict[str, UndoRow]:
+def undo_rows(part: Part, findings: Findings) -> dict[str, UndoRow]:
     """The ways to undo an effect, by name."""
-    rows = {}
-    for name, below in part.at("undo").items():
-        row = UndoRow(
-            name,
-            *(below.at(key).text() for key in ("system", "operation", "risk", "possible_while", "effect", "proof")),
-        )
+    rows = {
+        name: UndoRow(name, *(below.at(column).text() for column in UNDO_COLUMNS))
+        for name, below in part.at("undo").entries()
+    }
+    for name, row in rows.items():
         if row.operation.partition(".")[0] != row.system:
-            problems.append(
-                below.at("operation").wrong(
-                    f"{row.operation} is no operation of {row.system}", f"write {row.system}.<verb>"
-                )
-            )
-        rows[name] = row
+            place = part.at("undo").at(name).at("operation")
+            findings.add(place, f"{row.operation} is no operation of {row.system}", f"write {row.system}.<verb>")
     return rows
 
 
@@ -108,7 +80,7 @@ def offers(part: Part) -> dict[str, Offer]:
     """The offers by code."""
     return {
         code: Offer(code, below.at("title").text(), below.at("retired").flag())
-        for code, below in part.at("offers").items()
+        for code, below in part.at("offers").entries()
     }
 
 
@@ -116,101 +88,73 @@ def owners(part: Part) -> dict[str, OwnerGroup]:
     """The teams by code."""
     return {
         code: OwnerGroup(code, *(below.at(key).text() for key in ("title", "works_on", "escalates_to")))
-        for code, below in part.at("groups").items()
+        for code, below in part.at("groups").entries()
     }
 
 
 def plans(
-    part: Part, known_offers: Mapping[str, Offer], types: Mapping[str, TaskType], problems: list[Problem]
+    part: Part, sold: Mapping[str, Offer], types: Mapping[str, TaskType], findings: Findings
 ) -> dict[tuple[str, str], PlanTemplate]:
     """The plan templates by offer and action. Unknown names, steps that stand twice and circles are problems."""
     built: dict[tuple[str, str], PlanTemplate] = {}
     places: dict[tuple[str, str], Part] = {}
     for below in part.at("plans").each():
-        offer, action = below.at("offer").text(), below.at("action").text()
-        if offer not in known_offers:
-            problems.append(
-                below.at("offer").wrong(f"no offer is called {offer!r}", nearest(offer, known_offers, "the offers are"))
-            )
+        offer, action = findings.name(below.at("offer"), "offer", sold), below.at("action").text()
         if (offer, action) in built:
-            problems.append(
-                below.wrong(
-                    f"{offer} × {action} has two plans", f"keep one (the first is in line {places[offer, action].line})"
-                )
-            )
-        built[offer, action] = _plan(offer, action, below, types, problems)
+            first = places[offer, action].line
+            findings.add(below, f"{action} of {offer} has two plans", f"keep one (the first is in line {first})")
+        built[offer, action] = _plan(offer, action, below, types, findings)
         places[offer, action] = below
-    _steps_exist(built, places, problems)
-    _no_circles(built, places, problems)
+    _steps_exist(built, places, findings)
+    _no_circle(built, places, findings)
     return built
 
 
-def _plan(offer: str, action: str, part: Part, types: Mapping[str, TaskType], problems: list[Problem]) -> PlanTemplate:
+def _plan(offer: str, action: str, part: Part, types: Mapping[str, TaskType], findings: Findings) -> PlanTemplate:
     steps: list[PlanStep] = []
     across: dict[str, tuple[tuple[str, str], ...]] = {}
     for below in part.at("steps").each():
-        name, task_type = below.at("step").text(), below.at("task_type").text()
-        if any(step.step == name for step in steps):
-            problems.append(below.at("step").wrong(f"step {name!r} stands twice", "a step has a name of its own"))
-        if task_type not in types:
-            problems.append(
-                below.at("task_type").wrong(
-                    f"no task type is called {task_type!r}", nearest(task_type, types, "the task types are")
-                )
+        step = PlanStep(
+            step=below.at("step").text(),
+            task_type=findings.name(below.at("task_type"), "task type", types),
+            after=below.at("after").texts(),
+            mandatory=below.at("mandatory").flag(default=True),
+        )
+        if any(other.step == step.step for other in steps):
+            findings.add(below.at("step"), f"step {step.step!r} stands twice", "a step has a name of its own")
+        steps.append(step)
+        if below.at("after_items").value:
+            across[step.step] = tuple(
+                (o.at("offer").text(), o.at("step").text()) for o in below.at("after_items").each()
             )
-        steps.append(PlanStep(name, task_type, below.at("after").texts(), below.at("mandatory").flag(default=True)))
-        others = tuple((other.at("offer").text(), other.at("step").text()) for other in below.at("after_items").each())
-        if others:
-            across[name] = others
     return PlanTemplate(offer, action, tuple(steps), across)
 
 
-def _steps_exist(
-    built: Mapping[tuple[str, str], PlanTemplate], places: Mapping[tuple[str, str], Part], problems: list[Problem]
-) -> None:
-    by_offer: dict[str, set[str]] = {}
+def _steps_exist(built: Plans, places: Mapping[tuple[str, str], Part], findings: Findings) -> None:
+    steps_of: dict[str, set[str]] = {}
     for plan in built.values():
-        by_offer.setdefault(plan.offer, set()).update(step.step for step in plan.steps)
+        steps_of.setdefault(plan.offer, set()).update(step.step for step in plan.steps)
     for key, plan in built.items():
-        own = {step.step for step in plan.steps}
-        for position, step in enumerate(plan.steps):
-            place = places[key].at("steps").at(position)
-            for number, before in enumerate(step.after):
-                if before not in own:
-                    problems.append(
-                        place.at("after")
-                        .at(number)
-                        .wrong(f"{plan.offer} has no step {before!r}", nearest(before, own, "its steps are"))
-                    )
-            for number, (offer, before) in enumerate(plan.after_items.get(step.step, ())):
-                if before not in by_offer.get(offer, set()):
-                    problems.append(
-                        place.at("after_items")
-                        .at(number)
-                        .wrong(
-                            f"no plan of {offer} has a step {before!r}",
-                            nearest(before, by_offer.get(offer, ()), "its steps are"),
-                        )
-                    )
+        own = frozenset(step.step for step in plan.steps)
+        for step in places[key].at("steps").each():
+            for before in step.at("after").each():
+                findings.name(before, f"step of {plan.offer}", own)
+            for other in step.at("after_items").each():
+                offer = other.at("offer").text()
+                findings.name(other.at("step"), f"step of {offer}", frozenset(steps_of.get(offer, ())))
 
 
-def _no_circles(
-    built: Mapping[tuple[str, str], PlanTemplate], places: Mapping[tuple[str, str], Part], problems: list[Problem]
-) -> None:
-    before: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    where: dict[tuple[str, str], Part] = {}
+def _no_circle(built: Plans, places: Mapping[tuple[str, str], Part], findings: Findings) -> None:
+    before: dict[str, list[str]] = {}
+    where: dict[str, Part] = {}
     for key, plan in built.items():
         for position, step in enumerate(plan.steps):
-            node = (plan.offer, step.step)
-            before.setdefault(node, []).extend(
-                [(plan.offer, name) for name in step.after] + list(plan.after_items.get(step.step, ()))
-            )
+            node = f"{plan.offer}.{step.step}"
+            own = [f"{plan.offer}.{name}" for name in step.after]
+            others = [f"{offer}.{name}" for offer, name in plan.after_items.get(step.step, ())]
+            before.setdefault(node, []).extend(own + others)
             where[node] = places[key].at("steps").at(position)
-    left = dict(before)
-    while free := [node for node, needs in left.items() if not any(need in left for need in needs)]:
-        for node in free:
-            del left[node]
-    if left:
-        names = " → ".join(f"{offer}.{step}" for offer, step in sorted(left))
-        first = min(left, key=lambda node: where[node].line)
-        problems.append(where[first].wrong(f"steps wait for each other in a circle: {names}", "take one `after` away"))
+    circle = find_circle(before)
+    if circle:
+        names = " waits for ".join([*circle, circle[0]])
+        findings.add(where[circle[0]], f"steps in a circle: {names}", "take one `after` or `after_items` away")

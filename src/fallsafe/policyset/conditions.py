@@ -1,20 +1,19 @@
 """Conditions of policy: CEL, compiled once and held as a plain callable that the core may ask.
 
-The language has no limit of its own on work, so length, nesting and the size of lists are capped. An error while a condition is asked is
-never a false: it is raised, and whoever asked makes a case of it.
+The language has no limit of its own on work, so length, nesting and the size of lists are capped. An error while a
+condition is asked is never a false: it is raised, and whoever asked makes a case of it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import cel
 
 from fallsafe.core.events import Json
 from fallsafe.policyset.facts import Fact, samples
-from fallsafe.policyset.problem import Problem
+from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
-from fallsafe.policyset.words import nearest
 
 LENGTH_MAX = 400
 NESTING_MAX = 8
@@ -35,7 +34,9 @@ class ConditionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A compiled condition. Calling it with facts gives true or false; raises `ConditionError` where a fact is absent or of another kind."""
+    """A compiled condition. Calling it with facts gives true or false; raises `ConditionError` where a fact is absent
+    or of another kind.
+    """
 
     source: str
     variables: tuple[str, ...]
@@ -62,35 +63,31 @@ def never(_facts: Mapping[str, Json]) -> bool:
     return False
 
 
-def condition(part: Part, table: Mapping[str, Fact], problems: list[Problem]) -> Condition | None:
-    """Compile the condition at a place and try it on the samples of `table`; None with a problem where it is wrong."""
+def condition(part: Part, table: Mapping[str, Fact], findings: Findings) -> Callable[[Mapping[str, Json]], bool]:
+    """Compile the condition at a place and try it on the samples of `table`; `never`, with a problem, where it is
+    wrong.
+    """
     source = part.text()
     refusal = _too_big(source)
     if refusal:
-        problems.append(
-            part.wrong(refusal, f"at most {LENGTH_MAX} characters, {NESTING_MAX} brackets deep, one walk over a list")
-        )
-        return None
+        right = f"at most {LENGTH_MAX} characters, {NESTING_MAX} brackets deep, one walk over a list"
+        findings.add(part, refusal, right)
+        return never
     try:
         program = cel.compile(source)
     except ValueError as error:
-        problems.append(
-            part.wrong(
-                f"not a condition: {_first_line(error)}",
-                "write CEL, for example: segment == 'business' && blockedTasks >= 3",
-            )
+        findings.add(
+            part, f"not a condition: {_first_line(error)}", "write CEL, as in: vulnerable && blockedTasks >= 3"
         )
-        return None
-    found = _unknown_words(part, program, source, table)
-    if found:
-        problems.extend(found)
-        return None
-    compiled = Condition(source, tuple(v for v in program.variables() if v in table), program)
+        return never
+    if _has_unknown_words(part, program, table, findings):
+        return never
+    compiled = Condition(source, tuple(name for name in program.variables() if name in table), program)
     try:
         compiled(samples(table))
     except ConditionError as error:
-        problems.append(part.wrong(f"fails on sample facts: {error}", "a condition answers true or false"))
-        return None
+        findings.add(part, f"fails on sample facts: {error}", "a condition answers true or false")
+        return never
     return compiled
 
 
@@ -106,24 +103,18 @@ def _too_big(source: str) -> str:
     return "more than one walk over a list" if len(_MACRO.findall(source)) > 1 else ""
 
 
-def _unknown_words(part: Part, program: cel.Program, source: str, table: Mapping[str, Fact]) -> list[Problem]:
-    bound = set(_BOUND.findall(source))
-    found = [
-        part.wrong(f"no fact is called {name!r}", nearest(name, table, "the facts are"))
-        for name in program.variables()
-        if name not in table and name not in bound
-    ]
-    found += [
-        part.wrong(f"no function is called {name!r}", nearest(name, _FUNCTIONS, "the functions are"))
-        for name in program.functions()
-        if not _OPERATOR.search(name) and name not in _FUNCTIONS
-    ]
-    found += [
-        part.wrong(f"{name} is never {word!r}", nearest(word, table[name].values, "it is one of"))
-        for name, word in _compared(source)
-        if name in table and table[name].values and word not in table[name].values
-    ]
-    return found
+def _has_unknown_words(part: Part, program: cel.Program, table: Mapping[str, Fact], findings: Findings) -> bool:
+    """A misspelt name compiles, and a misspelt word never matches: both are found here and not by an order."""
+    before, source = len(findings.problems), part.text()
+    for name in program.variables():
+        findings.name(Part(part.file, name, part.pointer), "fact", table, *_BOUND.findall(source))
+    for name in program.functions():
+        if not _OPERATOR.search(name):
+            findings.name(Part(part.file, name, part.pointer), "function", _FUNCTIONS)
+    for name, word in _compared(source):
+        if name in table and table[name].values:
+            findings.name(Part(part.file, word, part.pointer), name, table[name].values)
+    return len(findings.problems) > before
 
 
 def _compared(source: str) -> list[tuple[str, str]]:

@@ -1,26 +1,30 @@
-"""Reads systems and operations: where each stands, what it is asked, what a repeat does, and how its answers are read (§11, §12.1)."""
+"""Reads systems and operations: where each stands, what it is asked, what a repeat does, and how its answers are read
+(§11, §12.1).
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fallsafe.core.commands.contract import AnswerRule, CallbackContract, LookUp, Operation, Render, Repeat, System
 from fallsafe.core.commands.outcome import Says
-from fallsafe.policyset.durations import duration
-from fallsafe.policyset.problem import Problem
+from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
 from fallsafe.policyset.templates import Template, template
-from fallsafe.policyset.words import nearest
 
 NOT_SENT_STATUSES = (429, 503)
 FOREVER = "forever"
 ASKED = ("key", "object")
 CALL_TIMEOUT_LEAST = timedelta(seconds=1)
+QUERY_SAYS = (Says.DONE, Says.REJECTED, Says.PENDING, Says.ABSENT, Says.LOST)
+EFFECT_SAYS = (Says.ACCEPTED, Says.DONE, Says.REJECTED, Says.PROGRESS, Says.NOT_SENT, Says.LOST)
+
+Answers = tuple[AnswerRule, ...]
 
 
 def systems(part: Part) -> dict[str, System]:
     """The systems by code."""
-    return {code: _system(code, below) for code, below in part.at("systems").items()}
+    return {code: _system(code, below) for code, below in part.at("systems").entries()}
 
 
 def _system(code: str, part: Part) -> System:
@@ -48,20 +52,17 @@ def _callback(part: Part) -> CallbackContract | None:
     )
 
 
-def answers(part: Part) -> tuple[AnswerRule, ...]:
+def answers(part: Part) -> Answers:
     """The reading rows at a place, in their order."""
     return tuple(_answer(below) for below in part.each())
 
 
 def _answer(part: Part) -> AnswerRule:
-    statuses = part.at("statuses").value
     return AnswerRule(
-        statuses=frozenset(int(s) for s in statuses if isinstance(s, int))
-        if isinstance(statuses, list)
-        else frozenset(),
-        where=tuple((pointer, frozenset(below.texts())) for pointer, below in part.at("where").items()),
+        statuses=_statuses(part.at("statuses"), ()),
+        where=tuple((pointer, frozenset(below.texts())) for pointer, below in part.at("where").entries()),
         says=Says(part.at("says").text()),
-        must_match=tuple((pointer, below.text()) for pointer, below in part.at("match").items()),
+        must_match=tuple((pointer, below.text()) for pointer, below in part.at("match").entries()),
         reference=part.at("reference").text(),
         code=part.at("code").text(),
         message=part.at("message").text(),
@@ -69,25 +70,29 @@ def _answer(part: Part) -> AnswerRule:
     )
 
 
+def _statuses(part: Part, default: tuple[int, ...]) -> frozenset[int]:
+    if part.value is None:
+        return frozenset(default)
+    return frozenset(int(below.number()) for below in part.each())
+
+
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """What the operations file gives: operations and queries by name, and each one's place for later checks."""
+    """What the operations file gives: operations and queries by name, and every request with its place."""
 
     operations: Mapping[str, Operation]
-    places: Mapping[str, Part]
-    templates: tuple[tuple[Part, Template], ...]
+    requests: tuple[tuple[Part, Template], ...]
 
 
-def contracts(
-    file: Part, systems_file: Part, known: Mapping[str, System], problems: list[Problem], time_scale: float
-) -> Contracts:
-    """All operations of the set; queries are operations without an effect, asked by the ways that they name."""
-    reader = _Reader(file, systems_file, known, problems, time_scale)
-    queries = {name: reader.query(name, part) for name, part in file.at("queries").items()}
-    effects = {name: reader.effect(name, part, queries) for name, part in file.at("operations").items()}
-    places = {**dict(file.at("queries").items()), **dict(file.at("operations").items())}
-    built = {name: query.operation for name, query in queries.items()} | effects
-    return Contracts(built, places, tuple(reader.templates))
+def contracts(file: Part, systems_file: Part, known: Mapping[str, System], findings: Findings) -> Contracts:
+    """All operations of the set; queries are operations without an effect, asked in the ways that they name."""
+    common = {kind: answers(file.at("common").at(kind)) for kind in ("effect", "query")}
+    refusals = {code: answers(part.at("refusals")) for code, part in systems_file.at("systems").entries()}
+    reader = _Reader(known, findings, common, refusals)
+    queries = {name: reader.query(name, part) for name, part in file.at("queries").entries()}
+    effects = {name: reader.effect(name, part, queries) for name, part in file.at("operations").entries()}
+    built = {**{name: query.operation for name, query in queries.items()}, **effects}
+    return Contracts(built, tuple(reader.requests))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,140 +101,101 @@ class _Query:
     ways: Mapping[str, LookUp]
 
 
+@dataclass(slots=True)
 class _Reader:
-    """One pass over the operations, so that shared rows are read once and every template is remembered with its place."""
+    """One pass over the operations: shared rows are read once, and every request is remembered with its place."""
 
-    def __init__(
-        self, file: Part, systems_file: Part, known: Mapping[str, System], problems: list[Problem], time_scale: float
-    ) -> None:
-        self.known, self.problems, self.time_scale = known, problems, time_scale
-        self.common = {kind: answers(file.at("common").at(kind)) for kind in ("effect", "query")}
-        self.refusals = {code: answers(part.at("refusals")) for code, part in systems_file.at("systems").items()}
-        self.templates: list[tuple[Part, Template]] = []
+    known: Mapping[str, System]
+    findings: Findings
+    common: Mapping[str, Answers]
+    refusals: Mapping[str, Answers]
+    requests: list[tuple[Part, Template]] = field(default_factory=list)
 
     def query(self, name: str, part: Part) -> _Query:
         """A look-up operation and the ways in which it can be asked."""
+        self._says(part.at("answers"), QUERY_SAYS, "a look-up")
         read = answers(part.at("answers")) + self.common["query"]
-        self._wrong_says(
-            part,
-            {Says.DONE, Says.REJECTED, Says.PENDING, Says.ABSENT, Says.LOST},
-            "a look-up says done, rejected, pending, absent or lost",
-        )
-        ways = {method: LookUp(method, name, self._render(below), read) for method, below in part.at("ways").items()}
-        operation = self._operation(
-            name, part, effect=False, read=read, look_ups=(), render=next(iter(ways.values())).render
-        )
-        return _Query(operation, ways)
+        ways = {method: LookUp(method, name, self._render(below), read) for method, below in part.at("ways").entries()}
+        first = next(iter(ways.values())).render
+        return _Query(self._operation(name, part, render=first, read=read, effect=False, look_ups=()), ways)
 
     def effect(self, name: str, part: Part, queries: Mapping[str, _Query]) -> Operation:
         """An operation that changes something, with its contract."""
-        system = name.partition(".")[0]
-        read = answers(part.at("answers")) + self.refusals.get(system, ()) + self.common["effect"]
-        self._wrong_says(
-            part,
-            {Says.ACCEPTED, Says.DONE, Says.REJECTED, Says.PROGRESS, Says.NOT_SENT, Says.LOST},
-            "an operation says accepted, done, rejected, progress, not_sent or lost",
-        )
+        self._says(part.at("answers"), EFFECT_SAYS, "an operation")
+        refused = self.refusals.get(name.partition(".")[0], ())
+        read = answers(part.at("answers")) + refused + self.common["effect"]
         looks = tuple(look for below in part.at("look_ups").each() for look in self._look_up(below, queries))
         render = self._render(part.at("request"))
         self._key_is_carried(part, render)
         self._success_is_checked(part)
         self._completion_fits(name, part)
-        return self._operation(name, part, effect=part.at("effect").flag(), read=read, look_ups=looks, render=render)
+        effect = part.at("effect").flag()
+        return self._operation(name, part, render=render, read=read, effect=effect, look_ups=looks)
 
     def _operation(
-        self,
-        name: str,
-        part: Part,
-        *,
-        effect: bool,
-        read: tuple[AnswerRule, ...],
-        look_ups: tuple[LookUp, ...],
-        render: Render,
+        self, name: str, part: Part, *, render: Render, read: Answers, effect: bool, look_ups: tuple[LookUp, ...]
     ) -> Operation:
-        system = name.partition(".")[0]
-        if system not in self.known:
-            self.problems.append(
-                part.wrong(f"{name}: no system is called {system!r}", nearest(system, self.known, "the systems are"))
-            )
-        policy, machine = self.time_scale, 1.0
         return Operation(
             name=name,
-            system=system,
+            system=self._system_of(name, part),
             effect=effect,
             moves_money_or_goods=part.at("moves_money_or_goods").flag(),
             completion=part.at("completion").text("answer"),
             render=render,
             answers=read,
-            key_lives=None
-            if part.at("key_lives").text(FOREVER) == FOREVER
-            else duration(part.at("key_lives"), self.problems, machine),
+            key_lives=self._key_lives(part.at("key_lives")),
             repeat=Repeat(part.at("repeat").text(Repeat.SAME_RESULT.value)),
             look_ups=look_ups,
-            settle_window=duration(part.at("settle_window"), self.problems, policy) if effect else timedelta(0),
-            second_look=duration(part.at("second_look"), self.problems, policy) if effect else timedelta(0),
-            not_sent_statuses=_statuses(part.at("not_sent")),
-            call_timeout=duration(part.at("call_timeout"), self.problems, machine, CALL_TIMEOUT_LEAST),
+            settle_window=self.findings.duration(part.at("settle_window")) if effect else timedelta(0),
+            second_look=self.findings.duration(part.at("second_look")) if effect else timedelta(0),
+            not_sent_statuses=_statuses(part.at("not_sent"), NOT_SENT_STATUSES),
+            call_timeout=self.findings.duration(part.at("call_timeout"), CALL_TIMEOUT_LEAST, scaled=False),
             object_fact="object",
         )
 
+    def _key_lives(self, part: Part) -> timedelta | None:
+        return None if part.text(FOREVER) == FOREVER else self.findings.duration(part, scaled=False)
+
+    def _system_of(self, name: str, part: Part) -> str:
+        system = Part(part.file, name.partition(".")[0], part.pointer)
+        return self.findings.name(system, "system", self.known)
+
     def _look_up(self, part: Part, queries: Mapping[str, _Query]) -> tuple[LookUp, ...]:
-        name, method = part.at("operation").text(), part.at("method").text()
+        name = self.findings.name(part.at("operation"), "query", queries)
         if name not in queries:
-            self.problems.append(
-                part.at("operation").wrong(f"no query is called {name!r}", nearest(name, queries, "the queries are"))
-            )
             return ()
-        ways = queries[name].ways
-        if method not in ways:
-            self.problems.append(
-                part.at("method").wrong(f"{name} cannot be asked by {method!r}", nearest(method, ways, "its ways are"))
-            )
-            return ()
-        return (ways[method],)
+        method = self.findings.name(part.at("method"), f"way of {name}", queries[name].ways)
+        return (queries[name].ways[method],) if method in queries[name].ways else ()
 
     def _render(self, part: Part) -> Template:
-        built = template(part, self.problems)
-        self.templates.append((part, built))
+        built = template(part, self.findings)
+        self.requests.append((part, built))
         return built
 
     def _key_is_carried(self, part: Part, render: Template) -> None:
-        if part.at("repeat").text() != Repeat.UNSUPPORTED.value and "key" not in set(render.names()):
-            self.problems.append(
-                part.at("request").wrong(
-                    "the request does not carry the key",
-                    "put {key} where `key_in` says, or declare `repeat: unsupported`",
-                )
-            )
+        """The same key can only be known again by a system that is told it, where the contract says it is."""
+        repeat, where = part.at("repeat").text(), part.at("key_in").text()
+        if repeat != Repeat.UNSUPPORTED.value and "key" not in set(render.names_at(where)):
+            right = "put {key} where `key_in` says, or declare `repeat: unsupported`"
+            self.findings.add(part.at("request"), f"the request does not carry the key in {where}", right)
 
     def _success_is_checked(self, part: Part) -> None:
+        """A success counts only for what was asked."""
         for row in part.at("answers").each():
-            missing = [fact for fact in ASKED if fact not in {below.text() for _, below in row.at("match").items()}]
-            if row.at("says").text() in ("done", "accepted") and missing:
-                self.problems.append(
-                    row.wrong(
-                        f"a success that is not checked for {' and '.join(missing)}",
-                        "add `match: {/pointer: key, /pointer: object}`: a success about another object is none",
-                    )
-                )
+            named = {below.text() for below in row.at("match").each()}
+            missing = " and ".join(fact for fact in ASKED if fact not in named)
+            if row.at("says").text() in (Says.DONE, Says.ACCEPTED) and missing:
+                right = "add it to `match`: a success about something else is none"
+                self.findings.add(row, f"a success that is not compared with the {missing} asked for", right)
 
     def _completion_fits(self, name: str, part: Part) -> None:
         system = self.known.get(name.partition(".")[0])
         if part.at("completion").text() == "callback" and system is not None and system.callback is None:
-            self.problems.append(
-                part.at("completion").wrong(
-                    f"{system.code} has no callback",
-                    f"give {system.code} a `callback` in systems, or say `completion: answer`",
-                )
-            )
+            right = f"give {system.code} a `callback` in systems, or say `completion: answer`"
+            self.findings.add(part.at("completion"), f"{system.code} has no callback", right)
 
-    def _wrong_says(self, part: Part, allowed: set[Says], right: str) -> None:
-        for row in part.at("answers").each():
-            if Says(row.at("says").text()) not in allowed:
-                self.problems.append(row.at("says").wrong(f"{row.at('says').text()!r} cannot be said here", right))
-
-
-def _statuses(part: Part) -> frozenset[int]:
-    if not isinstance(part.value, list):
-        return frozenset(NOT_SENT_STATUSES)
-    return frozenset(int(status) for status in part.value if isinstance(status, int))
+    def _says(self, part: Part, allowed: tuple[Says, ...], who: str) -> None:
+        for row in part.each():
+            word = row.at("says").text()
+            if Says(word) not in allowed:
+                self.findings.add(row.at("says"), f"{who} cannot say {word!r}", f"it says {', '.join(allowed)}")

@@ -1,5 +1,5 @@
-"""The facts that conditions of policy may read, by name: a misspelt one compiles and fails only when it is asked, so the check compares
-every condition with these tables and runs it on the samples (§5.3, §7).
+"""The facts that conditions of policy may read, by name: a misspelt one compiles and fails only when it is asked, so
+the check compares every condition with these tables and runs it on the samples (§5.3, §7).
 
 Money is in minor units. Whoever evaluates a condition hands in every fact of its table.
 """
@@ -12,7 +12,9 @@ from fallsafe.core.events import Json
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One fact: `type` is text, whole, number, flag or list, `values` the only words that it can be (empty = any), `sample` a plausible value."""
+    """One fact: `type` is text, whole, number, flag or list, `values` the only words that it can be (empty = any),
+    `sample` a plausible value.
+    """
 
     type: str
     meaning: str

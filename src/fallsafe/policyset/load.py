@@ -1,17 +1,18 @@
 """From files to the frozen policy set: read, held against schemas, built, checked as a whole, digested (§7, §28).
 
-A set is loaded whole or not at all. Durations of policy are divided by the time scale; the other side's own times (call time-out, life of
-a key) and what measures this machine are not.
+A set is loaded whole or not at all. Durations of policy are divided by the time scale; the other side's own times (call
+time-out, life of a key) and what measures this machine are not.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from fallsafe.core.commands.contract import System
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.triage.classify import index
+from fallsafe.core.triage.classify import RuleIndex, index
 from fallsafe.policyset import catalog, contracts, recover, triage, whole
+from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.messages import messages
 from fallsafe.policyset.problem import PolicyError, Problem
 from fallsafe.policyset.schemas import KINDS, against_schema
@@ -31,7 +32,9 @@ def load(directory: Path, time_scale: float = 1.0) -> PolicySet:
 
 
 def load_files(files: Mapping[str, bytes], time_scale: float = 1.0) -> PolicySet:
-    """The set that these files are, for example as they were published. Raises `PolicyError` with every problem if there is one."""
+    """The set that these files are, for example as they were published. Raises `PolicyError` with every problem if
+    there is one.
+    """
     policy, problems = _build(files, time_scale)
     if problems or policy is None:
         raise PolicyError(problems)
@@ -79,31 +82,25 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     return running.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    parts: Mapping[str, Part]
-    problems: list[Problem]
-
-
 def _build(files: Mapping[str, bytes], time_scale: float) -> tuple[PolicySet | None, list[Problem]]:
     """The set, or None where its files cannot even be read; and what is wrong."""
-    reading = _read_all(files)
-    if reading.problems:
-        return None, _in_order(reading.problems)
-    problems: list[Problem] = []
-    policy = _assemble(reading.parts, files, time_scale, problems)
-    return policy, _in_order(problems)
+    parts, problems = _read_all(files)
+    if problems:
+        return None, _in_order(problems)
+    findings = Findings(time_scale)
+    policy = _assemble(parts, files, findings)
+    return policy, _in_order(findings.problems)
 
 
-def _read_all(files: Mapping[str, bytes]) -> _Read:
+def _read_all(files: Mapping[str, bytes]) -> tuple[dict[str, Part], list[Problem]]:
     parts: dict[str, Part] = {}
-    problems: list[Problem] = []
+    missing = [f"{kind}.yaml" for kind in KINDS if f"{kind}.yaml" not in files]
+    problems = [Problem(name, 0, "", "the file is missing", "a set has one file of each kind") for name in missing]
     for name in sorted(files):
         kind = name.removesuffix(".yaml")
         if kind not in KINDS:
-            problems.append(
-                Problem(name, 0, "", f"no kind of policy is called {kind!r}", nearest(kind, KINDS, "the kinds are"))
-            )
+            right = nearest(kind, KINDS, "the kinds are")
+            problems.append(Problem(name, 0, "", f"no kind of policy is called {kind!r}", right))
             continue
         parsed = read(name, files[name])
         if isinstance(parsed, Problem):
@@ -111,61 +108,54 @@ def _read_all(files: Mapping[str, bytes]) -> _Read:
             continue
         parts[kind] = Part(parsed, parsed.value)
         problems.extend(against_schema(kind, parts[kind]))
-    missing = [kind for kind in KINDS if f"{kind}.yaml" not in files]
-    problems.extend(
-        Problem(f"{kind}.yaml", 0, "", "the file is missing", "a set has one file of each kind") for kind in missing
-    )
-    return _Read(parts, problems)
+    return parts, problems
 
 
-def _assemble(
-    parts: Mapping[str, Part], files: Mapping[str, bytes], time_scale: float, problems: list[Problem]
-) -> PolicySet:
-    about = parts["set"]
-    name, date, digest = about.at("name").text(), about.at("date").text(), digest_of(files)
+def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: Findings) -> PolicySet:
+    about, digest = parts["set"], digest_of(files)
+    name, date = about.at("name").text(), about.at("date").text()
     systems = contracts.systems(parts["systems"])
-    asked = contracts.contracts(parts["operations"], parts["systems"], systems, problems, time_scale)
-    undo = catalog.undo_rows(parts["undo"], problems)
-    types = catalog.task_types(parts["task_types"], asked.operations, undo, problems, time_scale)
+    asked = contracts.contracts(parts["operations"], parts["systems"], systems, findings)
+    undo = catalog.undo_rows(parts["undo"], findings)
+    types = catalog.task_types(parts["task_types"], asked.operations, undo, findings)
     offers = catalog.offers(parts["offers"])
-    told = messages(parts["messages"], problems)
-    actions = recover.actions(parts["actions"], problems)
-    codes = triage.codes(parts["codes"], actions, told, problems, time_scale)
-    rules = triage.rules(parts["classification"], problems)
-    fallback = triage.fallback(parts["classification"], problems)
+    told = messages(parts["messages"], findings)
+    actions = recover.actions(parts["actions"], findings)
+    codes = triage.codes(parts["codes"], actions, told, findings)
+    rules = triage.rules(parts["classification"], findings)
     owners = catalog.owners(parts["ownership"])
-    retry = recover.retry(parts["retry"], types, problems, time_scale)
     policy = PolicySet(
         id=f"{name}@{date}+{digest[:DIGEST_SHOWN]}",
         name=name,
         date=date,
         digest=digest,
-        time_scale=time_scale,
+        time_scale=findings.time_scale,
         systems=systems,
         operations=asked.operations,
         task_types=types,
         offers=offers,
-        plans=catalog.plans(parts["plans"], offers, types, problems),
-        retry=retry,
-        rules=index(
-            [rule for _, rule in rules],
-            fallback,
-            {code: system.owner for code, system in systems.items()},
-            {code: system.domain for code, system in systems.items()},
-        ),
+        plans=catalog.plans(parts["plans"], offers, types, findings),
+        retry=recover.retry(parts["retry"], types, codes, owners, findings),
+        rules=_indexed(parts["classification"], rules, systems, findings),
         codes=codes,
-        severity=triage.severity(parts["severity"], codes, problems),
+        severity=triage.severity(parts["severity"], codes, findings),
         owners=owners,
         messages=told,
         actions=actions,
         undo=undo,
-        approvals=recover.approvals(parts["approvals"], problems),
+        approvals=recover.approvals(parts["approvals"], findings),
         holidays=recover.holidays(parts["holidays"]),
-        limits=recover.limits(parts["limits"], problems, time_scale),
+        limits=recover.limits(parts["limits"], findings),
         files=dict(files),
     )
-    problems.extend(whole.check(policy, parts, rules, asked))
+    whole.check(policy, parts, rules, asked, findings)
     return policy
+
+
+def _indexed(part: Part, rules: whole.Placed, systems: Mapping[str, System], findings: Findings) -> RuleIndex:
+    owners = {code: system.owner for code, system in systems.items()}
+    domains = {code: system.domain for code, system in systems.items()}
+    return index([rule for _, rule in rules], triage.rule(part.at("fallback"), findings), owners, domains)
 
 
 def _folder_fits(directory: Path, policy: PolicySet | None) -> Iterable[Problem]:

@@ -4,62 +4,49 @@ import re
 from collections.abc import Mapping
 
 from fallsafe.core.comms.messages import MessageText
-from fallsafe.policyset.problem import Problem
+from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
-from fallsafe.policyset.words import nearest
 
 PLACEHOLDERS = ("item", "rest", "date", "next_update", "what", "link", "contact")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def messages(part: Part, problems: list[Problem]) -> dict[str, MessageText]:
+def messages(part: Part, findings: Findings) -> dict[str, MessageText]:
     """The messages by key. What they need is what their texts name; every locale names the same."""
-    built = {}
-    for key, below in part.at("messages").items():
-        texts = {locale: text.text() for locale, text in below.at("texts").items()}
-        needs = _needs(below, problems)
-        built[key] = MessageText(key, texts, needs, below.at("otherwise").text())
-    _falls_back(part, built, problems)
+    built = {
+        key: MessageText(
+            key=key,
+            texts={locale: text.text() for locale, text in below.at("texts").entries()},
+            needs=_needs(below, findings),
+            otherwise=below.at("otherwise").text(),
+        )
+        for key, below in part.at("messages").entries()
+    }
+    for key, below in part.at("messages").entries():
+        if below.at("otherwise").value is not None:
+            findings.name(below.at("otherwise"), "message", built)
+        if _circles(key, built):
+            findings.add(below.at("otherwise"), f"{key} falls back in a circle", "the last one has no `otherwise`")
     return built
 
 
-def _needs(part: Part, problems: list[Problem]) -> tuple[str, ...]:
+def _needs(part: Part, findings: Findings) -> tuple[str, ...]:
     needs: tuple[str, ...] | None = None
-    for locale, text in part.at("texts").items():
+    for locale, text in part.at("texts").entries():
         named = tuple(sorted(set(_PLACEHOLDER.findall(text.text()))))
         for name in named:
-            if name not in PLACEHOLDERS:
-                problems.append(
-                    text.wrong(
-                        f"no placeholder is called {name!r}", nearest(name, PLACEHOLDERS, "the placeholders are")
-                    )
-                )
+            findings.name(Part(text.file, name, text.pointer), "placeholder", PLACEHOLDERS)
         if needs is not None and named != needs:
-            problems.append(
-                text.wrong(
-                    f"{locale} names {list(named)}, the text before it {list(needs)}",
-                    "every locale needs the same evidence",
-                )
-            )
+            what = f"{locale} names {', '.join(named) or 'nothing'}, the text before it {', '.join(needs) or 'nothing'}"
+            findings.add(text, what, "every locale needs the same evidence")
         needs = named if needs is None else needs
     return needs or ()
 
 
-def _falls_back(part: Part, built: Mapping[str, MessageText], problems: list[Problem]) -> None:
-    for key, message in built.items():
-        place = part.at("messages").at(key).at("otherwise")
-        seen = {key}
-        while message.otherwise:
-            if message.otherwise not in built:
-                problems.append(
-                    place.wrong(
-                        f"no message is called {message.otherwise!r}",
-                        nearest(message.otherwise, built, "the messages are"),
-                    )
-                )
-                break
-            if message.otherwise in seen:
-                problems.append(place.wrong(f"{key} falls back in a circle", "the last one has no `otherwise`"))
-                break
-            seen.add(message.otherwise)
-            message = built[message.otherwise]
+def _circles(key: str, built: Mapping[str, MessageText]) -> bool:
+    seen = [key]
+    while (following := built[seen[-1]].otherwise) in built:
+        if following in seen:
+            return True
+        seen.append(following)
+    return False

@@ -1,4 +1,4 @@
-"""What is wrong with a policy set: one problem a finding, each with its place in the file and what would be right (§7, §28)."""
+"""What is wrong with a policy set: each problem with its place in the file and what would be right (§7, §28)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding. `line` counts from 1 (0 = the file as a whole), `pointer` is a JSON pointer into the file, `would_be_right` says what to write instead."""
+    """One thing that is wrong. `line` counts from 1 (0 = the file as a whole), `pointer` is a JSON pointer into the
+    file, `would_be_right` says what to write instead.
+    """
 
     file: str
     line: int

@@ -1,108 +1,96 @@
 """Reads retry, repair actions, approvals, limits and holidays: what may be done again, by whom, when (§8, §10, §12)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from fallsafe.core.access import unknown_roles
 from fallsafe.core.access import ROLES
+from fallsafe.core.orders.task import TaskType
 from fallsafe.core.policy.policy_set import ApprovalRule, Limits
 from fallsafe.core.recover.retry import RetryPolicy
-from fallsafe.core.triage.taxonomy import RepairAction
+from fallsafe.core.triage.taxonomy import Code, RepairAction
 from fallsafe.policyset import facts
-from fallsafe.policyset.conditions import condition, never
-from fallsafe.policyset.durations import duration, durations
-from fallsafe.policyset.problem import Problem
+from fallsafe.policyset.conditions import condition
+from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
-from fallsafe.policyset.words import nearest
+
+CASE = "case"
 
 
-def retry(part: Part, types: Iterable[str], problems: list[Problem], time_scale: float) -> dict[str, RetryPolicy]:
+def retry(
+    part: Part,
+    types: Mapping[str, TaskType],
+    codes: Mapping[str, Code],
+    owners: Mapping[str, object],
+    findings: Findings,
+) -> dict[str, RetryPolicy]:
     """The retry policy of each task type that has one of its own, and the default under the empty name."""
-    policies = {name: _retry(name, below, problems, time_scale) for name, below in part.at("policies").items()}
+    policies = {name: _retry(name, below, findings) for name, below in part.at("policies").entries()}
+    for below in part.at("policies").each():
+        findings.name(below.at("on_exhaustion"), "group", owners, CASE)
+        for code in below.at("codes").each():
+            findings.name(code, "code", codes)
     built = {"": policies["default"]}
-    for task_type, below in part.at("task_types").items():
-        if task_type not in set(types):
-            problems.append(
-                below.wrong(f"no task type is called {task_type!r}", nearest(task_type, types, "the task types are"))
-            )
-        if below.text() not in policies:
-            problems.append(
-                below.wrong(
-                    f"no retry policy is called {below.text()!r}", nearest(below.text(), policies, "the policies are")
-                )
-            )
-        else:
-            built[task_type] = policies[below.text()]
+    for task_type, below in part.at("task_types").entries():
+        findings.name(Part(below.file, task_type, below.pointer), "task type", types)
+        name = findings.name(below, "retry policy", policies)
+        built[task_type] = policies.get(name, policies["default"])
     return built
 
 
-def _retry(name: str, part: Part, problems: list[Problem], time_scale: float) -> RetryPolicy:
+def _retry(name: str, part: Part, findings: Findings) -> RetryPolicy:
     return RetryPolicy(
         name=name,
         codes=frozenset(part.at("codes").texts()),
         attempts_max=int(part.at("attempts_max").number()),
-        delays=durations(part.at("delays"), problems, time_scale),
+        delays=findings.durations(part.at("delays")),
         jitter=float(part.at("jitter").number()),
-        window=duration(part.at("window"), problems, time_scale),
+        window=findings.duration(part.at("window")),
         on_exhaustion=part.at("on_exhaustion").text(),
     )
 
 
-def actions(part: Part, problems: list[Problem]) -> dict[str, RepairAction]:
+def actions(part: Part, findings: Findings) -> dict[str, RepairAction]:
     """The repair actions by code."""
-    built = {}
-    for code, below in part.at("actions").items():
-        for role in unknown_roles(below.at("roles").texts()):
-            problems.append(
-                below.at("roles").wrong(f"no role is called {role!r}", nearest(role, ROLES, "the roles are"))
-            )
-        built[code] = RepairAction(
-            code=code,
-            title=below.at("title").text(),
-            kind=below.at("kind").text(),
-            risk=below.at("risk").text(),
-            roles=below.at("roles").texts(),
-            approval=below.at("approval").text(),
-            locked_while_unknown=below.at("locked_while_unknown").flag(),
-            available=below.at("available").flag(),
-        )
-    return built
+    return {code: _action(code, below, findings) for code, below in part.at("actions").entries()}
 
 
-def approvals(part: Part, problems: list[Problem]) -> tuple[ApprovalRule, ...]:
+def _action(code: str, part: Part, findings: Findings) -> RepairAction:
+    return RepairAction(
+        code=code,
+        title=part.at("title").text(),
+        kind=part.at("kind").text(),
+        risk=part.at("risk").text(),
+        roles=tuple(findings.name(role, "role", ROLES) for role in part.at("roles").each()),
+        approval=part.at("approval").text(),
+        locked_while_unknown=part.at("locked_while_unknown").flag(),
+        available=part.at("available").flag(),
+    )
+
+
+def approvals(part: Part, findings: Findings) -> tuple[ApprovalRule, ...]:
     """The approvals that orders must carry; their conditions read the facts of `facts.ORDER`."""
     return tuple(
         ApprovalRule(
-            below.at("what").text(),
-            below.at("sentence").text(),
-            condition(below.at("when"), facts.ORDER, problems) or never,
+            what=below.at("what").text(),
+            sentence=below.at("sentence").text(),
+            condition=condition(below.at("when"), facts.ORDER, findings),
         )
         for below in part.at("approvals").each()
     )
 
 
-def limits(part: Part, problems: list[Problem], time_scale: float) -> Limits:
+def limits(part: Part, findings: Findings) -> Limits:
     """The named limits. `look_lag_max` measures this machine and is not scaled."""
     at = part.at("limits")
     return Limits(
-        look_lag_max=duration(at.at("look_lag_max"), problems),
-        review_every=duration(at.at("review_every"), problems, time_scale),
+        look_lag_max=findings.duration(at.at("look_lag_max"), scaled=False),
+        review_every=findings.duration(at.at("review_every")),
         pending_looks_max=int(at.at("pending_looks_max").number()),
-        look_delays=durations(at.at("look_delays"), problems, time_scale),
-        unmatched_delays=durations(at.at("unmatched_delays"), problems, time_scale),
-        replan_every=duration(at.at("replan_every"), problems, time_scale),
+        look_delays=findings.durations(at.at("look_delays")),
+        unmatched_delays=findings.durations(at.at("unmatched_delays")),
+        replan_every=findings.duration(at.at("replan_every")),
     )
 
 
 def holidays(part: Part) -> frozenset[str]:
     """The days without work, as ISO dates."""
     return frozenset(part.at("holidays").texts())
-
-
-def known_codes(part: Part, codes: Mapping[str, object], problems: list[Problem]) -> None:
-    """Refuses a retry policy that names a code that nothing can be classified as."""
-    for _, below in part.at("policies").items():
-        for place in below.at("codes").each():
-            if place.text() not in codes:
-                problems.append(
-                    place.wrong(f"no code is called {place.text()!r}", nearest(place.text(), codes, "the codes are"))
-                )

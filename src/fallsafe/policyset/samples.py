@@ -1,6 +1,8 @@
-"""The raw answers that stand beside classification rules, read by the contracts of the same set, and the signals that they give (§7).
+"""The raw answers that stand beside classification rules, read by the contracts of the same set, and the signals that
+they give (§7).
 
-What a system says and what a rule expects drift apart unnoticed; a sample that must reach its own rule is the proof that they have not.
+What a system says and what a rule expects drift apart unnoticed; a sample that must reach its own rule is the proof
+that they have not.
 """
 
 import json

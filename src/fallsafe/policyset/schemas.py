@@ -1,6 +1,7 @@
 """Holds a policy file against its JSON Schema and says in plain words, with the line, what would be right.
 
-The schemas stand beside the sets (`policy/schemas`), so that an editor can use them too. Nothing is ever fetched for them.
+The schemas stand beside the sets (`policy/schemas`), so that an editor can use them too. Nothing is ever fetched for
+them.
 """
 
 import json

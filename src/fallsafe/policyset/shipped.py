@@ -1,4 +1,6 @@
-"""Where the policy sets are that come with the product: beside the sources in a checkout, inside the package once installed."""
+"""Where the policy sets are that come with the product: beside the sources in a checkout, inside the package once
+installed.
+"""
 
 from pathlib import Path
 

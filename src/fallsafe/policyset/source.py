@@ -1,7 +1,7 @@
 """A policy file as values that remember their lines, so that every refusal can point at the place.
 
-Read as the plain part of YAML 1.2: `no`, `on` and dates are words, a key stands once, and anchors are refused, because what a reviewer
-reads must be what the product reads.
+Read as the plain part of YAML 1.2: `no`, `on` and dates are words, a key stands once, and anchors are refused, because
+what a reviewer reads must be what the product reads.
 """
 
 import re
@@ -40,14 +40,18 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A place in a file: walk down with `at`, read with `text`, `number`, `flag`; a file's schema has made sure that the types fit."""
+    """A place in a file: walk down with `at`, read with `text`, `number`, `flag`; a file's schema has made sure that
+    the types fit.
+    """
 
     file: File
     value: Json
     pointer: str = ""
 
     def at(self, key: str | int) -> "Part":
-        """The part below a key or a position; an absent one has the value None and the line of what it is missing from."""
+        """The part below a key or a position; an absent one has the value None and the line of what it is missing
+        from.
+        """
         here = self.value
         below: Json = None
         if isinstance(here, Mapping):
@@ -56,17 +60,19 @@ class Part:
             below = here[key]
         return Part(self.file, below, f"{self.pointer}/{escape(str(key))}")
 
-    def items(self) -> Iterator[tuple[str, "Part"]]:
+    def entries(self) -> Iterator[tuple[str, "Part"]]:
         """The entries of a mapping, in the order of the file."""
         if isinstance(self.value, Mapping):
             for key in self.value:
                 yield key, self.at(key)
 
     def each(self) -> Iterator["Part"]:
-        """The elements of a list."""
+        """The elements of a list, or the values of a mapping."""
         if isinstance(self.value, list):
             for position in range(len(self.value)):
                 yield self.at(position)
+        for _, below in self.entries():
+            yield below
 
     def text(self, default: str = "") -> str:
         """The value as text; `default` where it is absent."""

@@ -1,15 +1,19 @@
-"""Request templates: what an operation sends, written in policy with `{fact}` placeholders and compiled into pure callables (§12.1).
+"""Request templates: what an operation sends, written in policy with `{fact}` placeholders and compiled into pure
+callables (§12.1).
 
-The same facts give the same bytes: JSON without spaces, keys in the order of the template. `{fact?}` leaves its entry out where the fact is
-absent, `{one|other}` takes the first that is there. A body entry that is one placeholder and nothing else keeps the fact's own kind (a
-number stays a number); anywhere else a fact is written as text. In a path every value is quoted, slashes too.
+The same facts give the same bytes: JSON without spaces, keys in the order of the template. `{fact?}` leaves its entry
+out where the fact is absent, `{one|other}` takes the first that is there. A body entry that is one placeholder and
+nothing else keeps the fact's own kind (a number stays a number); anywhere else a fact is written as text. In a path
+every value is quoted, slashes too.
 
-The facts that a template may name are those of `FACTS`; a star stands for any name. They are handed in nested: `order.externalId` is
-`facts["order"]["externalId"]`. `results` holds the finished tasks of the same order by the name of their step.
+The facts that a template may name are those of `FACTS`; a star stands for any name. They are handed in nested:
+`order.externalId` is `facts["order"]["externalId"]`. `results` holds the finished tasks of the same order by the name
+of their step. An answer is compared with the facts `key` and `object`; for a look-up these are the ones of the command
+that is looked up.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -18,18 +22,13 @@ import msgspec
 from fallsafe.core.commands.contract import Request
 from fallsafe.core.events import Json
 from fallsafe.policyset.facts import Fact
-from fallsafe.policyset.problem import Problem
+from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
-from fallsafe.policyset.words import nearest
 
 FACTS: Mapping[str, Fact] = {
     "key": Fact("text", "idempotency key of the command", "CRM/777/fiber.activateFiberService/fulfill/1"),
     "object": Fact("text", "business object: source/order/item", "CRM/777/fiber"),
-    "callbackUrl": Fact(
-        "text",
-        "where the system may call back, with the key in it",
-        "http://127.0.0.1:8420/api/v1/downstreams/PRV/callbacks",
-    ),
+    "callbackUrl": Fact("text", "where the system may call back, with the key in it", "http://127.0.0.1/callbacks"),
     "order.externalId": Fact("text", "the order's id upstream", "777"),
     "order.source": Fact("text", "upstream system", "CRM"),
     "order.customerRef": Fact("text", "the customer's reference upstream", "CU-88121"),
@@ -56,28 +55,10 @@ FACTS: Mapping[str, Fact] = {
     "target.reference": Fact("text", "look-ups: its reference, where one is known", "SRV-1"),
 }
 
-SAMPLE: Mapping[str, Json] = {
-    "key": FACTS["key"].sample,
-    "object": FACTS["object"].sample,
-    "callbackUrl": FACTS["callbackUrl"].sample,
-    "order": {name.removeprefix("order."): fact.sample for name, fact in FACTS.items() if name.startswith("order.")},
-    "item": {
-        **{
-            name.removeprefix("item."): fact.sample
-            for name, fact in FACTS.items()
-            if name.startswith("item.") and "*" not in name
-        },
-        "characteristics": {},
-        "place": {},
-    },
-    "task": {"step": FACTS["task.step"].sample, "type": FACTS["task.type"].sample},
-    "results": {},
-    "target": {name.removeprefix("target."): fact.sample for name, fact in FACTS.items() if name.startswith("target.")},
-}
-
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _HEADER = re.compile(r"[\x20-\x7e]*")
+JSON = "application/json"
 
 
 class TemplateError(Exception):
@@ -89,7 +70,7 @@ class TemplateError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Hole:
+class Hole:
     """One placeholder: the paths of its alternatives, and whether it may stay empty."""
 
     text: str
@@ -97,6 +78,7 @@ class _Hole:
     optional: bool
 
     def fill(self, facts: Mapping[str, Json]) -> Json:
+        """The first of its facts that is there; None where none is and none need be. Raises `TemplateError` else."""
         for path in self.paths:
             value = _find(facts, path)
             if value is not None:
@@ -105,9 +87,29 @@ class _Hole:
             return None
         raise TemplateError(" or ".join(".".join(path) for path in self.paths), "is missing")
 
+    def word(self, facts: Mapping[str, Json]) -> str:
+        """The fact as text. Raises `TemplateError` where it is a list or a mapping."""
+        value = self.fill(facts)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | int | float):
+            return str(value)
+        raise TemplateError(self.text, "is not a single value")
 
-Piece = str | _Hole
-Node = str | int | float | bool | None | _Hole | tuple[Piece, ...] | Sequence["Node"] | Mapping[str, "Node"]
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Text with placeholders in it."""
+
+    pieces: tuple[str | Hole, ...]
+
+    def fill(self, facts: Mapping[str, Json], *, quoted: bool = False) -> str:
+        """The text with its facts; `quoted` makes each of them safe for a path."""
+        words = (piece if isinstance(piece, str) else _quote(piece.word(facts), quoted) for piece in self.pieces)
+        return "".join(words)
+
+
+Node = str | int | float | bool | None | Hole | Line | list["Node"] | dict[str, "Node"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,49 +117,68 @@ class Template:
     """A compiled request template; calling it with facts builds the request, or raises `TemplateError`."""
 
     method: str
-    path: tuple[Piece, ...]
-    headers: tuple[tuple[str, tuple[Piece, ...]], ...]
+    path: Line
+    headers: tuple[tuple[str, Line], ...]
     body: Node
-    has_body: bool
 
     def __call__(self, facts: Mapping[str, Json]) -> Request:
-        path = "".join(piece if isinstance(piece, str) else quote(_text(piece, facts), safe="") for piece in self.path)
-        headers = tuple((name, _header(name, pieces, facts)) for name, pieces in self.headers)
-        if not self.has_body:
+        path = self.path.fill(facts, quoted=True)
+        headers = tuple((name, _header(name, line.fill(facts))) for name, line in self.headers)
+        if self.body is None:
             return Request(self.method, path, headers, b"", "")
-        return Request(self.method, path, headers, msgspec.json.encode(_fill(self.body, facts)), "application/json")
+        return Request(self.method, path, headers, msgspec.json.encode(_fill(self.body, facts)), JSON)
 
     def names(self) -> Iterator[str]:
         """Every fact that the template may read."""
-        for hole in (
-            *_holes(self.path),
-            *(h for _, pieces in self.headers for h in _holes(pieces)),
-            *_holes_in(self.body),
-        ):
-            for path in hole.paths:
-                yield ".".join(path)
+        for node in (self.path, *(line for _, line in self.headers), self.body):
+            yield from _names(node)
+
+    def names_at(self, where: str) -> Iterator[str]:
+        """The facts that stand in one place of the request: `path`, `header NAME` or `body /pointer`."""
+        kind, _, rest = where.partition(" ")
+        if kind == "header":
+            nodes: list[Node] = [line for name, line in self.headers if name.lower() == rest.lower()]
+        else:
+            nodes = [self.path if kind == "path" else _at(self.body, rest)]
+        return (name for node in nodes for name in _names(node))
+
+    def fails_on(self, facts: Mapping[str, Json]) -> str:
+        """Why the request cannot be built from these facts; empty if it can."""
+        try:
+            self(facts)
+        except TemplateError as error:
+            return str(error)
+        return ""
 
 
-def template(part: Part, problems: list[Problem]) -> Template:
-    """Compile the request at a place: `method`, `path`, `headers`, `body`. Unknown facts and broken placeholders are problems."""
-    path = _pieces(part.at("path"), problems, optional_allowed=False)
-    if not part.at("path").text().startswith("/"):
-        problems.append(
-            part.at("path").wrong(
-                f"path {part.at('path').text()!r}", "a path starts with / (the address of the system stands in systems)"
-            )
-        )
-    headers = tuple(
-        (name, _pieces(value, problems, optional_allowed=False)) for name, value in part.at("headers").items()
-    )
-    body = part.at("body")
-    method = part.at("method").text("POST")
-    return Template(method, path, headers, _node(body, problems), body.value is not None)
+def template(part: Part, findings: Findings) -> Template:
+    """Compile the request at a place: `method`, `path`, `headers`, `body`. Unknown facts and broken placeholders are
+    problems.
+    """
+    path, body = part.at("path"), part.at("body")
+    if not path.text().startswith("/"):
+        right = "a path starts with / (the address of the system stands in systems)"
+        findings.add(path, f"path {path.text()!r}", right)
+    headers = tuple((name, _line(value, findings)) for name, value in part.at("headers").entries())
+    return Template(part.at("method").text("POST"), _line(path, findings), headers, _node(body, findings))
 
 
-def unknown_fact(name: str) -> bool:
-    """Whether no fact of `FACTS` has this name."""
-    return name not in FACTS and not any(_fits(name, pattern) for pattern in FACTS if "*" in pattern)
+def is_fact(name: str) -> bool:
+    """Whether `FACTS` has a fact of this name."""
+    return name in FACTS or any(_fits(name, pattern) for pattern in FACTS if "*" in pattern)
+
+
+def sample_facts(names: Iterable[str]) -> dict[str, Json]:
+    """Plausible values of some facts, nested as templates read them."""
+    built: dict[str, Json] = {}
+    for name in names:
+        *above, last = name.split(".")
+        here = built
+        for word in above:
+            below = here.setdefault(word, {})
+            here = below if isinstance(below, dict) else {}
+        here[last] = FACTS[name].sample if name in FACTS else "x"
+    return built
 
 
 def _fits(name: str, pattern: str) -> bool:
@@ -167,80 +188,73 @@ def _fits(name: str, pattern: str) -> bool:
     return all(star in ("*", word) for word, star in zip(words, stars, strict=False))
 
 
-def _pieces(part: Part, problems: list[Problem], *, optional_allowed: bool) -> tuple[Piece, ...]:
-    text = part.text()
-    built: list[Piece] = []
-    at = 0
+def _line(part: Part, findings: Findings) -> Line:
+    return Line(tuple(_pieces(part, findings, optional_allowed=False)))
+
+
+def _pieces(part: Part, findings: Findings, *, optional_allowed: bool) -> list[str | Hole]:
+    text, at = part.text(), 0
+    built: list[str | Hole] = []
     for match in _PLACEHOLDER.finditer(text):
-        if match.start() > at:
-            built.append(text[at : match.start()])
-        built.append(_hole(part, match.group(1), problems, optional_allowed=optional_allowed))
+        built += [text[at : match.start()], _hole(part, match.group(1), findings)]
         at = match.end()
     built.append(text[at:])
     if any("{" in piece or "}" in piece for piece in built if isinstance(piece, str)):
-        problems.append(part.wrong(f"{text!r} has a brace without its pair", "a placeholder is written {fact}"))
-    return tuple(piece for piece in built if piece != "")
+        findings.add(part, f"{text!r} has a brace without its pair", "a placeholder is written {fact}")
+    if not optional_allowed and any(piece.optional for piece in built if isinstance(piece, Hole)):
+        findings.add(part, f"{text!r} may be absent", "only a body entry that is nothing else may be left out")
+    return [piece for piece in built if piece != ""]
 
 
-def _hole(part: Part, inside: str, problems: list[Problem], *, optional_allowed: bool) -> _Hole:
-    optional = inside.endswith("?")
+def _hole(part: Part, inside: str, findings: Findings) -> Hole:
     names = inside.removesuffix("?").split("|")
     for name in names:
         if not _NAME.fullmatch(name):
-            problems.append(part.wrong(f"{{{inside}}} is no placeholder", "write {fact}, {fact?} or {one|other}"))
-        elif unknown_fact(name):
-            problems.append(part.wrong(f"no fact is called {name!r}", nearest(name, FACTS, "the facts are")))
-    if optional and not optional_allowed:
-        problems.append(
-            part.wrong(f"{{{inside}}} may be absent here", "only a body entry that is nothing else may be left out")
-        )
-    return _Hole(inside, tuple(tuple(name.split(".")) for name in names), optional)
+            findings.add(part, f"{{{inside}}} is no placeholder", "write {fact}, {fact?} or {one|other}")
+        elif not is_fact(name):
+            findings.name(Part(part.file, name, part.pointer), "fact", FACTS)
+    return Hole(inside, tuple(tuple(name.split(".")) for name in names), inside.endswith("?"))
 
 
-def _node(part: Part, problems: list[Problem]) -> Node:
+def _node(part: Part, findings: Findings) -> Node:
     if isinstance(part.value, Mapping):
-        return {key: _node(below, problems) for key, below in part.items()}
+        return {key: _node(below, findings) for key, below in part.entries()}
     if isinstance(part.value, list):
-        return [_node(below, problems) for below in part.each()]
+        return [_node(below, findings) for below in part.each()]
     if not isinstance(part.value, str):
         return part.value
-    whole = _PLACEHOLDER.fullmatch(part.value)
-    pieces = _pieces(part, problems, optional_allowed=whole is not None)
-    if whole is not None and isinstance(pieces[0], _Hole):
+    alone = _PLACEHOLDER.fullmatch(part.value) is not None
+    pieces = _pieces(part, findings, optional_allowed=alone)
+    if alone and isinstance(pieces[0], Hole):
         return pieces[0]
-    return pieces if any(isinstance(piece, _Hole) for piece in pieces) else part.value
+    return Line(tuple(pieces)) if any(isinstance(piece, Hole) for piece in pieces) else part.value
 
 
 def _fill(node: Node, facts: Mapping[str, Json]) -> Json:
-    if isinstance(node, _Hole):
+    if isinstance(node, Hole):
         return _plain(node.fill(facts))
-    if isinstance(node, tuple):
-        return "".join(piece if isinstance(piece, str) else _text(piece, facts) for piece in node)
-    if isinstance(node, Mapping):
+    if isinstance(node, Line):
+        return node.fill(facts)
+    if isinstance(node, dict):
         filled = ((key, below, _fill(below, facts)) for key, below in node.items())
-        return {key: value for key, below, value in filled if not (value is None and isinstance(below, _Hole))}
+        return {key: value for key, below, value in filled if not (value is None and isinstance(below, Hole))}
     if isinstance(node, list):
         return [_fill(below, facts) for below in node]
-    return node  # type: ignore[return-value]
+    return node
 
 
 def _plain(value: Json) -> Json:
+    """A value as the encoder takes it, whatever kind of mapping it was handed in as."""
     if isinstance(value, Mapping):
         return {key: _plain(below) for key, below in value.items()}
-    return [_plain(below) for below in value] if isinstance(value, list | tuple) else value
+    return [_plain(below) for below in value] if isinstance(value, list) else value
 
 
-def _text(hole: _Hole, facts: Mapping[str, Json]) -> str:
-    value = hole.fill(facts)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise TemplateError(hole.text, "is not a single value")
+def _quote(word: str, quoted: bool) -> str:
+    return quote(word, safe="") if quoted else word
 
 
-def _header(name: str, pieces: tuple[Piece, ...], facts: Mapping[str, Json]) -> str:
-    value = "".join(piece if isinstance(piece, str) else _text(piece, facts) for piece in pieces)
+def _header(name: str, value: str) -> str:
     if not _HEADER.fullmatch(value):
         raise TemplateError(f"header {name}", "would hold signs that a header cannot carry")
     return value
@@ -255,18 +269,18 @@ def _find(facts: Mapping[str, Json], path: tuple[str, ...]) -> Json:
     return here
 
 
-def _holes(pieces: tuple[Piece, ...]) -> Iterator[_Hole]:
-    return (piece for piece in pieces if isinstance(piece, _Hole))
+def _at(body: Node, pointer: str) -> Node:
+    here = body
+    for word in pointer.split("/")[1:]:
+        here = here.get(word) if isinstance(here, dict) else None
+    return here
 
 
-def _holes_in(node: Node) -> Iterator[_Hole]:
-    if isinstance(node, _Hole):
-        yield node
-    elif isinstance(node, tuple):
-        yield from _holes(node)
-    elif isinstance(node, Mapping):
-        for below in node.values():
-            yield from _holes_in(below)
-    elif isinstance(node, list):
-        for below in node:
-            yield from _holes_in(below)
+def _names(node: Node) -> Iterator[str]:
+    if isinstance(node, Hole):
+        yield from (".".join(path) for path in node.paths)
+    elif isinstance(node, Line):
+        yield from (name for piece in node.pieces if isinstance(piece, Hole) for name in _names(piece))
+    elif isinstance(node, dict | list):
+        for below in node.values() if isinstance(node, dict) else node:
+            yield from _names(below)

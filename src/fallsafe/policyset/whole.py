@@ -1,27 +1,25 @@
-"""Checks a set as a whole: that every name one file uses stands in another, and that every rule is reached by its own sample, alone.
+"""Checks a set as a whole: that every name one file uses stands in another, and that every rule is reached by its own
+sample, alone.
 
 Each file may be right and the set still wrong; what is found here would otherwise be found by an order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import Rule, classify, index, signal_facts
+from fallsafe.core.triage.ownership import SYSTEMS, TASKS
 from fallsafe.core.triage.taxonomy import DOMAINS
 from fallsafe.policyset.conditions import ConditionError
 from fallsafe.policyset.contracts import ASKED, Contracts
-from fallsafe.policyset.problem import Problem
-from fallsafe.policyset.recover import known_codes
+from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.samples import signal_of
 from fallsafe.policyset.source import Part
-from fallsafe.policyset.templates import SAMPLE, TemplateError
-from fallsafe.policyset.words import nearest
+from fallsafe.policyset.templates import sample_facts
 
-SYSTEMS = "system's"
-TASKS = "task's"
-
-# Codes and messages that the product itself names; a set without one of them could not say what has happened.
+# Codes and messages that the product itself says; a set without one of them could not say what has happened.
 OWN_CODES = (
     "UNKNOWN_OUTCOME", "MISSING_CALLBACK", "DUPLICATE_REQUEST", "RETRY_EXHAUSTED", "UNCLASSIFIED", "LOOKUP_UNDECIDED",
     "ABSENCE_WRONG", "CALLBACK_CONFLICT", "CALLBACK_UNMATCHED", "LATE_SUCCESS", "DUPLICATE_EFFECT", "OFFER_RETIRED",
@@ -32,198 +30,123 @@ OWN_MESSAGES = (
     "hidden", "on_track", "in_progress", "confirming", "completed", "cancelled", "cancel_in_progress", "not_possible",
 )  # fmt: skip
 
+Parts = Mapping[str, Part]
 Placed = Sequence[tuple[Part, Rule]]
 
 
-def check(policy: PolicySet, parts: Mapping[str, Part], rules: Placed, asked: Contracts) -> Iterator[Problem]:
-    """Everything that is wrong between the files of a set."""
-    yield from _owners(policy, parts)
-    yield from _retry(policy, parts)
-    yield from _asked(parts)
-    yield from _own_words(policy, parts)
-    yield from _renders(policy, asked)
-    yield from _rule_words(policy, rules, parts["classification"].at("fallback"))
-    yield from _samples(policy, rules)
+def check(policy: PolicySet, parts: Parts, rules: Placed, asked: Contracts, findings: Findings) -> None:
+    """Note everything that is wrong between the files of a set."""
+    _owners(policy, parts, findings)
+    _asked(parts, findings)
+    _own_words(policy, parts, findings)
+    _requests(policy, asked, findings)
+    _rule_words(policy, rules, parts["classification"].at("fallback"), findings)
+    _ties(rules, findings)
+    _samples(policy, rules, findings)
 
 
-def _owners(policy: PolicySet, parts: Mapping[str, Part]) -> Iterator[Problem]:
-    for code, part in parts["systems"].at("systems").items():
-        yield from _group(part.at("owner"), policy)
-        if policy.systems[code].domain not in DOMAINS:
-            yield part.at("domain").wrong(
-                f"no domain is called {part.at('domain').text()!r}",
-                nearest(part.at("domain").text(), DOMAINS, "the domains are"),
-            )
-    for _, part in parts["task_types"].at("task_types").items():
-        yield from _group(part.at("owner"), policy)
-    for name, part in parts["undo"].at("undo").items():
-        if policy.undo[name].system not in policy.systems:
-            yield part.at("system").wrong(
-                f"no system is called {policy.undo[name].system!r}",
-                nearest(policy.undo[name].system, policy.systems, "the systems are"),
-            )
+def _owners(policy: PolicySet, parts: Parts, findings: Findings) -> None:
+    for part in parts["systems"].at("systems").each():
+        findings.name(part.at("owner"), "group", policy.owners)
+        findings.name(part.at("domain"), "domain", DOMAINS)
+    for part in parts["task_types"].at("task_types").each():
+        findings.name(part.at("owner"), "group", policy.owners)
+    for part in parts["undo"].at("undo").each():
+        findings.name(part.at("system"), "system", policy.systems)
 
 
-def _group(place: Part, policy: PolicySet, *also: str) -> Iterator[Problem]:
-    if place.text() not in policy.owners and place.text() not in also:
-        yield place.wrong(
-            f"no group is called {place.text()!r}", nearest(place.text(), policy.owners, "the groups are")
-        )
-
-
-def _retry(policy: PolicySet, parts: Mapping[str, Part]) -> Iterator[Problem]:
-    found: list[Problem] = []
-    known_codes(parts["retry"], policy.codes, found)
-    yield from found
-    for _, part in parts["retry"].at("policies").items():
-        yield from _group(part.at("on_exhaustion"), policy, "case")
-
-
-def _asked(parts: Mapping[str, Part]) -> Iterator[Problem]:
+def _asked(parts: Parts, findings: Findings) -> None:
     """Answers can only be compared with what was asked."""
-    rows = [row for _, part in parts["operations"].at("operations").items() for row in part.at("answers").each()]
-    rows += [row for _, part in parts["operations"].at("queries").items() for row in part.at("answers").each()]
-    for _, part in parts["systems"].at("systems").items():
-        rows += [*part.at("refusals").each(), *part.at("callback").at("answers").each()]
-    for row in rows:
-        for _, fact in row.at("match").items():
-            if fact.text() not in ASKED:
-                yield fact.wrong(
-                    f"{fact.text()!r} is never asked", nearest(fact.text(), ASKED, "an answer is compared with")
-                )
+    for row in _answer_rows(parts):
+        for fact in row.at("match").each():
+            findings.name(fact, "fact of a question", ASKED)
 
 
-def _own_words(policy: PolicySet, parts: Mapping[str, Part]) -> Iterator[Problem]:
-    for code in OWN_CODES:
-        if code not in policy.codes:
-            yield (
-                parts["codes"]
-                .at("codes")
-                .wrong(f"the code {code} is missing", "the product itself says it; describe it")
-            )
-    for key in OWN_MESSAGES:
-        if key not in policy.messages:
-            yield (
-                parts["messages"]
-                .at("messages")
-                .wrong(f"the message {key} is missing", "the product itself says it; write it")
-            )
+def _answer_rows(parts: Parts) -> Iterator[Part]:
+    for kind in ("operations", "queries"):
+        for part in parts["operations"].at(kind).each():
+            yield from part.at("answers").each()
+    for part in parts["systems"].at("systems").each():
+        yield from part.at("refusals").each()
+        yield from part.at("callback").at("answers").each()
 
 
-def _renders(policy: PolicySet, asked: Contracts) -> Iterator[Problem]:
-    """Every request can be built from plausible facts."""
-    facts: dict[str, Json] = {
-        **SAMPLE,
-        "results": {step.step: {"reference": "X-1"} for plan in policy.plans.values() for step in plan.steps},
-    }
-    for place, template in asked.templates:
-        try:
-            template(facts)
-        except TemplateError as error:
-            if error.fact.startswith(("results.", "item.characteristics.", "item.place.")) and not _unknown_step(
-                error.fact, policy
-            ):
-                continue
-            yield place.wrong(str(error), "results are those of steps of the plans; {fact?} may be absent")
+def _own_words(policy: PolicySet, parts: Parts, findings: Findings) -> None:
+    for kind, own, known in (("codes", OWN_CODES, policy.codes), ("messages", OWN_MESSAGES, policy.messages)):
+        for word in own:
+            if word not in known:
+                findings.add(parts[kind].at(kind), f"{word} is missing", "the product itself says it; describe it")
 
 
-def _unknown_step(fact: str, policy: PolicySet) -> bool:
-    steps = {step.step for plan in policy.plans.values() for step in plan.steps}
-    return fact.startswith("results.") and fact.split(".")[1] not in steps
+def _requests(policy: PolicySet, asked: Contracts, findings: Findings) -> None:
+    """What a request takes from a finished step can only be there if a plan has the step."""
+    steps = {step.step: step for plan in policy.plans.values() for step in plan.steps}
+    for place, template in asked.requests:
+        for fact in template.names():
+            kind, _, rest = fact.partition(".")
+            if kind == "results":
+                findings.name(Part(place.file, rest.partition(".")[0], place.pointer), "step of a plan", steps)
+        problem = template.fails_on(sample_facts(template.names()))
+        if problem:
+            findings.add(place, problem, "every request can be built from plausible facts")
 
 
-def _rule_words(policy: PolicySet, rules: Placed, fallback: Part) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
+def _rule_words(policy: PolicySet, rules: Placed, fallback: Part, findings: Findings) -> None:
+    lines: dict[str, int] = {}
     for part, rule in rules:
-        if rule.id in seen:
-            yield part.at("id").wrong(
-                f"rule {rule.id} stands twice", f"give it an id of its own (the first is in line {seen[rule.id]})"
-            )
-        seen.setdefault(rule.id, part.line)
-        if rule.system and rule.system not in policy.systems:
-            yield part.at("system").wrong(
-                f"no system is called {rule.system!r}", nearest(rule.system, policy.systems, "the systems are")
-            )
-        if rule.operation and rule.operation not in policy.operations:
-            yield part.at("operation").wrong(
-                f"no operation is called {rule.operation!r}",
-                nearest(rule.operation, policy.operations, "the operations are"),
-            )
+        if rule.id in lines:
+            right = f"give it an id of its own (the first is in line {lines[rule.id]})"
+            findings.add(part.at("id"), f"rule {rule.id} stands twice", right)
+        lines.setdefault(rule.id, part.line)
+        findings.name(part.at("system"), "system", policy.systems, "")
+        findings.name(part.at("operation"), "operation", policy.operations, "")
     for part in [*(part for part, _ in rules), fallback]:
-        yield from _group(part.at("owner"), policy, SYSTEMS, TASKS)
-        if part.at("code").text() not in policy.codes:
-            yield part.at("code").wrong(
-                f"no code is called {part.at('code').text()!r}",
-                nearest(part.at("code").text(), policy.codes, "the codes are"),
-            )
-        if part.at("domain").text() not in (*DOMAINS, SYSTEMS):
-            yield part.at("domain").wrong(
-                f"no domain is called {part.at('domain').text()!r}",
-                nearest(part.at("domain").text(), DOMAINS, "the domains are"),
-            )
+        findings.name(part.at("owner"), "group", policy.owners, SYSTEMS, TASKS)
+        findings.name(part.at("code"), "code", policy.codes)
+        findings.name(part.at("domain"), "domain", DOMAINS, SYSTEMS)
 
 
-def _samples(policy: PolicySet, rules: Placed) -> Iterator[Problem]:
+def _ties(rules: Placed, findings: Findings) -> None:
+    """Two rules without conditions that name the same word at the same place: only their order would decide."""
+    first: dict[tuple[object, ...], Rule] = {}
+    for part, rule in rules:
+        for kind, word in [*(("code", word) for word in rule.codes), *(("sign", word) for word in rule.signs)]:
+            for effect in (True, False) if rule.effect is None else (rule.effect,):
+                at = (kind, word, rule.system, rule.operation, rule.secondary, rule.effect is None, effect)
+                other = first.setdefault(at, rule) if rule.condition is None else rule
+                if other is not rule and (other.effect is not None or effect):
+                    right = "keep one of them, or name an operation or a condition in the other"
+                    findings.add(part, f"{other.id} and {rule.id} both stand for the {kind} {word!r}", right)
+
+
+def _samples(policy: PolicySet, rules: Placed, findings: Findings) -> None:
     """Each rule is what its own sample is read as, whatever the order of the file."""
-    places = {rule.id: part for part, rule in rules}
-    backwards = index(
-        [rule for _, rule in reversed(rules)], policy.rules.fallback, policy.rules.owners, policy.rules.domains
-    )
+    at = policy.rules
+    backwards = index([rule for _, rule in reversed(rules)], at.fallback, at.owners, at.domains)
+    lines = {rule.id: part.line for part, rule in rules}
     for part, rule in rules:
         sample = part.at("sample")
         signal = signal_of(sample, policy.operations)
         if isinstance(signal, str):
-            yield sample.wrong(f"the sample of {rule.id}: {signal}", "write the raw answer that the rule is for")
+            findings.add(sample, f"the sample of {rule.id}: {signal}", "write the raw answer that the rule is for")
             continue
         try:
-            facts = signal_facts(signal)
-            reached, other = classify(policy.rules, signal, facts).rule, classify(backwards, signal, facts).rule
+            reached, other = (classify(way, signal, signal_facts(signal)).rule for way in (at, backwards))
         except ConditionError as error:
-            yield sample.wrong(f"the sample of {rule.id}: {error}", "a condition can be answered for its own sample")
+            findings.add(sample, f"the sample of {rule.id}: {error}", "the sample has what the condition asks for")
             continue
         if reached != other:
-            yield part.wrong(
-                f"{reached} and {other} fit the sample of {rule.id} equally well",
-                "name the operation in one of them, or make it one rule",
-            )
+            right = "name the operation in one of them, or make it one rule"
+            findings.add(part, f"{reached} and {other} fit the sample of {rule.id} equally well", right)
         elif reached != rule.id:
-            where = f" (line {places[reached].line})" if reached in places else ""
-            yield sample.wrong(
-                f"the sample of {rule.id} is read as {reached}{where}",
-                f"it says {_said(signal.raw_code, signal.sign, signal.message)}; correct the rule or the sample",
-            )
-    yield from _ties(rules)
+            right = f"it says {_said(signal)}; correct the rule or the sample"
+            findings.add(sample, f"the sample of {rule.id} is read as {_with_line(reached, lines)}", right)
 
 
-def _ties(rules: Placed) -> Iterator[Problem]:
-    """Two rules that name the same word at the same place, so that only the order of the file would decide."""
-    first: dict[tuple[object, ...], Rule] = {}
-    for part, rule in rules:
-        for kind, words in (("code", rule.codes), ("sign", rule.signs)):
-            for word in sorted(words):
-                for effect in (True, False) if rule.effect is None else (rule.effect,):
-                    same = (
-                        kind,
-                        word,
-                        rule.system,
-                        rule.operation,
-                        rule.secondary,
-                        rule.condition is None,
-                        rule.effect is None,
-                        effect,
-                    )
-                    other = first.setdefault(same, rule)
-                    if other is not rule and rule.condition is None:
-                        yield part.wrong(
-                            f"{other.id} and {rule.id} both stand for the {kind} {word!r}",
-                            "keep one of them, or name an operation or a condition in the other",
-                        )
+def _with_line(rule: str, lines: Mapping[str, int]) -> str:
+    return f"{rule} (line {lines[rule]})" if rule in lines else f"{rule}, the fallback"
 
 
-def _said(raw_code: str, sign: str, message: str) -> str:
-    words: Iterable[str] = (
-        f"raw code {raw_code!r}" if raw_code else "",
-        f"sign {sign!r}" if sign else "",
-        f"message {message!r}" if message else "",
-    )
-    return ", ".join(word for word in words if word) or "nothing"
+def _said(signal: Signal) -> str:
+    words: dict[str, Json] = {"raw code": signal.raw_code, "sign": signal.sign, "message": signal.message}
+    return ", ".join(f"{kind} {word!r}" for kind, word in words.items() if word) or "nothing"
