@@ -1,6 +1,8 @@
 """Wrong policy sets, each refused with file, line and what would be right (§28; the issue asks for ten)."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.policyset.sets import TELCO, line_of, problems_of, with_text
 
 from fallsafe.policyset import PolicyError, check, load, load_files
@@ -18,6 +20,10 @@ WRONG = [
     pytest.param(
         "task_types.yaml", "    breach: PT30M", "    breech: PT30M", "breech",
         "'breech' is not known here", "did you mean 'breach'?", id="an unknown key",
+    ),
+    pytest.param(
+        "task_types.yaml", "  reserveRouter:", "  reserve router:", "  reserve router:",
+        "'reserve router' is no name for this", "for example activateFiberService", id="a name with a space",
     ),
     pytest.param(
         "task_types.yaml", "    breach: PT5M\n", "", "  createBillingAccount:",
@@ -143,6 +149,9 @@ WRONG = [
 ]  # fmt: skip
 
 
+SPOILED = ["", "  x: []", "    - {}", "when: 1", "  1: null", "\t", "}{"]
+
+
 class WhenAPolicySetIsWrong:
     @pytest.mark.parametrize(("file", "was", "now", "line", "what", "right"), WRONG)
     def test_it_is_refused_with_file_line_and_what_would_be_right(self, file, was, now, line, what, right):
@@ -178,6 +187,14 @@ class WhenAPolicySetIsWrong:
     @pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"a: \x00", b"just words", b"[1, 2]", b"x" * 2_000_000])
     def test_garbage_is_a_problem_and_not_a_crash(self, data):
         assert [p.file for p in problems_of({**TELCO, "limits.yaml": data})][:1] == ["limits.yaml"]
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.sampled_from(sorted(TELCO)), st.integers(0, 10_000), st.sampled_from(SPOILED))
+    def test_no_spoiled_line_is_a_crash(self, file, number, instead):
+        lines = TELCO[file].decode().splitlines()
+        lines[number % len(lines)] = instead or lines[number % len(lines)].partition(":")[0] + ": x"
+        for problem in problems_of({**TELCO, file: "\n".join(lines).encode()}):
+            assert problem.file and problem.what and problem.would_be_right
 
     def test_what_the_product_says_itself_must_be_described(self):
         files = with_text("codes.yaml", "  DATABASE_REWOUND:", "  DATABASE_REWOUND_OTHERWISE:")

@@ -31,7 +31,7 @@ class Findings:
         """The name at a place; a problem where neither `known` nor `also` has it."""
         word, names = place.text(), known if isinstance(known, Mapping | frozenset) else tuple(known)
         if word not in names and word not in also:
-            self.add(place, f"no {kind} is called {word!r}", nearest(word, names, f"known {kind}s:"))
+            self.add(place, f"no {kind} is called {word!r}", nearest(word, names, "known:"))
         return word
 
     def duration(self, place: Part, least: timedelta = timedelta(0), *, scaled: bool = True) -> timedelta:

@@ -62,8 +62,8 @@ def _explain(kind: str, place: Part, error: jsonschema_rs.ValidationError) -> It
                 f"{place.value!r} is not one of its words",
                 nearest(str(place.value), [str(o) for o in options], "it is one of"),
             )
-        case jsonschema_rs.ValidationErrorKind.PropertyNames():
-            yield place.wrong("a name that is not allowed here", _meaning(rule.get("propertyNames", {})))
+        case jsonschema_rs.ValidationErrorKind.PropertyNames(error=inner):
+            yield place.at(str(inner.instance)).wrong(f"{inner.instance!r} is no name for this", _meaning(rule))
         case _:
             yield place.wrong(_plain(error.message), _meaning(rule))
 
@@ -85,7 +85,8 @@ def _resolved(kind: str, here: Any) -> Any:
 
 
 def _meaning(rule: Mapping[str, Any]) -> str:
-    return str(rule.get("description") or rule.get("type") or "see the schema of the file")
+    keys = ", ".join(rule.get("properties", ()))
+    return str(rule.get("description") or (f"a mapping with {keys}" if keys else "see the schema of the file"))
 
 
 def _plain(message: str) -> str:

@@ -9,7 +9,7 @@ SHOWN_MAX = 12
 def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
     """`did you mean 'x'?` where a known word is close, else `otherwise` with the known words."""
     words = sorted(known)
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.7)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     shown = ", ".join(repr(w) for w in words[:SHOWN_MAX])
