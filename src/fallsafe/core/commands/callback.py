@@ -1,0 +1,102 @@
+"""Reads a callback: which command it is about, which event it is, and what it says (§11, §20).
+
+It is read in two steps, because they happen in two rooms. The door needs only the *address* (event id and key) to store
+the bytes once; what the callback *says* is read when it is applied, against the command that was found by that key.
+A callback that does not name what was asked for says nothing about it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from fallsafe.core.commands.contract import AnswerRule, CallbackContract
+from fallsafe.core.commands.outcome import Fact, Says
+from fallsafe.core.commands.reading import fits, found, mismatch
+from fallsafe.core.events import Json
+
+ID_LENGTH_MAX = 256
+ANY_STATUS = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a callback cannot be read: a word for the code, a sentence for people, and the JSON pointer at fault."""
+
+    reason: str  # not_an_object, no_event_id, no_key, too_long, other_key, other_object, unknown_status
+    why: str
+    pointer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Which event of the sender this is, and the key of the command it is about."""
+
+    event_id: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback as read: its address and the fact that it states."""
+
+    event_id: str
+    key: str
+    fact: Fact
+
+
+def address(contract: CallbackContract, body: Json) -> Address | Unreadable:
+    """Event id and key of a parsed callback body, both of at most 256 characters."""
+    if not isinstance(body, Mapping):
+        return Unreadable("not_an_object", "a callback is a JSON object")
+    event_id = _word(body, contract.event_id, "no_event_id", "event id")
+    if isinstance(event_id, Unreadable):
+        return event_id
+    key = _word(body, contract.key, "no_key", "key of a command")
+    return key if isinstance(key, Unreadable) else Address(event_id, key)
+
+
+def _word(body: Json, pointer: str, reason: str, what: str) -> str | Unreadable:
+    word = found(body, pointer)
+    if not word:
+        return Unreadable(reason, f"there is no {what} at {pointer}", pointer)
+    if len(word) > ID_LENGTH_MAX:
+        return Unreadable("too_long", f"the {what} has more than {ID_LENGTH_MAX} characters", pointer)
+    return word
+
+
+def read_callback(contract: CallbackContract, body: Json, asked: Mapping[str, str]) -> Callback | Unreadable:
+    """What a callback says about the command that `asked` describes (`key`, `object`).
+
+    Where no row fits, or it names another key or object, it says nothing about the command.
+    """
+    place = address(contract, body)
+    if isinstance(place, Unreadable):
+        return place
+    row = next((row for row in contract.answers if fits(row, ANY_STATUS, body)), None)
+    if row is None:
+        return Unreadable("unknown_status", "no row of the contract reads this callback")
+    other = mismatch(row, body, asked)
+    if other is not None:
+        return Unreadable(other.reason, other.message)
+    return Callback(place.event_id, place.key, _fact(contract, row, body))
+
+
+def _fact(contract: CallbackContract, row: AnswerRule, body: Json) -> Fact:
+    reference, code, message = (
+        found(body, pointer) or "" if pointer else ""
+        for pointer in (row.reference or contract.reference, row.code, row.message)
+    )
+    raw_code = code or (row.lost_because if row.says is Says.LOST else "")
+    return Fact(
+        row.says, "callback", reference, raw_code, message, occurred_at=_time(body, contract.occurred_at), result=body
+    )
+
+
+def _time(body: Json, pointer: str) -> datetime | None:
+    """The sender's own time. It is evidence, never our clock: one that cannot be read, or has no zone, is left out."""
+    text = found(body, pointer) if pointer else None
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None

@@ -1,0 +1,132 @@
+"""Reads an answer by the rows of a contract: the first row that fits says what the answer means (§11, §12.1).
+
+Reading is where a wrong "it worked" would come in, so every doubt ends in `Lost`: no row fits, the answer names another
+key or another object, or it names none. The bytes were parsed by whoever brought them; nothing here parses.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from fallsafe.core.commands.contract import AnswerRule
+from fallsafe.core.commands.outcome import Accepted, Done, Looked, Lost, NotSent, Outcome, Rejected, Says
+from fallsafe.core.events import Json
+
+UNREADABLE = "unreadable"
+KEY_FACT = "key"
+
+
+def found(body: Json, pointer: str) -> str | None:
+    """The text at a JSON pointer, or None where there is no single value; `true`, `false` and numbers as in JSON."""
+    here = body
+    for step in pointer.split("/")[1:]:
+        word = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, Mapping):
+            here = here.get(word)
+        elif isinstance(here, list) and word.isdecimal() and word.isascii() and int(word) < len(here):
+            here = here[int(word)]
+        else:
+            return None
+    return _text(here)
+
+
+def _text(value: Json) -> str | None:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            return str(value)
+        case _:
+            return None
+
+
+def _at(body: Json, pointer: str) -> str:
+    """The text at a pointer, empty where the row names no pointer or the answer has nothing there."""
+    return (found(body, pointer) or "") if pointer else ""
+
+
+def fits(row: AnswerRule, status: int, body: Json) -> bool:
+    """Whether a row is about this answer. An empty set of values asks only that something is there."""
+    if row.statuses and status not in row.statuses:
+        return False
+    for pointer, values in row.where:
+        value = found(body, pointer)
+        if value is None or (values and value not in values):
+            return False
+    return True
+
+
+def mismatch(row: AnswerRule, body: Json, asked: Mapping[str, str]) -> Lost | None:
+    """Why the answer does not answer what was asked, or None when it does.
+
+    A value that is absent proves nothing and counts as another.
+    """
+    for pointer, fact in row.must_match:
+        value, wanted = found(body, pointer), asked.get(fact)
+        if value is None or value != wanted:
+            reason = "other_key" if fact == KEY_FACT else "other_object"
+            said = f"names {value}" if value is not None else "names none"
+            return Lost(reason, message=f"asked about {fact} {wanted}, the answer {said} at {pointer}")
+    return None
+
+
+def read(answers: Sequence[AnswerRule], status: int, body: Json, asked: Mapping[str, str], effect: bool) -> Outcome:
+    """What the answer to an operation means.
+
+    `body` is parsed JSON (None for an empty body), `effect` whether the operation changes something.
+
+    Without an effect a lost answer costs nothing: it is asked again. The words say which of the two it is.
+    """
+    row = next((row for row in answers if fits(row, status, body)), None)
+    if row is None:
+        return _unread(status, effect)
+    return mismatch(row, body, asked) or _outcome(row, status, body)
+
+
+def _unread(status: int, effect: bool) -> Lost:
+    then = "nobody knows whether it was done" if effect else "it can be asked again"
+    return Lost(UNREADABLE, f"http_{status}", f"no row of the contract reads this answer; {then}")
+
+
+def _outcome(row: AnswerRule, status: int, body: Json) -> Outcome:
+    match row.says:
+        case Says.ACCEPTED | Says.PROGRESS | Says.PENDING:
+            return Accepted(_at(body, row.reference), body)
+        case Says.DONE:
+            return Done(_at(body, row.reference), body)
+        case Says.REJECTED:
+            return Rejected(_at(body, row.code) or f"http_{status}", _at(body, row.message), _at(body, row.reference))
+        case Says.NOT_SENT:
+            return NotSent(f"http_{status}", _at(body, row.code))
+        case Says.LOST:
+            return _lost(row, body)
+        case Says.ABSENT:
+            # "Not found" in answer to a request for an effect proves nothing about the effect.
+            return Lost(UNREADABLE, f"http_{status}", "an operation with an effect cannot answer that it is absent")
+
+
+def _lost(row: AnswerRule, body: Json) -> Lost:
+    return Lost(row.lost_because or UNREADABLE, _at(body, row.code), _at(body, row.message))
+
+
+def read_look_up(
+    answers: Sequence[AnswerRule], status: int, body: Json, asked: Mapping[str, str]
+) -> Looked | NotSent | Lost:
+    """What the answer to a look-up means: done, rejected, pending or absent; all else is `Lost` and asked again."""
+    row = next((row for row in answers if fits(row, status, body)), None)
+    if row is None:
+        return _unread(status, effect=False)
+    return mismatch(row, body, asked) or _looked(row, status, body)
+
+
+def _looked(row: AnswerRule, status: int, body: Json) -> Looked | NotSent | Lost:
+    reference, code, message = (_at(body, pointer) for pointer in (row.reference, row.code, row.message))
+    match row.says:
+        case Says.DONE | Says.ABSENT:
+            return Looked(row.says, reference, code, message, body)
+        case Says.REJECTED:
+            return Looked(Says.REJECTED, reference, code or f"http_{status}", message, body)
+        case Says.PENDING | Says.ACCEPTED | Says.PROGRESS:
+            return Looked(Says.PENDING, reference, code, message, body)
+        case Says.NOT_SENT:
+            return NotSent(f"http_{status}", code)
+        case Says.LOST:
+            return _lost(row, body)
