@@ -1,6 +1,7 @@
 """The port that every connector implements, and the one that carries each kind of system's attempts.
 
-A connector returns a `Reply` whatever happens outside; an exception from `send` is a bug and is recorded by the caller as `Lost`.
+A connector returns a `Reply` whatever happens outside; an exception from `send` is a bug and is recorded by the
+caller as `Lost`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +17,8 @@ from fallsafe.core.commands.outcome import Reply
 class Sendable:
     """One attempt that was claimed and committed: what goes out, under which contract, and until when it may start.
 
-    `asked` are the facts that an answer must match (`key`, `object`, …). `start_before` is on the caller's monotonic clock: past it the attempt is not
+    `asked` are the facts that an answer must match (`key`, `object`, …). `start_before` is on the caller's monotonic
+    clock: past it the attempt is not
     started and the lease does its work. For a query `answers` are those of the look-up, not of the operation.
     """
 

@@ -9,7 +9,9 @@ from fallsafe.core.policy.policy_set import PolicySet
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Done: which thing (`order`, `command`, `case`, …) and its id. `already` says that it had been done before and nothing changed."""
+    """Done: which thing (`order`, `command`, `case`, …) and its id. `already` says that it had been done before and
+    nothing changed.
+    """
 
     thing: str
     id: int
@@ -30,7 +32,8 @@ Answer = Applied | Refused
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`policies` by id (every set that a live order was planned with), `newest` the one for triage, ownership, SLA and messages; `gates` by system;
+    """`policies` by id (every set that a live order was planned with), `newest` the one for triage, ownership, SLA
+    and messages; `gates` by system;
     `dice` gives numbers in [0, 1); `callback_url` is our address for callbacks; `worker` names who works."""
 
     policies: Mapping[str, PolicySet]

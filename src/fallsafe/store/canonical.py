@@ -1,4 +1,6 @@
-"""The canonical form of a record: JSON with sorted keys, no spaces, UTF-8, times in UTC with microseconds. Equal content gives equal bytes."""
+"""The canonical form of a record: JSON with sorted keys, no spaces, UTF-8, times in UTC with microseconds. Equal
+content gives equal bytes.
+"""
 
 import hashlib
 from datetime import UTC, datetime

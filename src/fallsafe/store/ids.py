@@ -1,4 +1,5 @@
-"""Ids: 64-bit integers, milliseconds since 2025 (41 bits), lane slot (8), counter (14), never below the last one kept in the lane head.
+"""Ids: 64-bit integers, milliseconds since 2025 (41 bits), lane slot (8), counter (14), never below the last one kept
+in the lane head.
 
 Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`).
 """

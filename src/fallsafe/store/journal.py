@@ -1,6 +1,7 @@
 """The one write path: every change and every refusal is a record, placed in the lane of the connection that writes it.
 
-`place` gives records their lane, seq, order version and digests; nothing else makes links. A record names the digest of its order's record
+`place` gives records their lane, seq, order version and digests; nothing else makes links. A record names the digest
+of its order's record
 before it, so that one order can be checked alone, and its lane's links chain everything that the connection ever wrote.
 """
 
@@ -42,13 +43,27 @@ class Line:
 
     def row(self) -> tuple[Any, ...]:
         """The columns in the order of `journal/copy.sql`."""
-        return (self.lane, self.seq, self.order_id, self.version, self.at, self.thing, self.thing_id, self.verb, self.payload, self.digest, self.link)  # fmt: skip
+        return (
+            self.lane,
+            self.seq,
+            self.order_id,
+            self.version,
+            self.at,
+            self.thing,
+            self.thing_id,
+            self.verb,
+            self.payload,
+            self.digest,
+            self.link,
+        )
 
 
 LOOSE = Chain(0, 0, 0, "", None)
 
 
-def place(records: Sequence[Record], chains: dict[int, Chain], lane: int, seq: int, head: bytes, now: datetime) -> list[Line]:
+def place(
+    records: Sequence[Record], chains: dict[int, Chain], lane: int, seq: int, head: bytes, now: datetime
+) -> list[Line]:
     """The lines of one transaction. `chains` (by order id) are moved forward; an order's time never goes back."""
     first, lines = seq + 1, []
     for record in records:
@@ -59,7 +74,21 @@ def place(records: Sequence[Record], chains: dict[int, Chain], lane: int, seq: i
         payload = canonical(_content(record, chain, lane, seq, version, at, first))
         own = digest(payload)
         head = link(head, own)
-        lines.append(Line(lane, seq, record.order_id, version, at, record.thing, record.thing_id, record.verb, payload.decode(), own, head))
+        lines.append(
+            Line(
+                lane,
+                seq,
+                record.order_id,
+                version,
+                at,
+                record.thing,
+                record.thing_id,
+                record.verb,
+                payload.decode(),
+                own,
+                head,
+            )
+        )
         if record.order_id:
             chains[record.order_id] = Chain(version, lane, seq, own.hex(), at)
     return lines

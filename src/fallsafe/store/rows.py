@@ -1,6 +1,7 @@
 """Rows and the frozen values of the core are the same thing in two clothes: a column per field, by name.
 
-This module is the only translation: a database row to a value, a value to the JSON that set-based statements read, and the difference
+This module is the only translation: a database row to a value, a value to the JSON that set-based statements read,
+and the difference
 of two values, which is the delta of a journal record.
 """
 
@@ -8,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
-from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -28,7 +28,9 @@ CHAIN = frozenset({"version", "last_at", "last_lane", "last_seq", "last_digest"}
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What came in and waits to be applied: its bytes stand in evidence, `tries` counts the looks for its command. States: received, applied, unmatched."""
+    """What came in and waits to be applied: its bytes stand in evidence, `tries` counts the looks for its command.
+    States: received, applied, unmatched.
+    """
 
     id: int
     system: str
@@ -42,10 +44,15 @@ class Inbox:
     state: str
 
 
-@cache
+_CONVERTERS: dict[type, dict[str, Any]] = {}
+
+
 def _converters(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {f.name: _converter(hints[f.name]) for f in fields(kind)}
+    known = _CONVERTERS.get(kind)
+    if known is None:
+        hints = get_type_hints(kind)
+        known = _CONVERTERS[kind] = {f.name: _converter(hints[f.name]) for f in fields(kind)}
+    return known
 
 
 def _converter(hint: Any) -> Any:

@@ -5,11 +5,11 @@ The first line of a file is a comment that says why the statement exists.
 
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString, cast
+from typing import LiteralString
 
 
 @cache
 def sql(name: str) -> LiteralString:
     """The text of `queries/<name>.sql` (`orders/lock`). A missing file is a bug and raises `FileNotFoundError`."""
     text = files("fallsafe.store").joinpath(f"queries/{name}.sql").read_text(encoding="utf-8")
-    return cast(LiteralString, text)  # safe because the text comes from the package, never from input
+    return text  # safe because the text comes from the package, never from input

@@ -1,16 +1,18 @@
 """Transactions: the only place that begins and commits, gives ids, reads the clock, and writes the journal.
 
-Three things are ever waited for, in this order: unique keys (inserted first, sorted), order rows by id, the own lane head. A transaction whose
-connection was lost is run once more only if COMMIT had not been sent; else the journal lane says what became of it. A writer that finds its lane behind what it
+Three things are ever waited for, in this order: unique keys (inserted first, sorted), order rows by id, the own lane
+head. A transaction whose
+connection was lost is run once more only if COMMIT had not been sent; else the journal lane says what became of it. A
+writer that finds its lane behind what it
 was told at its last commit raises `Rewound`: the database went back in time, and nothing may be sent on its word.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, AsyncIterator, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
@@ -75,15 +77,26 @@ class Database:
     """
 
     def __init__(
-        self, url: str, owner: str, vault: Vault, *, writers: int = 2, readers: int = 4,
-        heads: Mapping[int, int] | None = None, hook: Hook = lambda _: None,
-    ) -> None:  # fmt: skip
+        self,
+        url: str,
+        owner: str,
+        vault: Vault,
+        *,
+        writers: int = 2,
+        readers: int = 4,
+        heads: Mapping[int, int] | None = None,
+        hook: Hook = lambda _: None,
+    ) -> None:
         self.url, self.owner, self.vault, self.hook = url, owner, vault, hook
         self.heads: dict[int, int] = dict(heads or {})
         self._writers_max = writers
         self._idle: asyncio.Queue[Writer | None] = asyncio.Queue()
-        self._readers = AsyncConnectionPool(
-            url, min_size=1, max_size=readers, open=False, kwargs={"autocommit": True, "row_factory": dict_row, "application_name": f"fallsafe {owner} reader"}
+        self._readers: AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=readers,
+            open=False,
+            kwargs={"autocommit": True, "row_factory": dict_row, "application_name": f"fallsafe {owner} reader"},
         )
 
     async def open(self) -> None:
@@ -118,7 +131,8 @@ class Database:
     async def transact(self, body: Callable[["Tx"], Awaitable[R]]) -> R:
         """Runs `body` in one transaction and commits it with its records.
 
-        `body` may run twice and must have no effect but through its `Tx`. Raises `Rewound` when the database went back in time.
+        `body` may run twice and must have no effect but through its `Tx`. Raises `Rewound` when the database went
+        back in time.
         """
         for last_try in (False, True):
             writer = await self._take()
@@ -128,9 +142,12 @@ class Database:
                 if done:
                     return result
                 if await self._became_of(lines):
+                    self._remember(writer, lines)
                     return result
                 if last_try:
-                    raise psycopg.OperationalError("the connection was lost at COMMIT and the transaction is not in the journal")
+                    raise psycopg.OperationalError(
+                        "the connection was lost at COMMIT and the transaction is not in the journal"
+                    )
             except (psycopg.OperationalError, LaneLost):
                 if last_try:
                     raise
@@ -163,14 +180,18 @@ class Database:
             self.heads[last.lane] = last.seq
 
     async def _became_of(self, lines: Sequence[Line]) -> bool:
-        """Whether a transaction whose COMMIT was not answered is in the journal. Locking its lane head waits for the old session to end."""
+        """Whether a transaction whose COMMIT was not answered is in the journal. Locking its lane head waits for the
+        old session to end.
+        """
         if not lines:
             return False
         last = lines[-1]
         connection = await self._connect()
         try:
             await connection.execute(sql("lanes/lock"), {"lane": last.lane})
-            cursor = await connection.execute(sql("journal/became_of"), {"lane": last.lane, "seq": last.seq, "order_id": last.order_id})
+            cursor = await connection.execute(
+                sql("journal/became_of"), {"lane": last.lane, "seq": last.seq, "order_id": last.order_id}
+            )
             row = await cursor.fetchone()
             return row is not None and bytes(row["digest"]) == last.digest
         finally:
@@ -194,16 +215,20 @@ class Database:
 
     async def _connect(self) -> psycopg.AsyncConnection[dict[str, Any]]:
         return await psycopg.AsyncConnection.connect(
-            self.url, row_factory=dict_row, application_name=f"fallsafe {self.owner}",
+            self.url,
+            row_factory=dict_row,
+            application_name=f"fallsafe {self.owner}",
             options=f"-c idle_in_transaction_session_timeout={TRANSACTION_MAX_SECONDS}s",
-        )  # fmt: skip
+        )
 
     async def _lease_lane(self) -> Writer:
         connection = await self._connect()
         try:
             await self._check_heads(connection)
             now = await _clock(connection)
-            cursor = await connection.execute(sql("lanes/lease"), {"owner": self.owner, "until": now + LANE_LEASE, "now": now})
+            cursor = await connection.execute(
+                sql("lanes/lease"), {"owner": self.owner, "until": now + LANE_LEASE, "now": now}
+            )
             row = await cursor.fetchone()
             await connection.commit()
         except BaseException:
@@ -213,7 +238,10 @@ class Database:
             await connection.close()
             raise Bug("all 256 journal lanes are leased; stop processes that are not needed")
         self.heads[row["lane"]] = max(row["seq"], self.heads.get(row["lane"], 0))
-        return Writer(connection, Lane(row["lane"], row["fence"], row["seq"], bytes(row["link"]), IdMaker(row["lane"], row["id_last"])))
+        return Writer(
+            connection,
+            Lane(row["lane"], row["fence"], row["seq"], bytes(row["link"]), IdMaker(row["lane"], row["id_last"])),
+        )
 
     async def _check_heads(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
         """On every new connection: no lane may be behind what this process or an anchor remembers (rule 14)."""
@@ -242,13 +270,17 @@ class Database:
     async def _renew(self, writer: Writer) -> bool:
         now = await _clock(writer.connection)
         lane = writer.lane
-        cursor = await writer.connection.execute(sql("lanes/renew"), {"lane": lane.number, "fence": lane.fence, "until": now + LANE_LEASE})
+        cursor = await writer.connection.execute(
+            sql("lanes/renew"), {"lane": lane.number, "fence": lane.fence, "until": now + LANE_LEASE}
+        )
         await writer.connection.commit()
         return cursor.rowcount == 1
 
     async def _release(self, writer: Writer) -> None:
         try:
-            await writer.connection.execute(sql("lanes/release"), {"lane": writer.lane.number, "fence": writer.lane.fence})
+            await writer.connection.execute(
+                sql("lanes/release"), {"lane": writer.lane.number, "fence": writer.lane.fence}
+            )
             await writer.connection.commit()
         except psycopg.OperationalError:
             pass  # safe because the lane's lease runs out by itself
@@ -297,7 +329,9 @@ class Tx:
         return self._writer.lane.ids.next(await self.now())
 
     async def lock(self, order_ids: Iterable[int], *, skip_locked: bool = False) -> list[Aggregate]:
-        """Locks orders in the order of their ids and loads all that belongs to them. With `skip_locked` those that somebody holds are left out."""
+        """Locks orders in the order of their ids and loads all that belongs to them. With `skip_locked` those that
+        somebody holds are left out.
+        """
         wanted = sorted(set(order_ids) - set(self.aggregates))
         if wanted:
             rows = await self.fetch("orders/lock_free" if skip_locked else "orders/lock", ids=wanted)
@@ -326,7 +360,9 @@ class Tx:
         return found
 
     async def create(self, orders: Sequence[Order]) -> list[Aggregate]:
-        """Inserts orders, unique keys first and sorted; those whose (source, external id) exists are left out of the answer."""
+        """Inserts orders, unique keys first and sorted; those whose (source, external id) exists are left out of the
+        answer.
+        """
         rows = [written(None, order)["row"] for order in sorted(orders, key=lambda o: (o.source, o.external_id))]
         fresh = {row["id"] for row in await self.fetch("orders/insert", rows=_json(rows))}
         made = []
@@ -356,20 +392,43 @@ class Tx:
             self.pages.file[entry.kind, entry.id] = replace(entry, shard=shard)
 
     def clear(self, kind: str, thing_id: int) -> None:
-        """Takes an entry away: its look was taken, or its thing ended. What is filed later in the same transaction stands."""
+        """Takes an entry away: its look was taken, or its thing ended. What is filed later in the same transaction
+        stands.
+        """
         self.pages.clear.add((kind, thing_id))
         self.pages.file.pop((kind, thing_id), None)
 
     async def add_evidence(
-        self, order_id: int, key: OrderKey, *, kind: str, source: str, body: bytes, media_type: str, head: str = "",
-        command_id: int | None = None, attempt: int = 0, sensitivity: str = "personal",
-    ) -> Evidence:  # fmt: skip
+        self,
+        order_id: int,
+        key: OrderKey,
+        *,
+        kind: str,
+        source: str,
+        body: bytes,
+        media_type: str,
+        head: str = "",
+        command_id: int | None = None,
+        attempt: int = 0,
+        sensitivity: str = "personal",
+    ) -> Evidence:
         """Seals bytes as evidence. Its id must stand in a record of the same transaction."""
         sealed = key.seal(body)
         evidence = Evidence(
-            id=await self.new_id(), order_id=order_id, command_id=command_id, attempt=attempt, kind=kind, source=source, media_type=media_type,
-            sensitivity=sensitivity, size=len(body), head=head, at=await self.now(), digest=key.digest(body), sealed_digest=digest(sealed).hex(),
-        )  # fmt: skip
+            id=await self.new_id(),
+            order_id=order_id,
+            command_id=command_id,
+            attempt=attempt,
+            kind=kind,
+            source=source,
+            media_type=media_type,
+            sensitivity=sensitivity,
+            size=len(body),
+            head=head,
+            at=await self.now(),
+            digest=key.digest(body),
+            sealed_digest=digest(sealed).hex(),
+        )
         self.pages.evidence.append((evidence, sealed))
         return evidence
 
@@ -378,14 +437,20 @@ class Tx:
         self.pages.loose.append(record)
 
     async def flush(self) -> list[Line]:
-        """Writes everything: lane head locked, records placed, rows, agenda, append-only rows, journal. The caller commits."""
+        """Writes everything: lane head locked, records placed, rows, agenda, append-only rows, journal. The caller
+        commits.
+        """
         records = [r for i in sorted(self.aggregates) for r in self.aggregates[i].records] + self.pages.loose
         lines = await self._place(records) if records else []
         await self._write_rows()
         await self._write_agenda()
         await self._write_append_only()
         if lines:
-            await self._copy("journal/copy", ["int2", "int8", "int8", "int8", "timestamptz", "text", "int8", "text", "text", "bytea", "bytea"], [line.row() for line in lines])
+            await self._copy(
+                "journal/copy",
+                ["int2", "int8", "int8", "int8", "timestamptz", "text", "int8", "text", "text", "bytea", "bytea"],
+                [line.row() for line in lines],
+            )
             await self._advance(lines)
         if self.pages.hint:
             await self.fetch("agenda/notify", channel=NOTIFY_CHANNEL)
@@ -411,12 +476,23 @@ class Tx:
         named = {i for r in records for i in r.evidence}
         if set(added) - named:
             raise Bug("evidence was added that no record of its transaction names")
-        return [replace(r, facts={**r.facts, "added": [added[i] for i in r.evidence if i in added]}) if set(r.evidence) & set(added) else r for r in records]
+        return [
+            replace(r, facts={**r.facts, "added": [added[i] for i in r.evidence if i in added]})
+            if set(r.evidence) & set(added)
+            else r
+            for r in records
+        ]
 
     async def _advance(self, lines: Sequence[Line]) -> None:
         lane, last = self._writer.lane, lines[-1]
         await self.execute(
-            "lanes/advance", lane=lane.number, fence=lane.fence, seq=last.seq, link=last.link, id_last=lane.ids.last, until=await self.now() + LANE_LEASE
+            "lanes/advance",
+            lane=lane.number,
+            fence=lane.fence,
+            seq=last.seq,
+            link=last.link,
+            id_last=lane.ids.last,
+            until=await self.now() + LANE_LEASE,
         )
 
     async def _write_rows(self) -> None:
@@ -438,7 +514,10 @@ class Tx:
         if pairs:
             count = await self.execute(f"{table}/write", rows=_json([written(was, now) for was, now in pairs]))
             if count != len(pairs):
-                raise Bug(f"{table}: {count} of {len(pairs)} rows stood as they were seen; a row moved without its order's lock")
+                raise Bug(
+                    f"{table}: {count} of {len(pairs)} rows stood as they were seen; "
+                    "a row moved without the lock of its order"
+                )
 
     async def _write_agenda(self) -> None:
         if self.pages.clear:
@@ -447,26 +526,88 @@ class Tx:
         entries = [self.pages.file[k] for k in sorted(self.pages.file)]
         if entries:
             await self.execute(
-                "agenda/file", shards=[e.shard for e in entries], gates=[e.gate for e in entries], dues=[e.due_at for e in entries],
-                kinds=[e.kind for e in entries], ids=[e.id for e in entries], orders=[e.order_id for e in entries],
-            )  # fmt: skip
+                "agenda/file",
+                shards=[e.shard for e in entries],
+                gates=[e.gate for e in entries],
+                dues=[e.due_at for e in entries],
+                kinds=[e.kind for e in entries],
+                ids=[e.id for e in entries],
+                orders=[e.order_id for e in entries],
+            )
 
     async def _write_append_only(self) -> None:
         pages = self.pages
         if pages.keys:
-            await self.execute("order_keys/insert", orders=[i for i, _ in pages.keys], wrapped=[w for _, w in pages.keys])
+            await self.execute(
+                "order_keys/insert", orders=[i for i, _ in pages.keys], wrapped=[w for _, w in pages.keys]
+            )
         if pages.personal:
             await self.execute(
-                "personal/insert", orders=[p[0] for p in pages.personal], paths=[p[1] for p in pages.personal],
-                sealed=[p[2] for p in pages.personal], digests=[p[3] for p in pages.personal],
-            )  # fmt: skip
+                "personal/insert",
+                orders=[p[0] for p in pages.personal],
+                paths=[p[1] for p in pages.personal],
+                sealed=[p[2] for p in pages.personal],
+                digests=[p[3] for p in pages.personal],
+            )
         await self._copy(
-            "evidence/copy", ["int8", "int8", "int8", "int4", "text", "text", "text", "text", "int4", "text", "timestamptz", "text", "text", "bytea"],
-            [(e.id, e.order_id, e.command_id, e.attempt, e.kind, e.source, e.media_type, e.sensitivity, e.size, e.head, e.at, e.digest, e.sealed_digest, s) for e, s in pages.evidence],
-        )  # fmt: skip
-        await self._copy("attempts/copy", ["int8", "int8", "int4", "timestamptz", "text", "timestamptz", "text"], pages.attempts)
+            "evidence/copy",
+            [
+                "int8",
+                "int8",
+                "int8",
+                "int4",
+                "text",
+                "text",
+                "text",
+                "text",
+                "int4",
+                "text",
+                "timestamptz",
+                "text",
+                "text",
+                "bytea",
+            ],
+            [
+                (
+                    e.id,
+                    e.order_id,
+                    e.command_id,
+                    e.attempt,
+                    e.kind,
+                    e.source,
+                    e.media_type,
+                    e.sensitivity,
+                    e.size,
+                    e.head,
+                    e.at,
+                    e.digest,
+                    e.sealed_digest,
+                    s,
+                )
+                for e, s in pages.evidence
+            ],
+        )
         await self._copy(
-            "outcomes/copy", ["int8", "int8", "int8", "int4", "timestamptz", "text", "text", "text", "text", "text", "text", "timestamptz", "int8[]"], pages.outcomes
+            "attempts/copy", ["int8", "int8", "int4", "timestamptz", "text", "timestamptz", "text"], pages.attempts
+        )
+        await self._copy(
+            "outcomes/copy",
+            [
+                "int8",
+                "int8",
+                "int8",
+                "int4",
+                "timestamptz",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+                "timestamptz",
+                "int8[]",
+            ],
+            pages.outcomes,
         )
 
     async def _copy(self, name: str, types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

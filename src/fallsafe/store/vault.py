@@ -1,7 +1,10 @@
-"""Bodies and personal values are sealed with their order's own data key; the data key is wrapped by a master key outside the database.
+"""Bodies and personal values are sealed with their order's own data key; the data key is wrapped by a master key
+outside the database.
 
-AES-256-GCM with the order id as associated data. The digest of a sealed body is salted with a key derived from the data key, so that destroying the data key makes
-body and digest meaningless while chains over the digests stay right (`model` rule 6). The digest of the sealed form needs no key: it proves offline
+AES-256-GCM with the order id as associated data. The digest of a sealed body is salted with a key derived from the
+data key, so that destroying the data key makes
+body and digest meaningless while chains over the digests stay right (`model` rule 6). The digest of the sealed form
+needs no key: it proves offline
 that no byte was changed.
 """
 
@@ -66,7 +69,9 @@ class Vault:
         try:
             key = self._master.decrypt(wrapped[:12], wrapped[12:], order_id.to_bytes(8, "big"))
         except InvalidTag:
-            raise Tampered(f"the data key of order {order_id} does not open with this installation's master key") from None
+            raise Tampered(
+                f"the data key of order {order_id} does not open with this installation's master key"
+            ) from None
         return self._keep(order_id, OrderKey(order_id, key))
 
     def known(self, order_id: int) -> OrderKey | None:

@@ -1,6 +1,7 @@
 """The rows of some orders under their lock, what becomes of them, and the records of it: one transaction's work.
 
-A flow loads aggregates, asks the core, and puts new values in their place. Each `put` is one journal record with the delta of the row; each row is written
+A flow loads aggregates, asks the core, and puts new values in their place. Each `put` is one journal record with the
+delta of the row; each row is written
 once, however often it moved. Nothing reaches the database before `Tx.flush`.
 """
 
@@ -60,7 +61,9 @@ class Entry:
 class Aggregate:
     """One order with its items, tasks, commands and cases, as loaded and as they become."""
 
-    def __init__(self, order: Order, rows: Iterable[Item | Task | Command | Case], key: OrderKey, new: bool = False) -> None:
+    def __init__(
+        self, order: Order, rows: Iterable[Item | Task | Command | Case], key: OrderKey, new: bool = False
+    ) -> None:
         self.order = order
         self.key = key
         self.items: dict[int, Item] = {}
@@ -75,7 +78,12 @@ class Aggregate:
             self.loaded[row.id] = row
 
     def _shelf(self, row: Any) -> dict[int, Any]:
-        shelves: dict[type, dict[int, Any]] = {Item: self.items, Task: self.tasks, Command: self.commands, Case: self.cases}
+        shelves: dict[type, dict[int, Any]] = {
+            Item: self.items,
+            Task: self.tasks,
+            Command: self.commands,
+            Case: self.cases,
+        }
         return shelves[type(row)]
 
     def put(self, row: Order | Item | Task | Command | Case, verb: str, why: Why) -> None:
@@ -86,15 +94,38 @@ class Aggregate:
             self.order = row
         else:
             self._shelf(row)[row.id] = row
-        self.record(TABLES[type(row)][0], row.id, verb, why, str(was.state) if was else "", str(row.state), delta(was, row))
+        self.record(
+            TABLES[type(row)][0], row.id, verb, why, str(was.state) if was else "", str(row.state), delta(was, row)
+        )
 
-    def record(self, thing: str, thing_id: int, verb: str, why: Why, was: str = "", now: str = "", change: Mapping[str, Json] | None = None) -> None:
+    def record(
+        self,
+        thing: str,
+        thing_id: int,
+        verb: str,
+        why: Why,
+        was: str = "",
+        now: str = "",
+        change: Mapping[str, Json] | None = None,
+    ) -> None:
         """Adds a record that moves no row of the aggregate (an attempt, a fact that changed nothing, a refusal)."""
         self.records.append(
             Record(
-                order_id=self.order.id, actor=str(why.actor), thing=thing, thing_id=thing_id, verb=verb, was=was, now=now, delta=change or {},
-                reason=why.reason, policy_set=why.policy_set, rule=why.rule, evidence=why.evidence, causation=why.causation, facts=why.facts,
-            )  # fmt: skip
+                order_id=self.order.id,
+                actor=str(why.actor),
+                thing=thing,
+                thing_id=thing_id,
+                verb=verb,
+                was=was,
+                now=now,
+                delta=change or {},
+                reason=why.reason,
+                policy_set=why.policy_set,
+                rule=why.rule,
+                evidence=why.evidence,
+                causation=why.causation,
+                facts=why.facts,
+            )
         )
 
     def refuse(self, thing: str, thing_id: int, verb: str, refusal: Refusal, why: Why) -> None:
@@ -114,8 +145,10 @@ class Aggregate:
 
     def changed(self) -> list[tuple[Any | None, Any]]:
         """(before, after) of every row of the order that differs from what was loaded, the order itself left out."""
-        rows = [*self.items.values(), *self.tasks.values(), *self.commands.values(), *self.cases.values()]
-        return [(self.loaded.get(r.id), r) for r in rows if self.loaded.get(r.id) is not r and self.loaded.get(r.id) != r]
+        rows: list[Any] = [*self.items.values(), *self.tasks.values(), *self.commands.values(), *self.cases.values()]
+        return [
+            (self.loaded.get(r.id), r) for r in rows if self.loaded.get(r.id) is not r and self.loaded.get(r.id) != r
+        ]
 
 
 @dataclass(slots=True)
@@ -136,12 +169,21 @@ class Pages:
 
 def chain_of(order: Order) -> Chain:
     """Where the order's own chain stands."""
-    return Chain(order.version, order.last_lane, order.last_seq, order.last_digest, order.last_at if order.version else None)
+    return Chain(
+        order.version, order.last_lane, order.last_seq, order.last_digest, order.last_at if order.version else None
+    )
 
 
 def chained(order: Order, chain: Chain) -> Order:
     """The order with its chain moved forward."""
-    return replace(order, version=chain.version, last_lane=chain.lane, last_seq=chain.seq, last_digest=chain.digest, last_at=chain.last_at or order.last_at)
+    return replace(
+        order,
+        version=chain.version,
+        last_lane=chain.lane,
+        last_seq=chain.seq,
+        last_digest=chain.digest,
+        last_at=chain.last_at or order.last_at,
+    )
 
 
 def written(before: Any | None, after: Any) -> dict[str, Any]:
@@ -156,7 +198,12 @@ def written(before: Any | None, after: Any) -> dict[str, Any]:
 
 def evidence_fact(evidence: Evidence) -> dict[str, Any]:
     """What a record says of a piece of evidence, enough to prove it later."""
-    return {"id": evidence.id, "digest": evidence.digest, "sealed": evidence.sealed_digest, "row": row_digest(asdict(evidence))}
+    return {
+        "id": evidence.id,
+        "digest": evidence.digest,
+        "sealed": evidence.sealed_digest,
+        "row": row_digest(asdict(evidence)),
+    }
 
 
 def row_digest(row: Mapping[str, Any] | Sequence[Any]) -> str:

@@ -1,0 +1,279 @@
+"""Cases: opened in the commit of their failure, joined by its duplicates, scored as facts change, healed when the
+truth came out well.
+
+Classification, ownership, severity and messages come from the newest published set; each record names the rule that
+decided.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from fallsafe.core.cases.case import CASE_LIFECYCLE, CONTRADICTIONS, OPEN_CASE_STATES, Case, CaseState, case_key, joins
+from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.detect.signal import Signal
+from fallsafe.core.events import Json
+from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.task import FINAL_TASK_STATES, TaskState
+from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.triage.classify import Classification, classify
+from fallsafe.core.triage.fingerprint import fingerprint
+from fallsafe.core.triage.severity import Severity, derive, severity_facts
+from fallsafe.core.triage.taxonomy import Code, Recoverability
+from fallsafe.flows.turn import Raised, Turn
+from fallsafe.store.work import Aggregate, Entry
+
+CASE_LOOK_EVERY = timedelta(minutes=15)
+
+
+def judge(turn: Turn, signal: Signal, code: str = "") -> Classification:
+    """What a signal means, by the newest set; a code that the flow already knows keeps the row's other columns."""
+    rules = turn.context.newest.rules
+    return classify(
+        rules,
+        signal if not code else replace(signal, raw_code=code, sign=code),
+        {"step": signal.step, "offer": signal.offer},
+    )
+
+
+async def open_raised(turn: Turn) -> None:
+    """Opens or joins the case of every signal of the turn; one statement counts how often each fingerprint was seen
+    in the last day.
+    """
+    if not turn.raised:
+        return
+    judged = [(raised, judge(turn, raised.signal, raised.code)) for raised in turn.raised]
+    prints = [fingerprint(r.signal.system, r.signal.operation, c.code, r.signal.message) for r, c in judged]
+    rows = await turn.tx.fetch("cases/alike", fingerprints=prints, since=turn.now - timedelta(days=1))
+    seen = {row["fingerprint"]: row["seen"] for row in rows}
+    for (raised, judgement), print_ in zip(judged, prints, strict=True):
+        await _open_one(turn, raised, judgement, print_, seen.get(print_, 0))
+    turn.raised.clear()
+
+
+async def _open_one(turn: Turn, raised: Raised, judged: Classification, print_: str, seen: int) -> None:
+    aggregate, signal = raised.aggregate, raised.signal
+    key = case_key(aggregate.order.id, signal.task_id or signal.item_id, judged.code)
+    known = next((c for c in aggregate.open_cases if c.case_key == key), None)
+    cause = known or joins(
+        aggregate.open_cases, signal.task_id, judged.code, {t.id: t.depends_on for t in aggregate.tasks.values()}
+    )
+    if cause is not None:
+        joined = replace(cause, occurrences=cause.occurrences + 1, touched_at=turn.now)
+        aggregate.put(
+            joined,
+            "join",
+            turn.why(
+                f"seen again: {judged.code}", policy=turn.context.newest, rule=judged.rule, evidence=signal.evidence
+            ),
+        )
+        return
+    await _detect(turn, aggregate, signal, judged, key, print_, seen)
+
+
+async def _detect(
+    turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classification, key: str, print_: str, seen: int
+) -> None:
+    newest = turn.context.newest
+    case = await _new_case(turn, aggregate, signal, judged, key, print_)
+    said = f"{signal.system or 'OMS'} {signal.operation}: {signal.raw_code or signal.sign or judged.code}"
+    aggregate.put(
+        case,
+        "detect",
+        turn.why(said, evidence=signal.evidence, detector=signal.detector.value, sameFingerprint24h=seen),
+    )
+    case = replace(case, state=move(CASE_LIFECYCLE, case.state, "classify"))
+    aggregate.put(case, "classify", turn.why(judged.why, policy=newest, rule=judged.rule))
+    case = replace(case, state=move(CASE_LIFECYCLE, case.state, "assign"), owner_group=judged.owner)
+    aggregate.put(
+        case, "assign", turn.why(f"owner of {judged.code} by rule {judged.rule}", policy=newest, rule=judged.rule)
+    )
+    score(turn, aggregate, case, seen)
+    turn.tx.file(Entry("review", case.id, aggregate.order.id, turn.now + CASE_LOOK_EVERY / newest.time_scale))
+
+
+async def _new_case(
+    turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classification, key: str, print_: str
+) -> Case:
+    newest = turn.context.newest
+    code: Code = newest.codes.get(judged.code) or newest.codes["UNCLASSIFIED"]
+    item = aggregate.items.get(signal.item_id) if signal.item_id else None
+    return Case(
+        id=await turn.tx.new_id(),
+        order_id=aggregate.order.id,
+        item_id=signal.item_id,
+        task_id=signal.task_id,
+        command_id=signal.command_id,
+        case_key=key,
+        state=CaseState.DETECTED,
+        code=judged.code,
+        domain=judged.domain,
+        cause=judged.cause,
+        recoverability=judged.recoverability.value,
+        automation=judged.automation,
+        severity="low",
+        points=0,
+        reasons=[],
+        owner_group="",
+        assignee="",
+        system=signal.system,
+        operation=signal.operation,
+        raw_code=signal.raw_code or signal.sign,
+        raw_message=signal.message[:500],
+        fingerprint=print_,
+        detector=signal.detector.value,
+        occurred_at=signal.occurred_at,
+        detected_at=turn.now,
+        touched_at=turn.now,
+        sla_due_at=None,
+        customer_impact="delayed" if code.message != "hidden" else "none",
+        amount_minor=blocked_amount(aggregate, item),
+        currency=item.currency if item else "",
+        message_key=code.message,
+        blocked_tasks=blocked_behind(aggregate, signal.task_id),
+        occurrences=1,
+        next_action=judged.first_step,
+        waiting_for=None,
+        related=[],
+        resolution=None,
+        rule=judged.rule,
+        policy_set=newest.id,
+    )
+
+
+def blocked_behind(aggregate: Aggregate, task_id: int | None) -> int:
+    """How many tasks cannot start before this one is final, directly or not."""
+    reached, front = set[int](), [task_id] if task_id else []
+    while front:
+        task = aggregate.tasks.get(front.pop() or 0)
+        new = (
+            [n for n in task.next if n not in reached and aggregate.tasks[n].state not in FINAL_TASK_STATES]
+            if task
+            else []
+        )
+        reached.update(new)
+        front.extend(new)
+    return len(reached)
+
+
+def blocked_amount(aggregate: Aggregate, item: Item | None) -> int:
+    """What is not billed per month while the order stands, in minor units of the item's currency."""
+    return sum(i.monthly_minor for i in aggregate.items.values()) if item else 0
+
+
+def score(turn: Turn, aggregate: Aggregate, case: Case, seen: int = 0) -> None:
+    """Derives the severity anew and writes it when it, or the count of tasks behind, is another (§5.3)."""
+    newest = turn.context.newest
+    judged = _severity(turn, aggregate, case, newest, seen)
+    blocked = blocked_behind(aggregate, case.task_id)
+    if (
+        case.state in OPEN_CASE_STATES
+        and (judged.level.value, judged.points, blocked) != (case.severity, case.points, case.blocked_tasks)
+    ) or not case.reasons:
+        reasons: Json = [{"points": r.points, "sentence": r.sentence, "factor": r.factor} for r in judged.reasons]
+        due = (
+            case.detected_at
+            + newest.codes.get(case.code, newest.codes["UNCLASSIFIED"]).sla.resolution[judged.level.value]
+        )
+        scored = replace(
+            case,
+            severity=judged.level.value,
+            points=judged.points,
+            reasons=reasons,
+            blocked_tasks=blocked,
+            sla_due_at=due,
+        )
+        aggregate.put(
+            scored, "score", turn.why(f"{judged.level.value}, {judged.points} points", policy=newest, rule="severity")
+        )
+
+
+def _severity(turn: Turn, aggregate: Aggregate, case: Case, newest: PolicySet, seen: int) -> Severity:
+    command = aggregate.current(case.task_id) if case.task_id else None
+    operation = newest.operations.get(case.operation)
+    facts = severity_facts(
+        order=aggregate.order,
+        item=aggregate.items.get(case.item_id) if case.item_id else None,
+        items=tuple(aggregate.items.values()),
+        case=case,
+        outcome_unknown=command is not None and command.state is CommandState.UNKNOWN,
+        moves_money_or_goods=operation.moves_money_or_goods if operation else False,
+        blocked_tasks=blocked_behind(aggregate, case.task_id),
+        same_fingerprint_24h=seen,
+        now=turn.now,
+        holidays=newest.holidays,
+    )
+    return derive(newest.severity, facts)
+
+
+def score_all(turn: Turn, aggregate: Aggregate) -> None:
+    """Scores every open case of an order; called when something of the order changed."""
+    for case in aggregate.open_cases:
+        score(turn, aggregate, case)
+
+
+def heal(turn: Turn, aggregate: Aggregate, command: Command, evidence: Sequence[int], was: CommandState) -> None:
+    """The effect exists after all: every open case of its task is resolved, verified by the very answer that proved it.
+
+    A contradiction (`ABSENCE_WRONG`, `CALLBACK_CONFLICT`) is not healed by success; it is what has to be looked at.
+    """
+    for case in aggregate.open_cases:
+        if case.task_id == command.task_id and case.code not in CONTRADICTIONS:
+            how = _resolution(was, case)
+            healed = replace(
+                case,
+                state=move(CASE_LIFECYCLE, case.state, "heal"),
+                touched_at=turn.now,
+                resolution={"type": how, "verified": True, "evidence": list(evidence), "at": turn.now.isoformat()},
+            )
+            aggregate.put(
+                healed,
+                "heal",
+                turn.why(
+                    f"{how}: {command.operation} is done by {command.key}",
+                    evidence=tuple(evidence),
+                    causation=command.key,
+                ),
+            )
+            turn.tx.clear("review", case.id)
+
+
+def _resolution(was: CommandState, case: Case) -> str:
+    if was is CommandState.UNKNOWN:
+        return "ReconciledDone"
+    return "ReconciledAbsent" if case.recoverability == Recoverability.UNKNOWN_OUTCOME.value else "SelfHealed"
+
+
+def diagnose(turn: Turn, aggregate: Aggregate, task_id: int, reason: str) -> None:
+    """A look-up began: the cases of the task are being diagnosed."""
+    for case in aggregate.open_cases:
+        if case.task_id == task_id and case.state is CaseState.ASSIGNED:
+            moved = replace(case, state=move(CASE_LIFECYCLE, case.state, "diagnose"), touched_at=turn.now)
+            aggregate.put(moved, "diagnose", turn.why(reason))
+
+
+def advise(turn: Turn, aggregate: Aggregate, task_id: int, action: str, reason: str) -> None:
+    """Changes the recommended next step of the cases of a task."""
+    for case in aggregate.open_cases:
+        if case.task_id == task_id and case.next_action != action:
+            aggregate.put(replace(case, next_action=action, touched_at=turn.now), "advise", turn.why(reason))
+
+
+def blocks(aggregate: Aggregate, item: Item) -> bool:
+    """Whether an open case stops a task of this item, or the item itself, or a task that one of its tasks waits for."""
+    stopped = {c.task_id for c in aggregate.open_cases if c.task_id}
+    if any(c.item_id == item.id and c.task_id is None for c in aggregate.open_cases):
+        return True
+    own = [t for t in aggregate.tasks.values() if t.item_id == item.id and t.state is not TaskState.COMPLETED]
+    return any(t.id in stopped or stopped & _before(aggregate, t.id) for t in own)
+
+
+def _before(aggregate: Aggregate, task_id: int) -> set[int]:
+    reached, front = set[int](), [task_id]
+    while front:
+        for p in aggregate.tasks[front.pop()].depends_on:
+            if p not in reached:
+                reached.add(p)
+                front.append(p)
+    return reached

@@ -1,0 +1,430 @@
+"""Commands through their life: claimed (intent, key, lease committed), sent by somebody else, recorded; lost when a
+lease or a breach time ran out.
+
+`claim` and `record_replies` are the two halves around a call, in one transaction of a worker; between them nothing is
+locked and no transaction is open.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.commands.contract import AnswerRule, Operation, Request, repeat_is_harmless
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose, key_lives, may_send
+from fallsafe.core.commands.outcome import Accepted, Done, Fact, Looked, Lost, NotSent, Rejected, Reply, Says
+from fallsafe.core.detect.signal import Detector, Signal
+from fallsafe.core.errors import Refusal
+from fallsafe.core.orders.task import Task
+from fallsafe.flows import facts, payload, settle
+from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.facts import Told
+from fallsafe.flows.moves import LEASE_BEYOND_CALL, file, move_command
+from fallsafe.flows.turn import Turn, begin
+from fallsafe.policyset.templates import TemplateError
+from fallsafe.store.ids import outside
+from fallsafe.store.tx import Tx
+from fallsafe.store.work import Aggregate, must_be, row_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An agenda entry that a worker read without a lock."""
+
+    kind: str
+    id: int
+    order_id: int | None
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An attempt that is committed and may now be sent, until `lease_until`, by the worker that claimed it."""
+
+    command_id: int
+    order_id: int
+    attempt: int
+    purpose: Purpose
+    key: str
+    operation: Operation
+    request: Request
+    answers: tuple[AnswerRule, ...]
+    asked: Mapping[str, str]
+    causation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A claimed attempt and what it brought."""
+
+    claimed: Claimed
+    reply: Reply
+
+
+async def still_stand(tx: Tx, due: Sequence[Due], now: datetime) -> list[Due]:
+    """Those entries that stand after the locks and whose orders this transaction holds."""
+    rows = await tx.fetch("agenda/stand", kinds=[d.kind for d in due], ids=[d.id for d in due], now=now)
+    return [
+        Due(r["kind"], r["id"], r["order_id"], r["due_at"])
+        for r in rows
+        if r["order_id"] is None or r["order_id"] in tx.aggregates
+    ]
+
+
+async def may_send_at_all(tx: Tx) -> bool:
+    """Whether this installation sends: not while its database is known to have gone back in time."""
+    return bool((await tx.fetch("installation/read"))[0]["sending"])
+
+
+async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> list[Claimed]:
+    """Claims what is due to be sent and may be: intent, key, attempt and lease are written; the caller commits and
+    only then sends.
+
+    Nothing is claimed of an order that somebody holds, that is frozen, or whose command may not go out (rule 2).
+    """
+    await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
+    turn = await begin(tx, context, actor)
+    standing = await still_stand(tx, due, turn.now)
+    if not standing or not await may_send_at_all(tx):
+        return []
+    personal = await _personal(turn, standing)
+    claimed = [c for d in standing if (c := await _claim_one(turn, d, personal)) is not None]
+    await settle.end(turn)
+    return claimed
+
+
+async def _personal(turn: Turn, due: Iterable[Due]) -> dict[int, payload.Personal]:
+    """The unsealed personal values of orders that have a request to render."""
+    wanted = sorted({d.order_id for d in due if d.order_id})
+    opened: dict[int, dict[str, object]] = {i: {} for i in wanted}
+    for row in await turn.tx.fetch("personal/of_orders", ids=wanted):
+        key = turn.tx.aggregates[row["order_id"]].key
+        opened[row["order_id"]][row["path"]] = payload.read_json(key.open(bytes(row["sealed"])))
+    return opened  # type: ignore[return-value]  # safe because read_json gives JSON values
+
+
+async def _claim_one(turn: Turn, due: Due, personal: Mapping[int, payload.Personal]) -> Claimed | None:
+    aggregate = turn.tx.aggregates[due.order_id or 0]
+    command = aggregate.current(due.id)
+    task = aggregate.tasks.get(due.id)
+    if command is None or task is None:
+        turn.tx.clear(due.kind, due.id)
+        return None
+    if aggregate.order.frozen or task.frozen:
+        _look_later(turn, aggregate, task)
+        return None
+    _, operation = facts.contract(turn, aggregate, command)
+    refusal = may_send(command, operation, turn.now)
+    if refusal is not None:
+        _refuse(turn, aggregate, command, refusal)
+        return None
+    made = await _request(turn, aggregate, task, command, operation, personal.get(aggregate.order.id, {}))
+    return None if made is None else await send(turn, aggregate, task, command, operation, made, operation.answers)
+
+
+def _look_later(turn: Turn, aggregate: Aggregate, task: Task) -> None:
+    turn.tx.clear("send", task.id)
+    file(turn, aggregate, "send", task.id, turn.now + turn.policy(aggregate).limits.replan_every, task.system)
+
+
+def _refuse(turn: Turn, aggregate: Aggregate, command: Command, refusal: Refusal) -> None:
+    """An agenda entry asked for a send that rule 2 forbids: recorded, and the entry is taken away."""
+    aggregate.refuse("command", command.id, "send", refusal, turn.why(causation=command.key))
+    turn.tx.clear("send", command.task_id)
+    if command.state is CommandState.INTENDED:
+        task = aggregate.tasks[command.task_id]
+        stuck = unrenderable(turn, aggregate, task, command, str(refusal))
+        turn.raise_signal(aggregate, replace(stuck, sign="undecided", system=command.system), "LOOKUP_UNDECIDED")
+
+
+async def _request(
+    turn: Turn, aggregate: Aggregate, task: Task, command: Command, operation: Operation, personal: payload.Personal
+) -> tuple[Command, Request] | None:
+    """The command with its bytes: rendered at the first claim, read back from evidence ever after."""
+    if command.request_evidence_id is not None:
+        row = (await turn.tx.fetch("evidence/open", orders=[aggregate.order.id], ids=[command.request_evidence_id]))[0]
+        return command, payload.from_evidence(row["head"], row["media_type"], aggregate.key.open(bytes(row["sealed"])))
+    try:
+        made = payload.request(turn, aggregate, task, command, operation, personal)
+    except TemplateError as error:
+        turn.raise_signal(aggregate, unrenderable(turn, aggregate, task, command, str(error)), "SERIALIZATION_ERROR")
+        turn.tx.clear("send", task.id)
+        return None
+    evidence = await turn.tx.add_evidence(
+        aggregate.order.id,
+        aggregate.key,
+        kind="request",
+        source=command.system,
+        body=made.body,
+        media_type=made.media_type,
+        head=payload.head_of(made),
+        command_id=command.id,
+        attempt=1,
+    )
+    return replace(command, request_evidence_id=evidence.id, payload_digest=evidence.digest), made
+
+
+def unrenderable(turn: Turn, aggregate: Aggregate, task: Task, command: Command, message: str) -> Signal:
+    """The signal that a request could not be built; nothing was sent."""
+    return Signal(
+        Detector.PLANNING,
+        aggregate.order.id,
+        task.item_id,
+        task.id,
+        command.id,
+        "OMS",
+        command.operation,
+        "",
+        message,
+        "unrenderable",
+        False,
+        turn.now,
+        turn.now,
+        step=task.step,
+    )
+
+
+async def send(
+    turn: Turn,
+    aggregate: Aggregate,
+    task: Task,
+    command: Command,
+    operation: Operation,
+    made: tuple[Command, Request] | Request,
+    answers: tuple[AnswerRule, ...],
+    asked: Mapping[str, str] | None = None,
+) -> Claimed:
+    """Writes one attempt: sending, lease, attempt row. The caller commits and then calls the other system."""
+    command, request = made if isinstance(made, tuple) else (command, made)
+    policy_set = turn.policy(aggregate).id
+    until = turn.now + operation.call_timeout + LEASE_BEYOND_CALL
+    n = command.attempts + 1
+    row = (aggregate.order.id, command.id, n, turn.now, turn.context.worker, until, policy_set)
+    turn.tx.pages.attempts.append(row)
+    evidence = (command.request_evidence_id,) if command.request_evidence_id is not None and n == 1 else ()
+    why = turn.why(
+        f"attempt {n} to {operation.name}",
+        policy=turn.context.policy(policy_set),
+        rule=f"contract/{operation.name}",
+        evidence=evidence,
+        causation=command.key,
+        attempt=n,
+        attemptRow=row_digest(row),
+        key=command.key,
+    )
+    command = await move_command(
+        turn,
+        aggregate,
+        command,
+        "send",
+        why,
+        attempts=n,
+        first_sent_at=command.first_sent_at or turn.now,
+        last_sent_at=turn.now,
+        ended_at=None,
+        lease_until=until,
+        lease_worker=turn.context.worker,
+        contract_set=policy_set,
+    )
+    file(turn, aggregate, "lease", command.id if command.purpose is Purpose.QUERY else task.id, until)
+    about = asked or {"key": command.key, "object": payload.business_object(aggregate, task)}
+    return Claimed(
+        command.id,
+        aggregate.order.id,
+        n,
+        command.purpose,
+        command.key,
+        operation,
+        request,
+        answers,
+        about,
+        aggregate.order.correlation_id,
+    )
+
+
+async def record_replies(tx: Tx, context: Context, attempted: Sequence[Attempted], actor: Actor) -> None:
+    """Records what attempts brought: bytes first, then read by the contract each was sent under. Facts about one
+    order are applied one after another.
+    """
+    from fallsafe.flows import recover
+
+    await tx.lock(a.claimed.order_id for a in attempted)
+    turn = await begin(tx, context, actor)
+    for one in attempted:
+        aggregate = must_be(tx.aggregates.get(one.claimed.order_id), f"order {one.claimed.order_id}")
+        command = must_be(aggregate.commands.get(one.claimed.command_id), f"command {one.claimed.command_id}")
+        evidence = await keep(turn, aggregate, command, one)
+        if command.purpose is Purpose.QUERY:
+            await recover.record_look(turn, aggregate, command, one, evidence)
+        else:
+            await facts.apply(turn, aggregate, command, told_of(one.reply, one.claimed.attempt, evidence))
+    await settle.end(turn)
+
+
+async def keep(turn: Turn, aggregate: Aggregate, command: Command, one: Attempted) -> tuple[int, ...]:
+    """Keeps the bytes of an attempt; what went out is kept once, at its first claim (queries keep theirs here)."""
+    kept = []
+    for raw in one.reply.evidence:
+        if raw.kind == "request" and command.request_evidence_id is not None:
+            continue
+        added = await turn.tx.add_evidence(
+            aggregate.order.id,
+            aggregate.key,
+            kind=raw.kind,
+            source=command.system,
+            body=raw.body,
+            media_type=raw.media_type,
+            head=raw.head,
+            command_id=command.id,
+            attempt=one.claimed.attempt,
+        )
+        kept.append(added.id)
+    return tuple(kept)
+
+
+def told_of(reply: Reply, attempt: int, evidence: tuple[int, ...]) -> Told:
+    """An outcome as a fact."""
+    match reply.outcome:
+        case Accepted(reference, result):
+            return Told(Fact(Says.ACCEPTED, "answer", reference, attempt=attempt, result=result), evidence)
+        case Done(reference, result):
+            return Told(Fact(Says.DONE, "answer", reference, attempt=attempt, result=result), evidence)
+        case Rejected(raw_code, message, reference):
+            return Told(Fact(Says.REJECTED, "answer", reference, raw_code, message, attempt), evidence)
+        case NotSent(reason, raw_code, retry_after):
+            return Told(
+                Fact(Says.NOT_SENT, "answer", "", raw_code, "", attempt), evidence, sign=reason, retry_after=retry_after
+            )
+        case Lost(reason, raw_code, message):
+            return Told(Fact(Says.LOST, "answer", "", raw_code, message, attempt), evidence, sign=reason)
+        case Looked(says, reference, raw_code, message, result):
+            return Told(Fact(says, "look_up", reference, raw_code, message, attempt, result=result), evidence)
+
+
+async def expire_leases(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
+    """A lease that ran out while sending is a lost attempt: its sender is dead or too late. It is never "try again"."""
+    from fallsafe.flows import recover
+
+    await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
+    turn = await begin(tx, context, actor)
+    for d in await still_stand(tx, due, turn.now):
+        aggregate = tx.aggregates[d.order_id or 0]
+        command = aggregate.commands.get(d.id) or aggregate.current(d.id)
+        tx.clear("lease", d.id)
+        if command is None or command.state is not CommandState.SENDING or command.lease_until is None:
+            continue
+        if command.lease_until > turn.now:
+            file(turn, aggregate, "lease", d.id, command.lease_until)
+        elif command.purpose is Purpose.QUERY:
+            await recover.lose_look(turn, aggregate, command, "lease_expired")
+        else:
+            await facts.apply(
+                turn, aggregate, command, facts.lost("lease", "lease_expired", command.attempts, command.lease_until)
+            )
+    await settle.end(turn)
+
+
+async def find_overdue(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
+    """An accepted command that is silent past the breach time of its task is unknown (§6.2); nothing is sent on that
+    account.
+    """
+    await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
+    turn = await begin(tx, context, actor)
+    for d in await still_stand(tx, due, turn.now):
+        aggregate = tx.aggregates[d.order_id or 0]
+        command, task = aggregate.current(d.id), aggregate.tasks.get(d.id)
+        tx.clear("overdue", d.id)
+        if command is None or task is None or command.state is not CommandState.ACCEPTED:
+            continue
+        if task.breach_at is not None and task.breach_at > turn.now:
+            file(turn, aggregate, "overdue", task.id, task.breach_at)
+        else:
+            await facts.apply(turn, aggregate, command, facts.lost("breach", "silent", 0))
+    await settle.end(turn)
+
+
+async def resend(tx: Tx, context: Context, command_ids: Sequence[int], actor: Actor, reason: str) -> list[Answer]:
+    """A person asks that the same command goes out again, with its key and bytes. Only *absent* may, where the
+    contract makes a repeat harmless (rule 2).
+    """
+    await tx.lock(await orders_of(tx, command_ids))
+    turn = await begin(tx, context, actor)
+    answers = [await _resend_one(turn, command_id, reason) for command_id in command_ids]
+    await settle.end(turn)
+    return answers
+
+
+async def _resend_one(turn: Turn, command_id: int, reason: str) -> Answer:
+    aggregate, command = find(turn.tx, command_id)
+    if aggregate is None or command is None:
+        return Refused("command", command_id, no_such(command_id))
+    refusal = _why_not_resend(turn, aggregate, command)
+    if refusal is not None:
+        aggregate.refuse("command", command.id, "resend", refusal, turn.why(causation=command.key, askedBecause=reason))
+        return Refused("command", command.id, refusal)
+    await send_again(turn, aggregate, command, turn.why(reason, rule="repeat_is_harmless", causation=command.key))
+    return Applied("command", command.id)
+
+
+def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command) -> Refusal | None:
+    name = outside("command", command.id)
+    what = f"cannot send command {name} again"
+    if not may(turn.actor, "resend"):
+        return Refusal(
+            "NOT_ALLOWED",
+            what,
+            f"{turn.actor} has none of the roles {', '.join(who_may('resend'))}",
+            "ask somebody who has",
+        )
+    _, operation = facts.contract(turn, aggregate, command)
+    if command.state is CommandState.ABSENT:
+        if not repeat_is_harmless(operation):
+            return Refusal(
+                "REPEAT_NOT_SAFE",
+                what,
+                f"{operation.name} does not recognise a repeat, and an earlier attempt may have left",
+                "a person must declare the outcome, with evidence and a second person's approval",
+            )
+        return (
+            None
+            if key_lives(command, operation, turn.now)
+            else Refusal(
+                "KEY_EXPIRED",
+                what,
+                f"its key {command.key} has expired at {command.system}",
+                "supersede it with a new command after a person declared the outcome",
+            )
+        )
+    return may_send(replace(command, attempts=command.attempts or 1), operation, turn.now) or Refusal(
+        "ALREADY_INTENDED", what, "it is waiting to be sent by itself", "nothing needs to be done"
+    )
+
+
+async def send_again(turn: Turn, aggregate: Aggregate, command: Command, why: object) -> None:
+    """The same command, key and bytes, after *absent*."""
+    await move_command(turn, aggregate, command, "send_again", why)  # type: ignore[arg-type]
+    file(turn, aggregate, "send", command.task_id, turn.now, command.system)
+    turn.tx.pages.hint = True
+
+
+async def orders_of(tx: Tx, command_ids: Sequence[int]) -> list[int]:
+    """The orders that commands belong to, read without a lock."""
+    return [row["order_id"] for row in await tx.fetch("commands/orders_of", ids=list(command_ids))]
+
+
+def find(tx: Tx, command_id: int) -> tuple[Aggregate | None, Command | None]:
+    """A command among the locked orders."""
+    for aggregate in tx.aggregates.values():
+        if command_id in aggregate.commands:
+            return aggregate, aggregate.commands[command_id]
+    return None, None
+
+
+def no_such(command_id: int) -> Refusal:
+    """The refusal for a command that does not exist."""
+    return Refusal(
+        "NOT_FOUND",
+        f"there is no command {outside('command', command_id)}",
+        "no order has it",
+        "fallsafe order show lists the commands of an order",
+    )

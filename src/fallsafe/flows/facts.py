@@ -1,0 +1,236 @@
+"""A fact is stored first and then read by the table of dispositions: what it moves, what it only adds to, and what it
+contradicts.
+
+Whoever brings it (the sender of an attempt, a callback, a look-up, a lease that ran out, a silence) goes through
+`apply`, so one table decides for all.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from fallsafe.core.commands.contract import Operation
+from fallsafe.core.commands.disposition import Disposition, Verdict, dispose
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose
+from fallsafe.core.commands.outcome import Fact, Says
+from fallsafe.core.detect.signal import Detector, Signal
+from fallsafe.core.policy.policy_set import PolicySet, retry_for
+from fallsafe.core.recover.retry import decide
+from fallsafe.flows import cases
+from fallsafe.flows.moves import file, move_command
+from fallsafe.flows.turn import Turn
+from fallsafe.store.work import Aggregate, Why, row_digest
+
+DETECTOR_OF = {
+    "answer": Detector.OUTCOME,
+    "lease": Detector.LEASE,
+    "breach": Detector.OVERDUE,
+    "callback": Detector.CALLBACK,
+    "look_up": Detector.RECONCILER,
+    "person": Detector.RECONCILER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A fact about a command with the evidence it stands on; `ended_at` is when the attempt it speaks of ended, where
+    it speaks of one.
+    """
+
+    fact: Fact
+    evidence: tuple[int, ...] = ()
+    sign: str = ""
+    ended_at: datetime | None = None
+    retry_after: timedelta | None = None
+
+
+def contract(turn: Turn, aggregate: Aggregate, command: Command) -> tuple[PolicySet, Operation]:
+    """The contract that a command is read by: the one it was sent under, else that of its order's set."""
+    policy = turn.context.policy(command.contract_set) if command.contract_set else turn.policy(aggregate)
+    return policy, policy.operations[command.operation]
+
+
+async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> Verdict:
+    """Stores a fact, reads it, and does what the table says. Facts are never refused."""
+    verdict = dispose(command, told.fact)
+    why = await _store(turn, aggregate, command, told, verdict)
+    if verdict.verb is None:
+        aggregate.record(
+            "command", command.id, f"keep_{verdict.disposition.value}", why, str(command.state), str(command.state)
+        )
+    else:
+        moved = await move_command(
+            turn, aggregate, command, verdict.verb, why, **_changes(turn, command, told, verdict.verb)
+        )
+        await _follow(turn, aggregate, command, moved, told)
+    if verdict.opens:
+        _raise(turn, aggregate, command, told, verdict.opens, "contradiction")
+    if verdict.disposition is Disposition.CONFLICT:
+        turn.tx.pages.hint = True
+    return verdict
+
+
+async def _store(turn: Turn, aggregate: Aggregate, command: Command, told: Told, verdict: Verdict) -> Why:
+    fact = told.fact
+    row = (
+        await turn.tx.new_id(),
+        aggregate.order.id,
+        command.id,
+        fact.attempt,
+        turn.now,
+        fact.source,
+        fact.says.value,
+        fact.reference,
+        fact.raw_code,
+        fact.message,
+        verdict.disposition.value,
+        fact.occurred_at,
+        list(told.evidence),
+    )
+    turn.tx.pages.outcomes.append(row)
+    policy, _ = contract(turn, aggregate, command)
+    said = f"{fact.source} says {fact.says.value}" + (
+        f" ({told.sign or fact.raw_code})" if told.sign or fact.raw_code else ""
+    )
+    return turn.why(
+        said,
+        policy=policy,
+        rule=f"disposition/{verdict.disposition.value}",
+        evidence=told.evidence,
+        causation=command.key,
+        outcome=row[0],
+        outcomeRow=row_digest(row),
+        attempt=fact.attempt,
+        key=command.key,
+    )
+
+
+def _changes(turn: Turn, command: Command, told: Told, verb: str) -> dict[str, Any]:
+    """The columns beside the state that a verb brings."""
+    fact, changes = told.fact, dict[str, Any]()
+    if fact.source in ("answer", "lease"):
+        changes |= {"ended_at": told.ended_at or turn.now, "lease_until": None, "lease_worker": ""}
+    if fact.reference:
+        changes["reference"] = fact.reference
+    match verb:
+        case "accept" | "find_pending":
+            changes["accepted_at"] = turn.now
+        case "complete" | "find_done":
+            changes["done_at"] = turn.now
+        case "lose":
+            changes |= {
+                "lost_because": told.sign or fact.raw_code or "lost",
+                "looks": 0,
+                "empty_looks": 0,
+                "first_empty_at": None,
+            }
+        case "not_sent":
+            changes["retries"] = command.retries + 1
+        case _:
+            pass  # safe because the other verbs bring no column of their own
+    return changes
+
+
+async def _follow(turn: Turn, aggregate: Aggregate, was: Command, command: Command, told: Told) -> None:
+    """What a new state brings with it: a result kept, a look-up filed, a retry or a case."""
+    match command.state:
+        case CommandState.DONE:
+            _keep_result(turn, aggregate, command, told)
+            cases.heal(turn, aggregate, command, told.evidence, was.state)
+        case CommandState.UNKNOWN:
+            file(turn, aggregate, "lookup", command.task_id, turn.now, command.system)
+            turn.tx.pages.hint = True
+            _raise(turn, aggregate, command, told, "", told.sign)
+        case CommandState.REJECTED:
+            _raise(turn, aggregate, command, told, "", told.sign)
+        case CommandState.INTENDED:
+            await _retry(turn, aggregate, command, told)
+        case (
+            CommandState.ACCEPTED
+            | CommandState.ABSENT
+            | CommandState.SENDING
+            | CommandState.SUPERSEDED
+            | CommandState.WITHDRAWN
+        ):
+            pass
+
+
+def _keep_result(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> None:
+    task = aggregate.tasks.get(command.task_id)
+    if task is not None and told.fact.result is not None and command.purpose is Purpose.FULFILL:
+        aggregate.put(
+            replace(task, result=told.fact.result),
+            "keep_result",
+            turn.why("the answer's own words", causation=command.key),
+        )
+
+
+async def _retry(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> None:
+    """Nothing can have happened: the same command again after a wait, until attempts or window are spent; then a case
+    by the secondary rule (§12).
+    """
+    policy = turn.policy(aggregate)
+    task = aggregate.tasks[command.task_id]
+    rules = retry_for(policy, task.type)
+    judged = cases.judge(turn, _signal(turn, aggregate, command, told, told.sign))
+    at = decide(rules, command, command.retries, command.intended_at, turn.now, turn.context.dice(), judged.code)
+    if at is None:
+        _raise(turn, aggregate, command, told, "", told.sign, spent=True)
+        return
+    if told.retry_after is not None:
+        at = max(at, turn.now + told.retry_after)
+    aggregate.record(
+        "command",
+        command.id,
+        "retry_later",
+        turn.why(
+            f"{judged.code}: nothing happened, the same command goes out again at {at.isoformat()}; no case is needed",
+            policy=policy,
+            rule=judged.rule,
+            evidence=told.evidence,
+        ),
+    )
+    file(turn, aggregate, "send", command.task_id, at, command.system)
+
+
+def _raise(
+    turn: Turn, aggregate: Aggregate, command: Command, told: Told, code: str, sign: str, *, spent: bool = False
+) -> None:
+    turn.raise_signal(aggregate, _signal(turn, aggregate, command, told, sign, spent=spent), code)
+
+
+def _signal(
+    turn: Turn, aggregate: Aggregate, command: Command, told: Told, sign: str, *, spent: bool = False
+) -> Signal:
+    task = aggregate.tasks.get(command.task_id)
+    item = aggregate.items.get(task.item_id) if task else None
+    _, operation = contract(turn, aggregate, command)
+    return Signal(
+        detector=DETECTOR_OF.get(told.fact.source, Detector.OUTCOME),
+        order_id=aggregate.order.id,
+        item_id=item.id if item else None,
+        task_id=task.id if task else None,
+        command_id=command.id,
+        system=command.system,
+        operation=command.operation,
+        raw_code=told.fact.raw_code,
+        message=told.fact.message,
+        sign=sign,
+        effect=operation.effect,
+        occurred_at=told.fact.occurred_at or told.ended_at or turn.now,
+        detected_at=turn.now,
+        spent=spent,
+        step=task.step if task else "",
+        offer=item.offer if item else "",
+        evidence=told.evidence,
+    )
+
+
+def lost(source: str, reason: str, attempt: int, ended_at: datetime | None = None) -> Told:
+    """The fact that nobody knows: a lease that ran out, a silence past breach."""
+    return Told(Fact(Says.LOST, source, attempt=attempt), sign=reason, ended_at=ended_at)
+
+
+def described(fact: Fact) -> dict[str, Any]:
+    """A fact as plain values, for records."""
+    return {k: v for k, v in asdict(fact).items() if v}

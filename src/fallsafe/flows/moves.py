@@ -1,0 +1,168 @@
+"""Moving a command moves its task, and a finished task releases those that waited for it: always together, always by
+the tables.
+
+This is the only module that changes the state of commands and tasks.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from fallsafe.core.commands.ledger import TASK_STATE_OF, Command, CommandState, Purpose, key_for, next_state
+from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState, TaskType, still_pending
+from fallsafe.flows.turn import Turn
+from fallsafe.store.work import Aggregate, Entry, Why, must_be
+
+LIVE_KINDS = ("send", "lease", "overdue", "lookup")
+ANCHOR_OF = {TaskState.READY: "ready", TaskState.SENDING: "sent", TaskState.WAITING_CALLBACK: "accepted"}
+
+
+def subject(command: Command) -> int:
+    """What an agenda entry of a command names: its task, so that coverage can be counted from tasks alone; a query
+    has entries of its own.
+    """
+    return command.id if command.purpose is Purpose.QUERY else command.task_id
+
+
+def file(turn: Turn, aggregate: Aggregate, kind: str, thing_id: int, due_at: datetime, system: str = "") -> None:
+    """Sets the next look at a thing of this order; `system` names the gate that it goes through."""
+    turn.tx.file(Entry(kind, thing_id, aggregate.order.id, due_at, turn.context.gate(system) if system else 0))
+
+
+async def move_command(
+    turn: Turn, aggregate: Aggregate, command: Command, verb: str, why: Why, **changes: Any
+) -> Command:
+    """Moves a command by a verb of its table, its task with it, and files or clears what must be looked at next for
+    the new state.
+    """
+    moved = replace(command, state=next_state(command.state, verb, command.purpose), **changes)
+    aggregate.put(moved, verb, why)
+    if moved.purpose is Purpose.FULFILL:
+        await _move_task(turn, aggregate, moved, verb, why)
+    _clear_looks(turn, command, moved)
+    return moved
+
+
+def _clear_looks(turn: Turn, was: Command, now: Command) -> None:
+    keep = {
+        CommandState.INTENDED: "send",
+        CommandState.SENDING: "lease",
+        CommandState.ACCEPTED: "overdue",
+        CommandState.UNKNOWN: "lookup",
+    }
+    for kind in LIVE_KINDS:
+        if kind != keep.get(now.state):
+            turn.tx.clear(kind, subject(was))
+
+
+async def _move_task(turn: Turn, aggregate: Aggregate, command: Command, verb: str, why: Why) -> None:
+    task: Task = must_be(aggregate.tasks.get(command.task_id), f"task {command.task_id}")
+    state = TASK_STATE_OF.get(command.state)
+    if state is None or state is task.state:
+        return
+    moved = timed(replace(task, state=state), turn.policy(aggregate).task_types[task.type], turn.now)
+    if state is TaskState.COMPLETED:
+        moved = replace(moved, completed_at=turn.now, reference=command.reference or task.reference)
+    aggregate.put(moved, verb, why)
+    if state is TaskState.WAITING_CALLBACK:
+        file(turn, aggregate, "overdue", task.id, moved.breach_at or turn.now)
+    if state in FINAL_TASK_STATES:
+        await release_dependants(turn, aggregate, moved)
+
+
+def timed(task: Task, policy: TaskType, now: datetime) -> Task:
+    """The task with the times of the state it just reached: its anchors, and the durations that count from the anchor
+    of its type (§6.2).
+    """
+    anchor = ANCHOR_OF.get(task.state)
+    if anchor is None:
+        return task
+    task = _stamped(task, now)
+    counts = anchor == policy.anchor or (anchor == "accepted" and policy.anchor == "sent" and task.breach_at is None)
+    if not counts:
+        return task
+    return replace(
+        task, expected_at=now + policy.expected, warning_at=now + policy.warning, breach_at=now + policy.breach
+    )
+
+
+def _stamped(task: Task, now: datetime) -> Task:
+    if task.state is TaskState.READY:
+        return replace(task, ready_at=now)
+    return replace(task, sent_at=now) if task.state is TaskState.SENDING else replace(task, accepted_at=now)
+
+
+async def release_dependants(turn: Turn, aggregate: Aggregate, done: Task) -> None:
+    """Counts anew, for each task that waited for this one, how many predecessors are not final; at none it is ready."""
+    for task_id in done.next:
+        task: Task = must_be(aggregate.tasks.get(task_id), f"task {task_id}")
+        pending = still_pending(task, aggregate.tasks)
+        if task.state is not TaskState.PLANNED or pending == task.pending:
+            continue
+        if pending:
+            aggregate.put(replace(task, pending=pending), "count", turn.why(f"{done.step} is {done.state}"))
+        else:
+            await make_ready(turn, aggregate, replace(task, pending=0))
+
+
+async def make_ready(turn: Turn, aggregate: Aggregate, task: Task) -> None:
+    """A task whose predecessors are final becomes ready, with the command that will carry it, and a time to send it:
+    now.
+    """
+    why = turn.why("all predecessors are final")
+    policy = turn.policy(aggregate)
+    ready = timed(
+        replace(task, state=move(TASK_LIFECYCLE, task.state, "dependencies_met")),
+        policy.task_types[task.type],
+        turn.now,
+    )
+    aggregate.put(ready, "dependencies_met", why)
+    if task.executor == "command":
+        await intend(turn, aggregate, ready, 1, why)
+
+
+async def intend(turn: Turn, aggregate: Aggregate, task: Task, n: int, why: Why) -> Command:
+    """Writes down that an effect is wanted, with its key for life. Nothing is sent here."""
+    order, item = aggregate.order, aggregate.items[task.item_id]
+    command = Command(
+        id=await turn.tx.new_id(),
+        order_id=order.id,
+        task_id=task.id,
+        purpose=Purpose.FULFILL,
+        n=n,
+        key=key_for(order.source, order.external_id, item.external_id, task.step, Purpose.FULFILL, n),
+        system=task.system,
+        operation=task.operation,
+        state=CommandState.INTENDED,
+        intended_at=turn.now,
+        attempts=0,
+        retries=0,
+        payload_digest="",
+        request_evidence_id=None,
+        first_sent_at=None,
+        last_sent_at=None,
+        ended_at=None,
+        accepted_at=None,
+        done_at=None,
+        lease_until=None,
+        lease_worker="",
+        reference="",
+        lost_because="",
+        looks=0,
+        empty_looks=0,
+        first_empty_at=None,
+        pending_looks=0,
+        target_id=None,
+        look=0,
+        method="",
+        finding="",
+        contract_set="",
+    )
+    aggregate.put(command, "intend", why)
+    file(turn, aggregate, "send", task.id, turn.now, task.system)
+    turn.tx.pages.hint = True
+    return command
+
+
+LEASE_BEYOND_CALL = timedelta(seconds=20)

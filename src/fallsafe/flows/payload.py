@@ -1,0 +1,103 @@
+"""The bytes of a command: rendered once from the policy's template and the order's facts, kept as evidence, and the
+same for every attempt.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import msgspec
+
+from fallsafe.core.commands.contract import LookUp, Operation, Request
+from fallsafe.core.commands.ledger import Command
+from fallsafe.core.events import Json
+from fallsafe.core.orders.task import Task
+from fallsafe.flows.turn import Turn
+from fallsafe.store.work import Aggregate
+
+Personal = Mapping[str, Json]
+
+
+def business_object(aggregate: Aggregate, task: Task) -> str:
+    """What an effect is about, in the words of its source: `CRM/777/fiber`."""
+    order = aggregate.order
+    return f"{order.source}/{order.external_id}/{aggregate.items[task.item_id].external_id}"
+
+
+def facts(turn: Turn, aggregate: Aggregate, task: Task, key: str, personal: Personal) -> dict[str, Json]:
+    """The facts that templates may read (`fallsafe.policyset.templates.FACTS`)."""
+    order, item = aggregate.order, aggregate.items[task.item_id]
+    return {
+        "key": key,
+        "object": business_object(aggregate, task),
+        "callbackUrl": _callback_url(turn, task, key),
+        "order": {
+            "externalId": order.external_id,
+            "source": order.source,
+            "customerRef": order.customer_ref,
+            "segment": order.segment,
+            "committedAt": order.committed_at.isoformat() if order.committed_at else None,
+            "timeZone": order.time_zone,
+        },
+        "item": {
+            "externalId": item.external_id,
+            "offer": item.offer,
+            "action": item.action,
+            "quantity": item.quantity,
+            "monthlyMinor": item.monthly_minor,
+            "oneOffMinor": item.one_off_minor,
+            "currency": item.currency,
+            "characteristics": item.characteristics,
+            "place": personal.get(f"items/{item.external_id}/place") or {},
+        },
+        "task": {"step": task.step, "type": task.type},
+        "results": {
+            t.step: {**_mapping(t.result), "reference": t.reference}
+            for t in aggregate.tasks.values()
+            if t.completed_at is not None
+        },
+    }
+
+
+def _callback_url(turn: Turn, task: Task, key: str) -> str:
+    """Our address for callbacks; it carries the key, so that a callback that names none still finds its command."""
+    base = f"{turn.context.callback_url}/api/v1/downstreams/{task.system}/callbacks"
+    return f"{base}?key={quote(key, safe='')}"
+
+
+def _mapping(value: Json) -> dict[str, Json]:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def look_up_request(turn: Turn, aggregate: Aggregate, task: Task, target: Command, look_up: LookUp) -> Request:
+    """The question about a command: by its original key, or by what it is about."""
+    asked = facts(turn, aggregate, task, target.key, {})
+    asked["target"] = {"key": target.key, "reference": target.reference, "object": business_object(aggregate, task)}
+    return look_up.render(asked)
+
+
+def request(
+    turn: Turn, aggregate: Aggregate, task: Task, command: Command, operation: Operation, personal: Personal
+) -> Request:
+    """The request of a command, rendered for its first attempt."""
+    return operation.render(facts(turn, aggregate, task, command.key, personal))
+
+
+def head_of(made: Request) -> str:
+    """The request line and headers as they stand in evidence."""
+    return "\n".join([f"{made.method} {made.path}", *(f"{name}: {value}" for name, value in made.headers)])
+
+
+def from_evidence(head: str, media_type: str, body: bytes) -> Request:
+    """The request again, from its evidence: identical bytes."""
+    first, *rest = head.split("\n")
+    method, _, path = first.partition(" ")
+    return Request(method, path, tuple(tuple(line.split(": ", 1)) for line in rest), body, media_type)  # type: ignore[misc]  # safe because head_of wrote "name: value"
+
+
+def read_json(body: bytes) -> Json:
+    """A body as JSON, or None when it is not."""
+    try:
+        value: Json = msgspec.json.decode(body)
+        return value
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

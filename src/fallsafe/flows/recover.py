@@ -1,0 +1,390 @@
+"""Finding out what really happened: look-ups by the original key and by what the effect is about, callbacks that came
+meanwhile, and the decision (§11).
+
+A look is one query command for each way the contract knows, all through the ledger. While the outcome is unknown this
+is the only thing that talks to the
+operation's system about it, and it only asks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.commands.contract import LookUp, Operation, repeat_is_harmless
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose, key_for, key_lives
+from fallsafe.core.commands.outcome import Fact, Looked, Lost, NotSent, Says
+from fallsafe.core.errors import Refusal
+from fallsafe.core.events import Json
+from fallsafe.core.orders.task import Task
+from fallsafe.core.recover.reconcile import (
+    Finding,
+    FoundAbsent,
+    FoundDone,
+    FoundPending,
+    FoundRejected,
+    LookAgain,
+    LookUpAnswer,
+    Undecided,
+    reconcile,
+    ways_to_look,
+)
+from fallsafe.flows import cases, commands, facts, payload, settle
+from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.facts import Told
+from fallsafe.flows.moves import file, move_command
+from fallsafe.flows.turn import Turn, begin
+from fallsafe.store.ids import outside
+from fallsafe.store.tx import Tx
+from fallsafe.store.work import Aggregate
+
+AFTER_LEASE_SECONDS = 1
+
+
+async def claim_looks(tx: Tx, context: Context, due: Sequence[commands.Due], actor: Actor) -> list[commands.Claimed]:
+    """Claims the looks that are due: a query for each way to ask, written and leased like any command."""
+    await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
+    turn = await begin(tx, context, actor)
+    standing = await commands.still_stand(tx, due, turn.now)
+    if not standing or not await commands.may_send_at_all(tx):
+        return []
+    claimed: list[commands.Claimed] = []
+    for d in standing:
+        claimed += await _begin_look(turn, tx.aggregates[d.order_id or 0], d.id)
+    await settle.end(turn)
+    return claimed
+
+
+async def _begin_look(turn: Turn, aggregate: Aggregate, task_id: int) -> list[commands.Claimed]:
+    target, task = aggregate.current(task_id), aggregate.tasks.get(task_id)
+    turn.tx.clear("lookup", task_id)
+    if target is None or task is None or target.state is not CommandState.UNKNOWN or _asking(aggregate, target):
+        return []
+    _, operation = facts.contract(turn, aggregate, target)
+    look = target.looks + 1
+    aggregate.put(
+        replace(target, looks=look),
+        "look",
+        turn.why(f"look {look} at what happened", rule=f"contract/{operation.name}", causation=target.key),
+    )
+    cases.diagnose(turn, aggregate, task_id, f"look {look} began by itself")
+    sent = [await _ask(turn, aggregate, task, target, way, look) for way in ways_to_look(target, operation, turn.now)]
+    leases = [
+        c.lease_until for c in aggregate.commands.values() if c.target_id == target.id and c.lease_until is not None
+    ]
+    if not sent:
+        await _undecided(turn, aggregate, target, "the contract has no way to look; a person must find out")
+    file(
+        turn,
+        aggregate,
+        "lookup",
+        task_id,
+        max(leases, default=turn.now + turn.policy(aggregate).limits.look_delays[-1]),
+        target.system,
+    )
+    return sent
+
+
+def _asking(aggregate: Aggregate, target: Command) -> bool:
+    return any(c.target_id == target.id and c.state is CommandState.SENDING for c in aggregate.commands.values())
+
+
+async def _ask(
+    turn: Turn, aggregate: Aggregate, task: Task, target: Command, way: LookUp, look: int
+) -> commands.Claimed:
+    """One question, as a command of purpose `query`. A question that was lost before is asked again under its own
+    key: reading has no unknown outcome.
+    """
+    policy = turn.policy(aggregate)
+    asked_before = [
+        c
+        for c in aggregate.commands.values()
+        if c.target_id == target.id and c.method == way.method and c.state is CommandState.INTENDED
+    ]
+    query = (
+        replace(asked_before[0], look=look)
+        if asked_before
+        else await _new_query(turn, aggregate, task, target, way, look)
+    )
+    if not asked_before:
+        aggregate.put(query, "intend", turn.why(f"ask {way.operation} by {way.method}", causation=target.key))
+    operation = replace(
+        policy.operations.get(way.operation) or policy.operations[target.operation], answers=way.answers
+    )
+    request = payload.look_up_request(turn, aggregate, task, target, way)
+    asked = {"key": target.key, "object": payload.business_object(aggregate, task)}
+    return await commands.send(turn, aggregate, task, query, operation, request, way.answers, asked)
+
+
+async def _new_query(turn: Turn, aggregate: Aggregate, task: Task, target: Command, way: LookUp, look: int) -> Command:
+    order, item = aggregate.order, aggregate.items[task.item_id]
+    n = 1 + sum(1 for c in aggregate.commands.values() if c.task_id == task.id and c.purpose is Purpose.QUERY)
+    return replace(
+        target,
+        id=await turn.tx.new_id(),
+        purpose=Purpose.QUERY,
+        n=n,
+        key=key_for(order.source, order.external_id, item.external_id, task.step, Purpose.QUERY, n),
+        operation=way.operation,
+        state=CommandState.INTENDED,
+        intended_at=turn.now,
+        attempts=0,
+        retries=0,
+        payload_digest="",
+        request_evidence_id=None,
+        first_sent_at=None,
+        last_sent_at=None,
+        ended_at=None,
+        accepted_at=None,
+        done_at=None,
+        lease_until=None,
+        lease_worker="",
+        reference="",
+        lost_because="",
+        looks=0,
+        empty_looks=0,
+        first_empty_at=None,
+        pending_looks=0,
+        target_id=target.id,
+        look=look,
+        method=way.method,
+        finding="",
+        contract_set="",
+    )
+
+
+async def record_look(
+    turn: Turn, aggregate: Aggregate, query: Command, one: commands.Attempted, evidence: tuple[int, ...]
+) -> None:
+    """Records the answer to a question; when all questions of the look are answered, decides."""
+    outcome = one.reply.outcome
+    if query.state is not CommandState.SENDING or one.claimed.attempt != query.attempts:
+        aggregate.record(
+            "command",
+            query.id,
+            "keep_late",
+            turn.why("answer to a question that was given up", evidence=evidence, causation=query.key),
+        )
+        return
+    if not isinstance(outcome, Looked):
+        reason = outcome.reason if isinstance(outcome, Lost | NotSent) else "unreadable"
+        await lose_look(turn, aggregate, query, reason, evidence)
+        return
+    why = turn.why(
+        f"{query.operation} by {query.method} says {outcome.says.value}",
+        evidence=evidence,
+        causation=query.key,
+        reference=outcome.reference,
+        rawCode=outcome.raw_code,
+    )
+    await move_command(
+        turn,
+        aggregate,
+        query,
+        "complete",
+        why,
+        done_at=turn.now,
+        ended_at=turn.now,
+        lease_until=None,
+        lease_worker="",
+        reference=outcome.reference,
+        finding=outcome.says.value,
+        lost_because=outcome.raw_code,
+    )
+    await _decide(turn, aggregate, query, evidence, outcome)
+
+
+async def lose_look(
+    turn: Turn, aggregate: Aggregate, query: Command, reason: str, evidence: tuple[int, ...] = ()
+) -> None:
+    """A question without an answer is intended again; the next look asks it."""
+    why = turn.why(f"no answer to the question ({reason})", evidence=evidence, causation=query.key)
+    await move_command(
+        turn,
+        aggregate,
+        query,
+        "lose",
+        why,
+        ended_at=turn.now,
+        lease_until=None,
+        lease_worker="",
+        finding="",
+        lost_because=reason,
+    )
+    target = aggregate.commands[query.target_id or 0]
+    if target.state is CommandState.UNKNOWN and not _asking(aggregate, target):
+        _look_after(turn, aggregate, target, None)
+
+
+def _look_after(turn: Turn, aggregate: Aggregate, target: Command, at: datetime | None) -> None:
+    delays = turn.policy(aggregate).limits.look_delays
+    due = at or turn.now + delays[min(target.looks, len(delays)) - 1]
+    turn.tx.clear("lookup", target.task_id)
+    file(turn, aggregate, "lookup", target.task_id, due, target.system)
+
+
+async def _decide(turn: Turn, aggregate: Aggregate, query: Command, evidence: tuple[int, ...], outcome: Looked) -> None:
+    target = aggregate.commands[query.target_id or 0]
+    if target.state is not CommandState.UNKNOWN or _asking(aggregate, target):
+        return
+    policy, operation = facts.contract(turn, aggregate, target)
+    asked = [c for c in aggregate.commands.values() if c.target_id == target.id and c.look == target.looks]
+    if any(c.state is CommandState.INTENDED for c in asked):
+        _look_after(turn, aggregate, target, None)
+        return
+    answers = [_answer(c) for c in asked if c.state is CommandState.DONE]
+    finding = reconcile(target, operation, answers, (), turn.now, pending_looks_max=policy.limits.pending_looks_max)
+    await _conclude(turn, aggregate, target, operation, finding, evidence, outcome)
+
+
+def _answer(query: Command) -> LookUpAnswer:
+    return LookUpAnswer(
+        query.method,
+        Says(query.finding),
+        query.reference,
+        query.lost_because,
+        query.done_at or query.intended_at,
+        query.last_sent_at or query.intended_at,
+    )
+
+
+async def _conclude(
+    turn: Turn,
+    aggregate: Aggregate,
+    target: Command,
+    operation: Operation,
+    finding: Finding,
+    evidence: tuple[int, ...],
+    outcome: Looked,
+) -> None:
+    match finding:
+        case FoundDone(reference):
+            await facts.apply(turn, aggregate, target, _told(Says.DONE, reference, evidence, outcome.result))
+        case FoundRejected(code, message):
+            await facts.apply(
+                turn,
+                aggregate,
+                target,
+                Told(Fact(Says.REJECTED, "look_up", "", code, message, target.attempts), evidence),
+            )
+        case FoundPending(reference):
+            aggregate.put(
+                replace(target, pending_looks=target.pending_looks + 1),
+                "count",
+                turn.why("known there, not finished", evidence=evidence),
+            )
+            await facts.apply(
+                turn, aggregate, aggregate.commands[target.id], _told(Says.PENDING, reference, evidence, None)
+            )
+        case FoundAbsent():
+            await facts.apply(turn, aggregate, target, _told(Says.ABSENT, "", evidence, None))
+            await _after_absent(turn, aggregate, aggregate.commands[target.id], operation)
+        case LookAgain(at, why, empty):
+            _note_look(turn, aggregate, target, why, empty)
+            _look_after(turn, aggregate, aggregate.commands[target.id], at)
+        case Undecided(why):
+            await _undecided(turn, aggregate, target, why)
+            _look_after(turn, aggregate, target, None)
+
+
+def _told(says: Says, reference: str, evidence: tuple[int, ...], result: Json) -> Told:
+    kept = result if isinstance(result, Mapping) else None
+    return Told(Fact(says, "look_up", reference, attempt=0, result=kept), evidence)
+
+
+def _note_look(turn: Turn, aggregate: Aggregate, target: Command, why: str, empty: bool) -> None:
+    """A look that found nothing after the settle window is the first of the two that *absent* needs."""
+    if empty:
+        counted = replace(target, empty_looks=target.empty_looks + 1, first_empty_at=target.first_empty_at or turn.now)
+        aggregate.put(counted, "count", turn.why(why, rule="absent_needs_two_looks"))
+    else:
+        aggregate.record("command", target.id, "look_again", turn.why(why, rule="settle_window", causation=target.key))
+
+
+async def _after_absent(turn: Turn, aggregate: Aggregate, command: Command, operation: Operation) -> None:
+    """Nothing happened outside: the same command goes out again where the contract makes that harmless; elsewhere a
+    person decides (rule 2).
+    """
+    if repeat_is_harmless(operation) and key_lives(command, operation, turn.now):
+        why = turn.why(
+            "proved absent, and the contract makes the same key safe: the same command goes out again",
+            rule="repeat_is_harmless",
+            causation=command.key,
+        )
+        await commands.send_again(turn, aggregate, command, why)
+        cases.advise(
+            turn,
+            aggregate,
+            command.task_id,
+            "wait for the result of the same command",
+            "proved absent and sent again by itself",
+        )
+    else:
+        cases.advise(
+            turn,
+            aggregate,
+            command.task_id,
+            "a person declares the outcome: DECLARE_OUTCOME",
+            "proved absent, but a repeat is not safe here",
+        )
+
+
+async def _undecided(turn: Turn, aggregate: Aggregate, target: Command, why: str) -> None:
+    task = aggregate.tasks[target.task_id]
+    signal = commands.unrenderable(turn, aggregate, task, target, why)
+    turn.raise_signal(
+        aggregate,
+        replace(signal, sign="undecided", system=target.system, detector=facts.DETECTOR_OF["look_up"]),
+        "LOOKUP_UNDECIDED",
+    )
+
+
+async def reconcile_now(
+    tx: Tx, context: Context, command_ids: Sequence[int], actor: Actor, reason: str
+) -> list[Answer]:
+    """A person asks for the look now: the next look of each command is due at once. Refused when there is nothing to
+    find out.
+    """
+    await tx.lock(await commands.orders_of(tx, command_ids))
+    turn = await begin(tx, context, actor)
+    answers = [_reconcile_one(turn, command_id, reason) for command_id in command_ids]
+    await settle.end(turn)
+    return answers
+
+
+def _reconcile_one(turn: Turn, command_id: int, reason: str) -> Answer:
+    aggregate, command = commands.find(turn.tx, command_id)
+    if aggregate is None or command is None:
+        return Refused("command", command_id, commands.no_such(command_id))
+    refusal = _why_not_reconcile(turn, command)
+    if refusal is not None:
+        aggregate.refuse(
+            "command", command.id, "reconcile", refusal, turn.why(causation=command.key, askedBecause=reason)
+        )
+        return Refused("command", command.id, refusal)
+    aggregate.record("command", command.id, "reconcile", turn.why(reason, rule="RECONCILE_NOW", causation=command.key))
+    if not _asking(aggregate, command):
+        file(turn, aggregate, "lookup", command.task_id, turn.now, command.system)
+        turn.tx.pages.hint = True
+    return Applied("command", command.id, already=_asking(aggregate, command))
+
+
+def _why_not_reconcile(turn: Turn, command: Command) -> Refusal | None:
+    what = f"cannot reconcile command {outside('command', command.id)}"
+    if not may(turn.actor, "reconcile"):
+        return Refusal(
+            "NOT_ALLOWED",
+            what,
+            f"{turn.actor} has none of the roles {', '.join(who_may('reconcile'))}",
+            "ask somebody who has",
+        )
+    if command.purpose is Purpose.QUERY:
+        return Refusal("NOT_UNKNOWN", what, "it is a question itself", "reconcile the command that it asks about")
+    if command.state is not CommandState.UNKNOWN:
+        return Refusal(
+            "NOT_UNKNOWN",
+            what,
+            f"its outcome is not unknown: it is {command.state.value}",
+            "only an unknown outcome has to be found out",
+        )
+    return None

@@ -1,0 +1,67 @@
+"""A turn: one transaction's work over some orders. It collects signals while facts are applied and, at its end, opens
+their cases and derives what follows.
+
+A failure and its case are in the same turn, hence in the same commit (P4).
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from fallsafe.core.access import Actor
+from fallsafe.core.detect.signal import Signal
+from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.flows.context import Context
+from fallsafe.store.tx import Tx
+from fallsafe.store.work import Aggregate, Why
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A signal of an order, and the normalized code when the flow already knows it (empty = classify)."""
+
+    aggregate: Aggregate
+    signal: Signal
+    code: str = ""
+
+
+@dataclass(slots=True)
+class Turn:
+    """What the functions of one transaction share. `now` was read after the order locks."""
+
+    tx: Tx
+    context: Context
+    now: datetime
+    actor: Actor
+    raised: list[Raised] = field(default_factory=list)
+
+    def why(
+        self,
+        reason: str = "",
+        *,
+        policy: PolicySet | None = None,
+        rule: str = "",
+        evidence: tuple[int, ...] = (),
+        causation: str = "",
+        **facts: object,
+    ) -> Why:
+        """The reason of a record in this turn."""
+        plain = {k: v for k, v in facts.items() if isinstance(v, str | int | float | bool | list | dict) or v is None}
+        return Why(self.actor, reason, policy.id if policy else "", rule, evidence, causation, plain)
+
+    def policy(self, aggregate: Aggregate) -> PolicySet:
+        """The set that the order is judged by."""
+        return self.context.policy(aggregate.order.policy_set)
+
+    def raise_signal(self, aggregate: Aggregate, signal: Signal, code: str = "") -> None:
+        """Notes that something may be wrong; its case is opened when the turn ends."""
+        self.raised.append(Raised(aggregate, signal, code))
+
+
+async def begin(tx: Tx, context: Context, actor: Actor) -> Turn:
+    """Starts a turn; the clock is read here, so lock before."""
+    return Turn(tx, context, await tx.now(), actor)
+
+
+def as_actor(turn: Turn, actor: Actor) -> Turn:
+    """The same turn in somebody else's name."""
+    return replace(turn, actor=actor)

@@ -1,0 +1,2 @@
+-- One case by its id.
+SELECT * FROM cases WHERE id = %(id)s

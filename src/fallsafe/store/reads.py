@@ -1,0 +1,402 @@
+"""Reading for the doors: lists of cases and orders, the whole file of one case or order, coverage. Nothing here locks
+or changes.
+
+A file is read in several statements; it is read again when its order moved meanwhile, so that all its parts are of
+one version.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.evidence import Evidence
+from fallsafe.core.commands.ledger import Command
+from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.order import Order
+from fallsafe.core.orders.task import Task
+from fallsafe.store.rows import read_row
+from fallsafe.store.trail import BadCursor, JournalLine, order_trail_end, thing_trail
+from fallsafe.store.tx import Database
+from fallsafe.store.work import Entry
+
+R = TypeVar("R")
+PAGE_ROWS = 50
+PAGE_ROWS_MAX = 200
+READ_TRIES_MAX = 3
+CURSOR_LENGTH_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """One page of a list. `after` is the cursor of the next page, empty on the last."""
+
+    rows: tuple[R, ...]
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case as a list shows it, with what it says of its order, item, task and command (empty or None where it has
+    none).
+    """
+
+    case: Case
+    order_source: str
+    order_external_id: str
+    order_state: str
+    customer_ref: str
+    segment: str
+    committed_at: datetime | None
+    time_zone: str
+    item_external_id: str
+    item_state: str
+    offer: str
+    task_step: str
+    task_state: str
+    command_key: str
+    command_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    """What a list of cases is narrowed to; empty = not narrowed. `states` empty = every open state."""
+
+    states: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    order_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseCounts:
+    """How many cases are open, and of them by severity and by owner group."""
+
+    total: int
+    by_severity: Mapping[str, int]
+    by_owner: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sending of a command: claimed by `worker` until `lease_until`, under the contract of `contract_set`."""
+
+    command_id: int
+    n: int
+    at: datetime
+    worker: str
+    lease_until: datetime
+    contract_set: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """What the outside said once about a command, and how it was read (`disposition`)."""
+
+    id: int
+    command_id: int
+    attempt: int
+    at: datetime
+    source: str
+    says: str
+    reference: str
+    raw_code: str
+    message: str
+    disposition: str
+    occurred_at: datetime | None
+    evidence: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFile:
+    """Everything of one order at one version. `journal` holds its newest records (at most `TRAIL_LINES_MAX`), oldest
+    first.
+    """
+
+    order: Order
+    items: tuple[Item, ...]
+    tasks: tuple[Task, ...]
+    commands: tuple[Command, ...]
+    cases: tuple[Case, ...]
+    attempts: tuple[Attempt, ...]
+    outcomes: tuple[OutcomeRow, ...]
+    evidence: tuple[Evidence, ...]
+    agenda: tuple[Entry, ...]
+    journal: tuple[JournalLine, ...]
+
+    def task(self, task_id: int | None) -> Task | None:
+        """The task with this id."""
+        return next((t for t in self.tasks if t.id == task_id), None)
+
+    def item(self, item_id: int | None) -> Item | None:
+        """The item with this id."""
+        return next((i for i in self.items if i.id == item_id), None)
+
+    def command(self, command_id: int | None) -> Command | None:
+        """The command with this id."""
+        return next((c for c in self.commands if c.id == command_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """A case with the whole file of its order (None for a case without one); `evidence`, `agenda` and `journal` are
+    those of the order, else of the case.
+
+    `related` are the other open cases of the order.
+    """
+
+    case: Case
+    file: OrderFile | None
+    evidence: tuple[Evidence, ...]
+    agenda: tuple[Entry, ...]
+    journal: tuple[JournalLine, ...]
+    related: tuple[Case, ...]
+
+    @property
+    def order(self) -> Order | None:
+        """The order of the case."""
+        return self.file.order if self.file else None
+
+    @property
+    def item(self) -> Item | None:
+        """The item that failed."""
+        return self.file.item(self.case.item_id) if self.file else None
+
+    @property
+    def task(self) -> Task | None:
+        """The task that failed."""
+        return self.file.task(self.case.task_id) if self.file else None
+
+    @property
+    def command(self) -> Command | None:
+        """The command that failed."""
+        return self.file.command(self.case.command_id) if self.file else None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of what is live has a time at which it is next looked at (P1).
+
+    `gaps` lack it, the first of them in `first_gaps` (order id, thing, thing id, sentence). `late` entries are
+    overdue by more than the look lag;
+    `waiting_to_send` are due sends without a free slot, which is their stated reason.
+    """
+
+    live: int
+    gaps: int
+    percent: float
+    late: int
+    waiting_to_send: int
+    first_gaps: tuple[tuple[int, str, int, str], ...]
+    at: datetime
+
+
+async def open_cases(
+    database: Database, narrowed: CaseFilter = CaseFilter(), *, after: str = "", limit: int = PAGE_ROWS
+) -> Page[CaseRow]:
+    """Open cases, newest first. Raises `BadCursor` for an `after` that no page gave."""
+    at, last = _split(after)
+    rows = await database.fetch("reads/open_cases", **_narrow(narrowed), after_at=at, after_id=last, limit=limit + 1)
+    return _page(rows, limit, _case_row, lambda row: (row["detected_at"].isoformat(), row["id"]))
+
+
+async def find_cases(
+    database: Database, narrowed: CaseFilter, *, after: str = "", limit: int = PAGE_ROWS
+) -> Page[CaseRow]:
+    """Cases of any state (`states` empty = all), newest first. Raises `BadCursor`."""
+    _, last = _split(after)
+    rows = await database.fetch("reads/cases", **_narrow(narrowed), after_id=last, limit=limit + 1)
+    return _page(rows, limit, _case_row, lambda row: (None, row["id"]))
+
+
+async def case_counts(database: Database) -> CaseCounts:
+    """The numbers beside the list of open cases."""
+    rows = await database.fetch("reads/case_counts")
+    severities: dict[str, int] = {}
+    owners: dict[str, int] = {}
+    for row in rows:
+        severities[row["severity"]] = severities.get(row["severity"], 0) + row["cases"]
+        owners[row["owner_group"]] = owners.get(row["owner_group"], 0) + row["cases"]
+    return CaseCounts(sum(severities.values()), severities, owners)
+
+
+async def case_file(database: Database, case_id: int) -> CaseFile | None:
+    """Everything that a case page shows, or None when there is no such case."""
+    rows = await database.fetch("reads/case", id=case_id)
+    if not rows:
+        return None
+    case = read_row(Case, rows[0])
+    file = await order_file(database, case.order_id) if case.order_id else None
+    if file is None:
+        return await _loose_case_file(database, case)
+    newest = next((c for c in file.cases if c.id == case_id), case)
+    related = tuple(c for c in file.cases if c.id != case_id and c.state in OPEN_CASE_STATES)
+    return CaseFile(newest, file, file.evidence, file.agenda, file.journal, related)
+
+
+async def _loose_case_file(database: Database, case: Case) -> CaseFile:
+    journal = await thing_trail(database, "case", case.id)
+    named = sorted({i for line in journal for i in line.evidence})
+    rows = await database.fetch("reads/evidence_of_ids", ids=named) if named else []
+    agenda = await database.fetch("reads/agenda_of_thing", id=case.id)
+    return CaseFile(
+        case, None, tuple(read_row(Evidence, r) for r in rows), tuple(_entry(r) for r in agenda), journal, ()
+    )
+
+
+async def order_file(database: Database, order_id: int) -> OrderFile | None:
+    """Everything of one order at one version, or None when there is no such order.
+
+    An order that moves under every try is given as the last try read it.
+    """
+    file = None
+    for _ in range(READ_TRIES_MAX):
+        file = await _read_order(database, order_id)
+        version = await database.fetch("reads/order_version", id=order_id)
+        if file is None or version[0]["version"] == file.order.version:
+            return file
+    return file
+
+
+async def _read_order(database: Database, order_id: int) -> OrderFile | None:
+    async def parts(kind: type[R], name: str, **values: Any) -> tuple[R, ...]:
+        return tuple(read_row(kind, row) for row in await database.fetch(name, **values))
+
+    found = await parts(Order, "reads/order", id=order_id)
+    if not found:
+        return None
+    return OrderFile(
+        order=found[0],
+        items=await parts(Item, "items/of_orders", ids=[order_id]),
+        tasks=await parts(Task, "tasks/of_orders", ids=[order_id]),
+        commands=await parts(Command, "commands/of_orders", ids=[order_id]),
+        cases=await parts(Case, "cases/of_orders", ids=[order_id]),
+        attempts=await parts(Attempt, "reads/attempts", id=order_id),
+        outcomes=await parts(OutcomeRow, "reads/outcomes", id=order_id),
+        evidence=await parts(Evidence, "reads/evidence", id=order_id),
+        agenda=tuple(_entry(row) for row in await database.fetch("agenda/of_orders", ids=[order_id])),
+        journal=await order_trail_end(database, order_id),
+    )
+
+
+async def order_by_external(database: Database, source: str, external_id: str) -> Order | None:
+    """The order that a source calls `external_id`."""
+    rows = await database.fetch("reads/order_by_external", source=source, external_id=external_id)
+    return read_row(Order, rows[0]) if rows else None
+
+
+async def orders(
+    database: Database,
+    *,
+    source: str | None = None,
+    states: Sequence[str] = (),
+    customer_ref: str | None = None,
+    after: str = "",
+    limit: int = PAGE_ROWS,
+) -> Page[Order]:
+    """Orders, newest first. Raises `BadCursor`."""
+    _, last = _split(after)
+    rows = await database.fetch(
+        "reads/orders",
+        source=source,
+        states=list(states) or None,
+        customer_ref=customer_ref,
+        after_id=last,
+        limit=limit + 1,
+    )
+    return _page(rows, limit, lambda row: read_row(Order, row), lambda row: (None, row["id"]))
+
+
+async def order_of_task(database: Database, task_id: int) -> int | None:
+    """The id of the order that a task belongs to."""
+    rows = await database.fetch("reads/order_of_task", id=task_id)
+    return rows[0]["order_id"] if rows else None
+
+
+async def order_of_command(database: Database, command_id: int) -> int | None:
+    """The id of the order that a command belongs to."""
+    rows = await database.fetch("reads/order_of_command", id=command_id)
+    return rows[0]["order_id"] if rows else None
+
+
+async def coverage(database: Database, look_lag_max: timedelta) -> Coverage:
+    """Coverage now, counted anew. Entries overdue by more than `look_lag_max` are late."""
+    now: datetime = (await database.fetch("tx/now"))[0]["clock_timestamp"]
+    row = (await database.fetch("reads/coverage", late=now - look_lag_max))[0]
+    live = row["tasks"] + row["cases"] + row["orders"] + row["items"]
+    percent = 100.0 if not row["gaps"] else 100.0 * max(live - row["gaps"], 0) / max(live, 1)
+    gaps = tuple((g["order_id"], g["thing"], g["thing_id"], g["gap"]) for g in row["first_gaps"])
+    return Coverage(live, row["gaps"], percent, row["late"], row["waiting_to_send"], gaps, now)
+
+
+def _narrow(narrowed: CaseFilter) -> dict[str, Any]:
+    return {
+        "states": list(narrowed.states) or None,
+        "severities": list(narrowed.severities) or None,
+        "owners": list(narrowed.owners) or None,
+        "codes": list(narrowed.codes) or None,
+        "order_id": narrowed.order_id,
+    }
+
+
+BESIDE = (
+    "order_source",
+    "order_external_id",
+    "order_state",
+    "customer_ref",
+    "segment",
+    "time_zone",
+    "item_external_id",
+    "item_state",
+    "offer",
+    "task_step",
+    "task_state",
+    "command_key",
+    "command_state",
+)
+
+
+def _case_row(row: Mapping[str, Any]) -> CaseRow:
+    return CaseRow(
+        case=read_row(Case, row), committed_at=row["committed_at"], **{name: row[name] or "" for name in BESIDE}
+    )
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    return Entry(row["kind"], row["id"], row["order_id"], row["due_at"], row["gate"])
+
+
+def _page(
+    rows: Sequence[Mapping[str, Any]],
+    limit: int,
+    made: Callable[[Mapping[str, Any]], R],
+    place: Callable[[Mapping[str, Any]], Any],
+) -> Page[R]:
+    kept = rows[:limit]
+    return Page(tuple(made(row) for row in kept), _join(place(kept[-1])) if len(rows) > limit else "")
+
+
+def _join(place: tuple[str | None, int]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def _split(after: str) -> tuple[datetime | None, int | None]:
+    """Where a page goes on, from its opaque text."""
+    if not after:
+        return None, None
+    try:
+        if len(after) > CURSOR_LENGTH_MAX:
+            raise BadCursor("the cursor is too long")
+        packed = base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True)
+        at, last = msgspec.json.decode(packed, type=tuple[datetime | None, int])
+    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        raise BadCursor("the cursor was not given by this product") from error
+    if not 0 <= last < 2**63:
+        raise BadCursor("the cursor was not given by this product")
+    return at, last
