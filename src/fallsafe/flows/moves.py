@@ -30,6 +30,11 @@ def file(turn: Turn, aggregate: Aggregate, kind: str, thing_id: int, due_at: dat
     turn.tx.file(Entry(kind, thing_id, aggregate.order.id, due_at, turn.context.gate(system) if system else 0))
 
 
+def entry(kind: str, thing_id: int, aggregate: Aggregate, due_at: datetime) -> Entry:
+    """An agenda entry of a thing of this order that goes through no gate."""
+    return Entry(kind, thing_id, aggregate.order.id, due_at)
+
+
 async def move_command(
     turn: Turn, aggregate: Aggregate, command: Command, verb: str, why: Why, **changes: Any
 ) -> Command:

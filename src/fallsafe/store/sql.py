@@ -11,5 +11,4 @@ from typing import LiteralString
 @cache
 def sql(name: str) -> LiteralString:
     """The text of `queries/<name>.sql` (`orders/lock`). A missing file is a bug and raises `FileNotFoundError`."""
-    text = files("fallsafe.store").joinpath(f"queries/{name}.sql").read_text(encoding="utf-8")
-    return text  # safe because the text comes from the package, never from input
+    return files("fallsafe.store").joinpath(f"queries/{name}.sql").read_text(encoding="utf-8")

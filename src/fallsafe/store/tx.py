@@ -332,11 +332,12 @@ class Tx:
         """Locks orders in the order of their ids and loads all that belongs to them. With `skip_locked` those that
         somebody holds are left out.
         """
-        wanted = sorted(set(order_ids) - set(self.aggregates))
+        asked = set(order_ids)
+        wanted = sorted(asked - set(self.aggregates))
         if wanted:
             rows = await self.fetch("orders/lock_free" if skip_locked else "orders/lock", ids=wanted)
             await self._load([read_row(Order, row) for row in rows])
-        return [self.aggregates[i] for i in sorted(set(order_ids)) if i in self.aggregates]
+        return [self.aggregates[i] for i in sorted(asked) if i in self.aggregates]
 
     async def _load(self, orders: Sequence[Order]) -> None:
         ids = [o.id for o in orders]

@@ -1,0 +1,308 @@
+"""Orders as they are taken in: stored and acknowledged, sealed, planned as far as they can be, held with a case where
+they cannot.
+
+A repeat of the same order is answered as such; another content under the same name is refused. Nothing is half-stored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fallsafe.core.access import Actor
+from fallsafe.core.detect.signal import Detector, Signal
+from fallsafe.core.errors import Refusal
+from fallsafe.core.events import Json
+from fallsafe.core.orders import approvals, intake, plan, snapshot
+from fallsafe.core.orders.draft import ItemDraft, OrderDraft
+from fallsafe.core.orders.item import Item, ItemState
+from fallsafe.core.orders.order import Order, OrderState, Phase
+from fallsafe.core.orders.task import Task, TaskState, waiting_for_held
+from fallsafe.flows import moves, settle
+from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.turn import Turn, begin
+from fallsafe.store.tx import Tx
+from fallsafe.store.vault import OrderKey
+from fallsafe.store.work import Aggregate
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A draft beside the order row that would carry it."""
+
+    draft: OrderDraft
+    order: Order
+
+
+async def submit(tx: Tx, context: Context, drafts: Sequence[OrderDraft], actor: Actor) -> list[Answer]:
+    """Takes orders in, many at once; one answer for each, in the order given.
+
+    Refused: what breaks the rules of the graph (`core.orders.intake`), and another content under a known name. A repeat
+    of the same content is `Applied` with `already`.
+    """
+    turn = await begin(tx, context, actor)
+    broken = [intake.check_order(d) for d in drafts]
+    fresh = {(d.source, d.external_id): d for d, wrong in zip(drafts, broken, strict=True) if not wrong}
+    taken = [_Taken(d, await _row(turn, d)) for d in fresh.values()]
+    made = {a.order.id: a for a in await tx.create([t.order for t in taken])}
+    for one in taken:
+        if one.order.id in made:
+            await _store(turn, made[one.order.id], one.draft)
+    known = await _known(turn, [t for t in taken if t.order.id not in made])
+    by_name = {(t.draft.source, t.draft.external_id): t.order.id for t in taken}
+    answers: list[Answer] = []
+    for draft, wrong in zip(drafts, broken, strict=True):
+        answers.append(_answer(turn, draft, wrong, by_name, made, known))
+    await settle.end(turn)
+    return answers
+
+
+def _answer(
+    turn: Turn,
+    draft: OrderDraft,
+    wrong: tuple[Refusal, ...],
+    by_name: dict[tuple[str, str], int],
+    made: dict[int, Aggregate],
+    known: dict[tuple[str, str], Aggregate],
+) -> Answer:
+    if wrong:
+        return Refused("order", 0, wrong[0])
+    name = (draft.source, draft.external_id)
+    aggregate = made.get(by_name[name]) or known[name]
+    if _fingerprint(draft, aggregate.key) == aggregate.order.fingerprint:
+        return Applied("order", aggregate.order.id, already=aggregate.order.id not in made)
+    refusal = Refusal(
+        "ALREADY_EXISTS",
+        f"cannot take in order {draft.external_id} of {draft.source}",
+        "an order of that name is here with another content",
+        "send the change as a revision, or use another external id",
+        "/externalId",
+    )
+    aggregate.refuse("order", aggregate.order.id, "submit", refusal, turn.why())
+    return Refused("order", aggregate.order.id, refusal)
+
+
+async def _known(turn: Turn, repeats: Sequence[_Taken]) -> dict[tuple[str, str], Aggregate]:
+    """The stored orders of names that were there before, under their locks."""
+    if not repeats:
+        return {}
+    rows = await turn.tx.fetch(
+        "orders/ids_of_names",
+        sources=[t.draft.source for t in repeats],
+        externals=[t.draft.external_id for t in repeats],
+    )
+    found = await turn.tx.lock(row["id"] for row in rows)
+    return {(a.order.source, a.order.external_id): a for a in found}
+
+
+def _stand_ins(draft: OrderDraft) -> dict[str, Json]:
+    """Personal values by their paths."""
+    places: dict[str, Json] = {f"items/{i.external_id}/place": i.place for i in draft.items if i.place}
+    return places | {f"parties/{n}/person": p.person for n, p in enumerate(draft.parties) if p.person}
+
+
+def _content(draft: OrderDraft, key: OrderKey) -> dict[str, Json]:
+    personal = _stand_ins(draft)
+
+    def stand_in(path: str) -> Json:
+        return {"personal": path, "digest": key.digest(snapshot.canonical(personal[path]))}
+
+    return snapshot.content_of(draft, stand_in)
+
+
+def _fingerprint(draft: OrderDraft, key: OrderKey) -> str:
+    return snapshot.fingerprint(_content(draft, key))
+
+
+async def _row(turn: Turn, draft: OrderDraft) -> Order:
+    """The order's row before its content is sealed."""
+    return Order(
+        id=await turn.tx.new_id(),
+        source=draft.source,
+        external_id=draft.external_id,
+        phase=Phase.ACKNOWLEDGED,
+        state=OrderState.ACKNOWLEDGED,
+        version=0,
+        received_at=turn.now,
+        last_at=turn.now,
+        policy_set=turn.context.newest.id,
+        time_zone=draft.time_zone,
+        customer_ref=draft.customer_ref,
+        segment=draft.segment,
+        priority=draft.priority,
+        vulnerable=draft.vulnerable,
+        test=draft.test,
+        channel=draft.channel,
+        region=draft.region,
+        catalog_version=draft.catalog_version,
+        requested_at=draft.requested_at,
+        committed_first_at=draft.committed_at,
+        committed_at=draft.committed_at,
+        supplier_at=None,
+        forecast_at=None,
+        actual_at=None,
+        snapshot={},
+        fingerprint="",
+        quote=dict(draft.quote),
+        approvals=[_approval(a.what, a.fingerprint, a.by) for a in draft.approvals],
+        parties=[{"role": p.role, "ref": p.ref} for p in draft.parties],
+        links=[{"kind": ln.kind, "source": ln.source, "externalId": ln.external_id} for ln in draft.links],
+        correlation_id=draft.correlation_id,
+        traceparent=draft.traceparent,
+        frozen=None,
+        last_lane=0,
+        last_seq=0,
+        last_digest="",
+    )
+
+
+def _approval(what: str, fingerprint: str, by: str) -> Json:
+    return {"what": what, "fingerprint": fingerprint, "by": by}
+
+
+async def _store(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
+    """Writes the order, its sealed personal values, its bytes, its items and its plan."""
+    content = _content(draft, aggregate.key)
+    body = await turn.tx.add_evidence(
+        aggregate.order.id,
+        aggregate.key,
+        kind="order",
+        source=draft.source,
+        body=draft.body,
+        media_type="application/json",
+    )
+    for path, value in sorted(_stand_ins(draft).items()):
+        plain = snapshot.canonical(value)
+        turn.tx.pages.personal.append(
+            (aggregate.order.id, path, aggregate.key.seal(plain), aggregate.key.digest(plain))
+        )
+    order = replace(aggregate.order, snapshot=content, fingerprint=snapshot.fingerprint(content))
+    aggregate.put(order, "acknowledge", turn.why("taken in", policy=turn.context.newest, evidence=(body.id,)))
+    await _put_items(turn, aggregate, draft)
+    _check_approvals(turn, aggregate, draft)
+    await _plan(turn, aggregate, draft)
+
+
+async def _put_items(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
+    ids = {i.external_id: await turn.tx.new_id() for i in draft.items}
+    for item in draft.items:
+        aggregate.put(_item(aggregate, item, ids), "acknowledge", turn.why("taken in"))
+
+
+def _item(aggregate: Aggregate, item: ItemDraft, ids: dict[str, int]) -> Item:
+    return Item(
+        id=ids[item.external_id],
+        order_id=aggregate.order.id,
+        external_id=item.external_id,
+        parent_id=ids.get(item.parent) if item.parent else None,
+        action=item.action,
+        offer=item.offer,
+        quantity=item.quantity,
+        place={"personal": f"items/{item.external_id}/place"} if item.place else None,
+        characteristics=dict(item.characteristics),
+        one_off_minor=item.one_off_minor,
+        monthly_minor=item.monthly_minor,
+        currency=item.currency,
+        term_months=item.term_months,
+        regulated=item.regulated,
+        existing_service=item.existing_service,
+        state=ItemState.ACKNOWLEDGED,
+        hold_code="",
+    )
+
+
+def _check_approvals(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
+    """A missing or stale approval freezes the order before its first command, with a policy exception as its case."""
+    facts = approvals.order_facts(draft, draft.items)
+    required = [(rule.what, rule.sentence) for rule in turn.context.newest.approvals if rule.condition(facts)]
+    order = aggregate.order
+    hold = approvals.check_approvals(order.fingerprint, order.quote, draft.approvals, required, turn.now)
+    if hold is None:
+        return
+    frozen: Json = {"by": "policy", "why": hold.code, "until": None}
+    aggregate.put(replace(order, frozen=frozen), "freeze", turn.why(hold.why, policy=turn.context.newest))
+    turn.raise_signal(aggregate, _planning(turn, aggregate, None, hold), hold.code)
+
+
+def _planning(turn: Turn, aggregate: Aggregate, item: Item | None, hold: plan.Hold) -> Signal:
+    return Signal(
+        detector=Detector.PLANNING,
+        order_id=aggregate.order.id,
+        item_id=item.id if item else min(aggregate.items),
+        task_id=None,
+        command_id=None,
+        system="OMS",
+        operation="OMS.decompose",
+        raw_code=hold.code,
+        message=hold.why,
+        sign=hold.code,
+        effect=False,
+        occurred_at=turn.now,
+        detected_at=turn.now,
+        offer=item.offer if item else "",
+    )
+
+
+async def _plan(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
+    """Plans what can be planned; an item that cannot is held with its code and a case (§5.1 Catalog)."""
+    policy = turn.policy(aggregate)
+    made = plan.plan_order(plan.of_drafts(draft.items), policy.plans, policy.offers)
+    by_name = {i.external_id: i for i in aggregate.items.values()}
+    for name, hold in made.holds.items():
+        held = replace(by_name[name], hold_code=hold.code)
+        aggregate.put(held, "hold", turn.why(hold.why, policy=policy))
+        turn.tx.file(moves.entry("retry", held.id, aggregate, turn.now + policy.limits.replan_every))
+        turn.raise_signal(aggregate, _planning(turn, aggregate, held, hold), hold.code)
+    await _put_tasks(turn, aggregate, made, by_name)
+
+
+async def _put_tasks(turn: Turn, aggregate: Aggregate, made: plan.Plan, by_name: dict[str, Item]) -> None:
+    ids = [await turn.tx.new_id() for _ in made.tasks]
+    why = turn.why("planned from the template of its offer and action", policy=turn.policy(aggregate), rule="plans")
+    for n, planned in enumerate(made.tasks):
+        after = tuple(ids[m] for m in planned.after)
+        behind = tuple(ids[m] for m, other in enumerate(made.tasks) if n in other.after)
+        task = _task(turn, aggregate, planned, ids[n], by_name[planned.item_external_id], after, behind)
+        aggregate.put(task, "plan", why)
+    for n, planned in enumerate(made.tasks):
+        if planned.pending == 0:
+            await moves.make_ready(turn, aggregate, aggregate.tasks[ids[n]])
+
+
+def _task(
+    turn: Turn,
+    aggregate: Aggregate,
+    planned: plan.PlannedTask,
+    task_id: int,
+    item: Item,
+    after: tuple[int, ...],
+    behind: tuple[int, ...],
+) -> Task:
+    kind = turn.policy(aggregate).task_types[planned.task_type]
+    return Task(
+        id=task_id,
+        order_id=aggregate.order.id,
+        item_id=item.id,
+        step=planned.step,
+        type=planned.task_type,
+        system=kind.system,
+        operation=kind.operation,
+        executor=kind.executor,
+        mandatory=planned.mandatory,
+        state=TaskState.PLANNED,
+        pending=planned.pending,
+        depends_on=after,
+        next=behind,
+        undo=kind.undo,
+        ponr=kind.ponr,
+        ready_at=None,
+        sent_at=None,
+        accepted_at=None,
+        completed_at=None,
+        expected_at=None,
+        warning_at=None,
+        breach_at=None,
+        valid_until=None,
+        reference="",
+        result=None,
+        waiting=waiting_for_held(planned.waits_for_held),
+        frozen=None,
+    )

@@ -1,0 +1,106 @@
+"""The order of §26 as it is handed in, and the outside world as a test plays it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from fallsafe.core.access import system
+from fallsafe.core.commands.outcome import Outcome, RawBytes, Reply
+from fallsafe.core.orders.draft import ItemDraft, OrderDraft, PartyDraft
+from fallsafe.core.orders.order import SHARDS
+from fallsafe.core.orders.task import Task
+from fallsafe.flows import commands, orders, recover
+from fallsafe.flows.commands import Attempted, Claimed, Due
+from fallsafe.flows.context import Answer, Context
+from fallsafe.store.tx import Database, Tx
+from fallsafe.store.work import Aggregate
+
+ACTOR = system("test")
+
+
+def item(external_id: str, offer: str, parent: str = "fiber", **changed: Any) -> ItemDraft:
+    """One item of the drill's order."""
+    given = ItemDraft(external_id, parent, "add", offer, 1, {}, {}, 0, 0, "EUR", 24, False, "none", ())
+    return replace(given, **changed)
+
+
+def drill(external_id: str = "777") -> OrderDraft:
+    """Fiber, static address, router and billing, promised for a day far away."""
+    place = {"id": "PL-1", "street": "Jalan Melati 8", "city": "Jakarta"}
+    return OrderDraft(
+        source="CRM",
+        external_id=external_id,
+        time_zone="Asia/Jakarta",
+        customer_ref="CU-1",
+        segment="consumer",
+        priority=2,
+        vulnerable=False,
+        test=False,
+        channel="web",
+        region="west",
+        catalog_version="2026.11",
+        requested_at=None,
+        committed_at=datetime(2027, 3, 1, 10, tzinfo=UTC),
+        quote={"id": "Q-1"},
+        approvals=(),
+        parties=(PartyDraft("customer", "CU-1", {"name": "Sari Wulandari", "phone": "+62 811 000 111"}),),
+        links=(),
+        correlation_id="corr-1",
+        traceparent="",
+        items=(
+            item("fiber", "FIBER-HOME-1G", parent="", place=place, monthly_minor=4500, one_off_minor=6000),
+            item("static-ip", "STATIC-IP"),
+            item("router", "WIFI-ROUTER"),
+            item("billing", "MONTHLY-BILLING"),
+        ),
+        body=b'{"externalId":"777","name":"Sari Wulandari"}',
+    )
+
+
+async def submit(store: Database, context: Context, *drafts: OrderDraft) -> list[Answer]:
+    """Takes orders in, as a door does."""
+    return await store.transact(lambda tx: orders.submit(tx, context, drafts, ACTOR))
+
+
+async def due(store: Database, context: Context, kind: str) -> list[Due]:
+    """Everything of one kind that is due now, as a worker that owns every shard reads it."""
+    found = []
+    now = (await store.fetch("tx/now"))[0]["clock_timestamp"]
+    for gate in [0, *context.gates.values()]:
+        rows = await store.fetch(
+            "agenda/due", shards=list(range(SHARDS)), gate=gate, now=now, kinds=[kind], per_shard=100, limit=1000
+        )
+        found += [Due(r["kind"], r["id"], r["order_id"], r["due_at"]) for r in rows]
+    return found
+
+
+async def claim(store: Database, context: Context) -> list[Claimed]:
+    """Claims every send that is due."""
+    sends = await due(store, context, "send")
+    return await store.transact(lambda tx: commands.claim(tx, context, sends, ACTOR))
+
+
+async def look(store: Database, context: Context) -> list[Claimed]:
+    """Claims every look that is due."""
+    looks = await due(store, context, "lookup")
+    return await store.transact(lambda tx: recover.claim_looks(tx, context, looks, ACTOR))
+
+
+async def answer(store: Database, context: Context, claimed: Claimed, outcome: Outcome) -> None:
+    """Records what one attempt brought."""
+    reply = Reply(outcome, (RawBytes("answer", repr(outcome).encode(), "text/plain", "200"),))
+    await store.transact(lambda tx: commands.record_replies(tx, context, [Attempted(claimed, reply)], ACTOR))
+
+
+async def seen(store: Database, order_id: int) -> Aggregate:
+    """The order as it stands."""
+
+    async def body(tx: Tx) -> Aggregate:
+        return (await tx.lock([order_id]))[0]
+
+    return await store.transact(body)
+
+
+def task(order: Aggregate, step: str) -> Task:
+    """A task of the order by its step."""
+    return next(t for t in order.tasks.values() if t.step == step)
