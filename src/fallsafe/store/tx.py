@@ -365,7 +365,7 @@ class Tx:
         answer.
         """
         rows = [written(None, order)["row"] for order in sorted(orders, key=lambda o: (o.source, o.external_id))]
-        fresh = {row["id"] for row in await self.fetch("orders/insert", rows=_json(rows))}
+        fresh = {row["id"] for row in await self.fetch("orders/insert", rows=as_json(rows))}
         made = []
         for order in orders:
             if order.id in fresh:
@@ -509,11 +509,11 @@ class Tx:
 
     async def _insert(self, table: str, rows: Sequence[Any]) -> None:
         if rows:
-            await self.execute(f"{table}/insert", rows=_json([written(None, row)["row"] for row in rows]))
+            await self.execute(f"{table}/insert", rows=as_json([written(None, row)["row"] for row in rows]))
 
     async def _write(self, table: str, pairs: Sequence[tuple[Any | None, Any]]) -> None:
         if pairs:
-            count = await self.execute(f"{table}/write", rows=_json([written(was, now) for was, now in pairs]))
+            count = await self.execute(f"{table}/write", rows=as_json([written(was, now) for was, now in pairs]))
             if count != len(pairs):
                 raise Bug(
                     f"{table}: {count} of {len(pairs)} rows stood as they were seen; "
@@ -636,5 +636,6 @@ async def _rollback(connection: psycopg.AsyncConnection[dict[str, Any]]) -> None
         await connection.close()
 
 
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as the JSON that set-based statements read."""
     return msgspec.json.encode(rows).decode()
