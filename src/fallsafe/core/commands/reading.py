@@ -11,6 +11,7 @@ from fallsafe.core.commands.outcome import Accepted, Done, Looked, Lost, NotSent
 from fallsafe.core.events import Json
 
 UNREADABLE = "unreadable"
+BROKEN_OFF = frozenset({500, 502, 503, 504})  # the other side, or something before it, gave up
 KEY_FACT = "key"
 
 
@@ -83,7 +84,8 @@ def read(answers: Sequence[AnswerRule], status: int, body: Json, asked: Mapping[
 
 def _unread(status: int, effect: bool) -> Lost:
     then = "nobody knows whether it was done" if effect else "it can be asked again"
-    return Lost(UNREADABLE, f"http_{status}", f"no row of the contract reads this answer; {then}")
+    reason = f"http_{status}" if status in BROKEN_OFF else UNREADABLE
+    return Lost(reason, f"http_{status}", f"no row of the contract reads this answer; {then}")
 
 
 def _outcome(row: AnswerRule, status: int, body: Json) -> Outcome:

@@ -1,0 +1,287 @@
+"""Speaks HTTP to systems that are declared in policy; there is no code per system (§12.1).
+
+The request comes rendered, its bytes are taken as evidence, and only then are credentials added. `NotSent` is said only
+on proof that nothing can have happened; every doubt is `Lost`. Nothing is sent twice: no retries, no redirects, and the
+repeat that the HTTP library would make by itself when a connection breaks is stopped.
+"""
+
+import asyncio
+import errno
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import cast
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from fallsafe import __version__
+from fallsafe.connectors.port import Monotonic, Sendable
+from fallsafe.core.commands.contract import Operation, Request
+from fallsafe.core.commands.ledger import Purpose
+from fallsafe.core.commands.outcome import Accepted, Done, Looked, Lost, NotSent, Outcome, RawBytes, Reply
+from fallsafe.core.commands.reading import UNREADABLE, read, read_look_up
+from fallsafe.core.errors import Bug
+from fallsafe.core.events import Json
+
+CONNECT_SECONDS_MAX = 3.0
+MAPPED_BYTES_MAX = 1024 * 1024
+KEPT_BYTES_MAX = 8 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+# Shorter than servers keep idle connections, so that a request does not meet one that is just being closed.
+IDLE_SECONDS_MAX = 2.0
+RETRY_AFTER_MAX = timedelta(days=1)
+SECRET_LENGTH_MIN_TO_HIDE = 6
+HIDDEN = b"[credential removed]"
+
+NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+BUSY, THROTTLED = 503, 429
+NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+
+
+class _BrokenOff(aiohttp.ClientError):
+    """The connection broke after it stood. Not of the kinds that aiohttp answers by sending a PUT or DELETE again."""
+
+
+async def _once(request: aiohttp.ClientRequest, call: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Sends a request once, whatever its method."""
+    try:
+        return await call(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenOff from error
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What came back, as far as it came."""
+
+    status: int = 0
+    head: str = ""
+    media_type: str = ""
+    encoding: str = ""
+    retry_after: timedelta | None = None
+    body: bytearray = field(default_factory=bytearray)
+    cut: bool = False
+    whole: bool = False
+
+
+class HttpConnector:
+    """A connector for any number of systems.
+
+    `systems` maps system code → base URL, `secrets` system code → bearer credential; `allowed_hosts` holds the hosts
+    (`name` or `name:port`) that may be spoken to, whatever policy says. `monotonic` is the clock of `start_before`.
+    """
+
+    def __init__(
+        self,
+        systems: Mapping[str, str],
+        secrets: Mapping[str, str],
+        allowed_hosts: frozenset[str],
+        monotonic: Monotonic,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._systems = {code: url.rstrip("/") for code, url in systems.items()}
+        self._secrets = secrets
+        self._allowed_hosts = allowed_hosts
+        self._monotonic = monotonic
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, sendable: Sendable) -> Reply:
+        """Sends one attempt once and reads what came. Raises Bug where the request itself is impossible."""
+        began = self._monotonic()
+        if began >= sendable.start_before:
+            return Reply(NotSent("too_late_to_start"))
+        address = self._address(sendable)
+        if isinstance(address, NotSent):
+            return Reply(address)
+        answer = _Answer()
+        outcome = await self._call(sendable, address, answer)
+        evidence = _evidence(sendable, outcome, answer, self._secrets.get(sendable.operation.system, ""))
+        facts: Json = {"httpStatus": answer.status} if answer.status else None
+        return Reply(outcome, evidence, self._monotonic() - began, facts)
+
+    async def close(self) -> None:
+        """Gives back sockets."""
+        if self._session is not None:
+            await self._session.close()
+        self._session = None
+
+    def _address(self, sendable: Sendable) -> URL | NotSent:
+        path = sendable.request.path
+        if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
+            raise Bug(f"{sendable.operation.name}: {path!r} is no quoted path")
+        base = self._systems.get(sendable.operation.system, "")
+        if not base.startswith(("http://", "https://")):
+            return NotSent("no_address")
+        # The path was quoted where it was rendered; quoting it again would change what was asked.
+        address = URL(base + path, encoded=True)
+        if not {address.host, f"{address.host}:{address.port}"} & self._allowed_hosts:
+            return NotSent("host_not_allowed")
+        return address
+
+    async def _call(self, sendable: Sendable, address: URL, answer: _Answer) -> Outcome:
+        request, operation = sendable.request, sendable.operation
+        self._session = session = self._session or self._open()
+        try:
+            async with asyncio.timeout(operation.call_timeout.total_seconds()):
+                async with session.request(
+                    request.method,
+                    address,
+                    data=request.body or None,
+                    headers=self._headers(request, operation),
+                    allow_redirects=False,
+                ) as came:
+                    await _take(came, answer)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return _failure(error)
+        return _read(sendable, answer)
+
+    def _open(self) -> aiohttp.ClientSession:
+        tls = self._tls if self._tls is not None else True
+        return aiohttp.ClientSession(
+            # How many calls go out at once is the claiming worker's to say, so there is no limit here.
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=IDLE_SECONDS_MAX),
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS_MAX, sock_connect=CONNECT_SECONDS_MAX),
+            headers={"User-Agent": f"fallsafe/{__version__}", "Accept-Encoding": "identity"},
+            skip_auto_headers=("Content-Type",),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            middlewares=(_once,),
+        )
+
+    def _headers(self, request: Request, operation: Operation) -> CIMultiDict[str]:
+        headers = CIMultiDict(request.headers)
+        if request.media_type:
+            headers["Content-Type"] = request.media_type
+        secret = self._secrets.get(operation.system)
+        if secret:
+            headers["Authorization"] = f"Bearer {secret}"
+        return headers
+
+
+async def _take(came: aiohttp.ClientResponse, answer: _Answer) -> None:
+    """Takes the answer piece by piece, so that what came before a break is kept."""
+    answer.status = came.status
+    answer.media_type = came.headers.get("Content-Type", "")
+    answer.encoding = came.headers.get("Content-Encoding", "").strip().lower()
+    answer.retry_after = _retry_after(came.headers)
+    lines = [f"{name}: {value}" for name, value in came.headers.items() if name.lower() not in NEVER_KEPT]
+    answer.head = "\n".join([f"HTTP {came.status} {came.reason or ''}".rstrip(), *lines])
+    async for chunk in came.content.iter_chunked(CHUNK_BYTES):
+        answer.body += chunk
+        if len(answer.body) > KEPT_BYTES_MAX:
+            del answer.body[KEPT_BYTES_MAX:]
+            answer.cut = True
+            came.close()
+            return
+    answer.whole = True
+
+
+def _failure(error: Exception) -> NotSent | Lost:
+    """What a call that broke proves: before the request left, that nothing happened; after it, nothing at all."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return NotSent("connect_timeout")
+        case aiohttp.ClientConnectorCertificateError():
+            return NotSent("certificate")
+        case aiohttp.ClientConnectorSSLError():
+            return NotSent("tls")
+        case aiohttp.ClientConnectorDNSError():
+            return NotSent("dns")
+        case aiohttp.ClientConnectorError():
+            return NotSent(_refusal(error.os_error))
+        case TimeoutError():
+            return Lost("timeout")
+        case aiohttp.ClientResponseError():
+            return Lost(UNREADABLE, message="the answer is not HTTP")
+        case _BrokenOff() | aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError() | OSError():
+            return Lost("reset")
+        case _:
+            return Lost(UNREADABLE, message=type(error).__name__)
+
+
+def _refusal(error: OSError) -> str:
+    if error.errno == errno.ECONNREFUSED:
+        return "refused"
+    return "no_route" if error.errno in NO_ROUTE else "unreachable"
+
+
+def _read(sendable: Sendable, answer: _Answer) -> Outcome:
+    status = answer.status
+    if 300 <= status < 400:
+        return Lost("redirect", f"http_{status}", "redirects are not followed")
+    if status in sendable.operation.not_sent_statuses and (status != BUSY or answer.retry_after is not None):
+        return NotSent("busy" if status == BUSY else f"http_{status}", f"http_{status}", answer.retry_after)
+    if len(answer.body) > MAPPED_BYTES_MAX:
+        return Lost("too_long", f"http_{status}", f"the answer has more than {MAPPED_BYTES_MAX} bytes")
+    body, readable = _parse(answer)
+    outcome = _by_contract(sendable, status, body)
+    if not readable and (status < 300 or isinstance(outcome, Accepted | Done | Looked)):
+        # A page of something before the system may carry any status; it never proves an effect nor its absence.
+        return Lost(UNREADABLE, f"http_{status}", "the answer is not JSON")
+    if isinstance(outcome, NotSent):
+        return replace(outcome, retry_after=answer.retry_after)
+    return outcome
+
+
+def _by_contract(sendable: Sendable, status: int, body: Json) -> Outcome:
+    if sendable.purpose is Purpose.QUERY:
+        return read_look_up(sendable.answers, status, body, sendable.asked)
+    return read(sendable.answers, status, body, sendable.asked, sendable.operation.effect)
+
+
+def _parse(answer: _Answer) -> tuple[Json, bool]:
+    """The body as JSON, and whether it could be read; an empty body is read as nothing."""
+    if answer.encoding not in ("", "identity"):
+        return None, False
+    if not answer.body:
+        return None, True
+    try:
+        return cast(Json, msgspec.json.decode(answer.body)), True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, False
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """How long the other side asks to wait: seconds, or a date beside its own; None where that cannot be read."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal() and text.isascii():
+        return min(timedelta(seconds=min(int(text[:9]), RETRY_AFTER_MAX.total_seconds())), RETRY_AFTER_MAX)
+    try:
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return None
+    return min(max(wait, timedelta(0)), RETRY_AFTER_MAX)
+
+
+def _evidence(sendable: Sendable, outcome: Outcome, answer: _Answer, secret: str) -> tuple[RawBytes, ...]:
+    """What went out, unless it is proved that nothing did, and what came back."""
+    if not answer.head:
+        return () if isinstance(outcome, NotSent) else (_request(sendable.request),)
+    return (_request(sendable.request), _kept(answer, secret))
+
+
+def _request(request: Request) -> RawBytes:
+    lines = [f"{name}: {value}" for name, value in request.headers if name.lower() not in NEVER_KEPT]
+    return RawBytes(
+        "request", request.body, request.media_type, "\n".join([f"{request.method} {request.path}", *lines])
+    )
+
+
+def _kept(answer: _Answer, secret: str) -> RawBytes:
+    notes = [f"(cut after {KEPT_BYTES_MAX} bytes)"] if answer.cut else []
+    notes += [] if answer.cut or answer.whole else ["(the answer broke off here)"]
+    body, head = bytes(answer.body), answer.head
+    if len(secret) >= SECRET_LENGTH_MIN_TO_HIDE and (secret.encode() in body or secret in head):
+        # Some systems repeat what they were sent; a credential is never kept, not even as their words.
+        body, head = body.replace(secret.encode(), HIDDEN), head.replace(secret, HIDDEN.decode())
+        notes.append("(the answer repeated our credential, which was removed)")
+    return RawBytes("answer", body, answer.media_type, "\n".join([head, *notes]))
