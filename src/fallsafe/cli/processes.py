@@ -1,0 +1,111 @@
+"""The processes of one installation: what each is handed, and how it runs. Everything is put together here, nowhere
+else.
+"""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from fallsafe import policyset
+from fallsafe.api.app import Deps, create_app
+from fallsafe.cli.settings import Settings
+from fallsafe.connectors.http import HttpConnector
+from fallsafe.flows.context import Context
+from fallsafe.store.tx import Database
+from fallsafe.store.vault import Vault, master_key
+from fallsafe.workbench.pages import create_pages
+from fallsafe.workers.loop import STEPS, Setup, Worker
+
+SANDBOX = {"billing": ("BIL",), "logistics": ("WHS", "WFM"), "provisioning": ("PRV",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Where everything answers and the secret of each system; `run/wiring.json`, readable by its owner only."""
+
+    database_url: str
+    api: str
+    systems: Mapping[str, str]
+    secrets: Mapping[str, str]
+    time_scale: float
+
+    def write(self, home: Path) -> None:
+        """Hands it to the children of this home."""
+        (home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(home / "run" / "wiring.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as out:
+            json.dump({name: getattr(self, name) for name in self.__slots__}, out)
+
+
+def read_wiring(home: Path) -> Wiring:
+    """What the supervisor wrote."""
+    return Wiring(**json.loads((home / "run" / "wiring.json").read_text()))
+
+
+def new_secrets() -> dict[str, str]:
+    """A secret for each sandbox system, made anew for each run."""
+    return {code: secrets.token_hex(16) for codes in SANDBOX.values() for code in codes}
+
+
+def _context(wiring: Wiring, worker: str) -> Context:
+    policy = policyset.load(policyset.shipped("telco"), wiring.time_scale)
+    gates = {code: n for n, code in enumerate(sorted(policy.systems), 1)}
+    return Context({policy.id: policy}, policy, gates, random.random, wiring.api, worker)
+
+
+async def database(settings: Settings, wiring: Wiring, owner: str) -> Database:
+    """The store as a process of this home opens it."""
+    opened = Database(wiring.database_url, owner, Vault(master_key(settings.master_key_file)))
+    await opened.open()
+    return opened
+
+
+def context_of(wiring: Wiring, worker: str) -> Context:
+    """What flows are told in this process."""
+    return _context(wiring, worker)
+
+
+async def serve(settings: Settings) -> None:
+    """The process of API and pages."""
+    wiring = read_wiring(settings.home)
+    store, context = await database(settings, wiring, "api"), _context(wiring, "api")
+    port = urlsplit(wiring.api).port or settings.port
+    server: uvicorn.Server | None = None
+    deps = Deps(
+        database=store,
+        context=lambda: context,
+        secrets=wiring.secrets,
+        session_key=master_key(settings.master_key_file),
+        run_folder=settings.home / "run",
+        wall_clock=time.time,
+        stopping=lambda: server is not None and server.should_exit,
+    )
+    app = create_app(deps)
+    app.include_router(create_pages(deps))
+    server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=port, log_level="warning"))
+    await server.serve()
+    await store.close()
+
+
+async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) -> None:
+    """One worker process."""
+    wiring = read_wiring(settings.home)
+    store, context = await database(settings, wiring, name), _context(wiring, name)
+    hosts = frozenset(urlsplit(url).netloc for url in wiring.systems.values())
+    connector = HttpConnector(wiring.systems, wiring.secrets, hosts, time.monotonic)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await Worker(store, lambda: context, connector, time.monotonic, Setup(steps=steps)).run(stopping)
+    await connector.close()
+    await store.close()
