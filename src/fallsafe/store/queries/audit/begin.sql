@@ -1,0 +1,2 @@
+-- One snapshot for the whole verification.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY

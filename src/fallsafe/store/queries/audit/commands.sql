@@ -1,0 +1,2 @@
+-- Every row of commands, to compare with what the journal folds to.
+SELECT * FROM commands

@@ -1,0 +1,2 @@
+-- Every piece of sealed evidence.
+SELECT id, sealed FROM evidence

@@ -1,0 +1,2 @@
+-- Every row of tasks, to compare with what the journal folds to.
+SELECT * FROM tasks
