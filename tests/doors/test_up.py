@@ -13,13 +13,14 @@ from fallsafe.simulator.sandbox import judge
 
 SECONDS_MAX = 90
 EFFECTS = 6
+PORTS = {"done": 18520, "absent": 18620}  # they may run at the same time
 
 
 def up(home: Path, variant: str) -> "subprocess.Popen[str]":
     """`fallsafe up --drill` in a home of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "fallsafe.cli.main", "up", "--drill", "--variant", variant],
-        env={**os.environ, "FALLSAFE_HOME": str(home)},
+        env={**os.environ, "FALLSAFE_HOME": str(home), "FALLSAFE_LISTEN": f"127.0.0.1:{PORTS[variant]}"},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallou
 policy = typer.Typer(no_args_is_help=True, help="Policy sets.")
 app.add_typer(policy, name="policy")
 DRILL_SCALE = 60.0
-SANDBOX_PORT = 8431
+SANDBOX_PORTS_BEYOND = 11  # 8431 beside 8420
 
 
 def settings_of_this_process() -> Settings:
@@ -89,7 +89,7 @@ def _wire(settings: Settings, server: Embedded, time_scale: float) -> Wiring:
     taken: list[int] = [free_port(settings.host, settings.port)]
     urls: dict[str, str] = {}
     for codes in SANDBOX.values():
-        taken.append(free_port("127.0.0.1", SANDBOX_PORT, taken))
+        taken.append(free_port("127.0.0.1", settings.port + SANDBOX_PORTS_BEYOND, taken))
         urls |= dict.fromkeys(codes, f"http://127.0.0.1:{taken[-1]}")
     api = f"http://{settings.host}:{taken[0]}"
     wiring = Wiring(server.url(), api, urls, processes.new_secrets(), time_scale)
