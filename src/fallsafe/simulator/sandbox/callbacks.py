@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Coroutine, Mapping
 
 import aiohttp
+from yarl import URL
 
 from fallsafe.core.events import Json
 from fallsafe.security.signature import sign
@@ -79,7 +80,8 @@ class Courses:
             "Content-Type": "application/json",
             SIGNATURE_HEADER: sign(self._secrets[held.kind.system], body),
         }
-        url = str(held.asked.fields["callbackUrl"])
+        # As it was given: quoting it anew could change the key that stands in it.
+        url = URL(str(held.asked.fields["callbackUrl"]), encoded=True)
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                 await answer.read()
