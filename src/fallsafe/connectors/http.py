@@ -7,8 +7,10 @@ repeat that the HTTP library would make by itself when a connection breaks is st
 
 import asyncio
 import errno
+import re
 import ssl
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -16,6 +18,8 @@ from typing import cast
 
 import aiohttp
 import msgspec
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -31,7 +35,6 @@ from fallsafe.core.events import Json
 CONNECT_SECONDS_MAX = 3.0
 MAPPED_BYTES_MAX = 1024 * 1024
 KEPT_BYTES_MAX = 8 * 1024 * 1024
-CHUNK_BYTES = 64 * 1024
 # Shorter than servers keep idle connections, so that a request does not meet one that is just being closed.
 IDLE_SECONDS_MAX = 2.0
 RETRY_AFTER_MAX = timedelta(days=1)
@@ -39,7 +42,8 @@ SECRET_LENGTH_MIN_TO_HIDE = 6
 HIDDEN = b"[credential removed]"
 
 NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
-BUSY, THROTTLED = 503, 429
+BUSY = 503
+_BREAKS_LINES = re.compile(r"[\r\n\0]")
 NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 
 
@@ -59,8 +63,9 @@ async def _once(request: aiohttp.ClientRequest, call: aiohttp.ClientHandlerType)
 
 @dataclass(slots=True)
 class _Answer:
-    """What came back, as far as it came."""
+    """What came back, as far as it came. `stood` = there was a connection, so something may have left."""
 
+    stood: bool = False
     status: int = 0
     head: str = ""
     media_type: str = ""
@@ -86,9 +91,8 @@ class HttpConnector:
         monotonic: Monotonic,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._systems = {code: url.rstrip("/") for code, url in systems.items()}
+        self._bases = {code: _base(url.rstrip("/"), allowed_hosts) for code, url in systems.items()}
         self._secrets = secrets
-        self._allowed_hosts = allowed_hosts
         self._monotonic = monotonic
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
@@ -102,6 +106,7 @@ class HttpConnector:
         if isinstance(address, NotSent):
             return Reply(address)
         answer = _Answer()
+        _CALL.set(answer)
         outcome = await self._call(sendable, address, answer)
         evidence = _evidence(sendable, outcome, answer, self._secrets.get(sendable.operation.system, ""))
         facts: Json = {"httpStatus": answer.status} if answer.status else None
@@ -117,14 +122,12 @@ class HttpConnector:
         path = sendable.request.path
         if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
             raise Bug(f"{sendable.operation.name}: {path!r} is no quoted path")
-        base = self._systems.get(sendable.operation.system, "")
-        if not base.startswith(("http://", "https://")):
-            return NotSent("no_address")
-        # The path was quoted where it was rendered; quoting it again would change what was asked.
-        address = URL(base + path, encoded=True)
-        if not {address.host, f"{address.host}:{address.port}"} & self._allowed_hosts:
-            return NotSent("host_not_allowed")
-        return address
+        if any(_BREAKS_LINES.search(value) for _, value in sendable.request.headers):
+            return NotSent("unsendable")
+        base = self._bases.get(sendable.operation.system, NotSent("no_address"))
+        # The path was quoted where it was rendered; quoting it again would change what was asked. It cannot change the
+        # host: that ended where the path begins.
+        return base if isinstance(base, NotSent) else URL(base + path, encoded=True)
 
     async def _call(self, sendable: Sendable, address: URL, answer: _Answer) -> Outcome:
         request, operation = sendable.request, sendable.operation
@@ -140,14 +143,14 @@ class HttpConnector:
                 ) as came:
                     await _take(came, answer)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return _failure(error)
+            return _after(error) if answer.stood else _before(error)
         return _read(sendable, answer)
 
     def _open(self) -> aiohttp.ClientSession:
         tls = self._tls if self._tls is not None else True
         return aiohttp.ClientSession(
             # How many calls go out at once is the claiming worker's to say, so there is no limit here.
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=IDLE_SECONDS_MAX),
+            connector=_Watched(limit=0, ssl=tls, keepalive_timeout=IDLE_SECONDS_MAX),
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS_MAX, sock_connect=CONNECT_SECONDS_MAX),
             headers={"User-Agent": f"fallsafe/{__version__}", "Accept-Encoding": "identity"},
             skip_auto_headers=("Content-Type",),
@@ -167,6 +170,33 @@ class HttpConnector:
         return headers
 
 
+def _base(url: str, allowed_hosts: frozenset[str]) -> str | NotSent:
+    """The base address of a system, or why it is not sent to."""
+    if not url.startswith(("http://", "https://")):
+        return NotSent("no_address")
+    address = URL(url, encoded=True)
+    if not {address.host, f"{address.host}:{address.port}"} & allowed_hosts:
+        return NotSent("host_not_allowed")
+    return url
+
+
+_CALL: ContextVar[_Answer] = ContextVar("call")
+
+
+class _Watched(aiohttp.TCPConnector):
+    """Notes when a connection stands, which is before anything is written to it. (A trace would cost a fifth more.)"""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # safe because it is aiohttp's own
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        _CALL.get().stood = True
+        return connection
+
+
 async def _take(came: aiohttp.ClientResponse, answer: _Answer) -> None:
     """Takes the answer piece by piece, so that what came before a break is kept."""
     answer.status = came.status
@@ -175,7 +205,7 @@ async def _take(came: aiohttp.ClientResponse, answer: _Answer) -> None:
     answer.retry_after = _retry_after(came.headers)
     lines = [f"{name}: {value}" for name, value in came.headers.items() if name.lower() not in NEVER_KEPT]
     answer.head = "\n".join([f"HTTP {came.status} {came.reason or ''}".rstrip(), *lines])
-    async for chunk in came.content.iter_chunked(CHUNK_BYTES):
+    while chunk := await came.content.readany():
         answer.body += chunk
         if len(answer.body) > KEPT_BYTES_MAX:
             del answer.body[KEPT_BYTES_MAX:]
@@ -185,10 +215,10 @@ async def _take(came: aiohttp.ClientResponse, answer: _Answer) -> None:
     answer.whole = True
 
 
-def _failure(error: Exception) -> NotSent | Lost:
-    """What a call that broke proves: before the request left, that nothing happened; after it, nothing at all."""
+def _before(error: Exception) -> NotSent:
+    """Why there was no connection: nothing can have left, so nothing can have happened."""
     match error:
-        case aiohttp.ConnectionTimeoutError():
+        case TimeoutError():
             return NotSent("connect_timeout")
         case aiohttp.ClientConnectorCertificateError():
             return NotSent("certificate")
@@ -198,6 +228,13 @@ def _failure(error: Exception) -> NotSent | Lost:
             return NotSent("dns")
         case aiohttp.ClientConnectorError():
             return NotSent(_refusal(error.os_error))
+        case _:
+            return NotSent("unreachable")
+
+
+def _after(error: Exception) -> Lost:
+    """How a call broke once a connection stood: then nobody knows."""
+    match error:
         case TimeoutError():
             return Lost("timeout")
         case aiohttp.ClientResponseError():
@@ -253,6 +290,8 @@ def _parse(answer: _Answer) -> tuple[Json, bool]:
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """How long the other side asks to wait: seconds, or a date beside its own; None where that cannot be read."""
     text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
     if text.isdecimal() and text.isascii():
         return min(timedelta(seconds=min(int(text[:9]), RETRY_AFTER_MAX.total_seconds())), RETRY_AFTER_MAX)
     try:
