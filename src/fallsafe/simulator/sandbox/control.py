@@ -75,21 +75,23 @@ async def launch(
 ) -> Running:
     """Starts a system and returns when it listens. Port 0 takes a free one. Raises ControlError."""
     environment = {**os.environ, **secret_variables({code: secrets[code] for code in systems_of(name)})}
-    process = await asyncio.create_subprocess_exec(
-        *command_line(name, home, port, delay=delay),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    place = folder(home, name)
+    place.mkdir(parents=True, exist_ok=True)
+    # Into a file, not a pipe: nobody reads it while the process runs, and a full pipe would stop it.
+    complaints = place / "stderr.log"
+    with complaints.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *command_line(name, home, port, delay=delay), env=environment, stdout=asyncio.subprocess.PIPE, stderr=stderr
+        )
     assert process.stdout is not None
-    assert process.stderr is not None
     try:
         line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS_MAX)
     except TimeoutError:
         process.kill()
         line = b""
     if not line:
-        raise ControlError(f"the sandbox system {name} did not start: {(await process.stderr.read()).decode().strip()}")
+        await process.wait()
+        raise ControlError(f"the sandbox system {name} did not start: {complaints.read_text().strip()}")
     return Running(name, str(json.loads(line)["url"]), process)
 
 
