@@ -1,4 +1,5 @@
-"""The door for machines: callbacks of other systems, health, coverage, and the sign-in of the person at this machine.
+"""The REST API: orders, commands, fallout cases, callbacks of other systems, the feed of events, policy sets, health.
 
-A door decides nothing and sends nothing: it checks who is there, keeps the bytes, and answers after the commit.
+A door decides nothing, sends nothing and holds no statement: it knows who asks, reads a request strictly, asks a flow
+in one transaction, and says what came of it after the commit.
 """

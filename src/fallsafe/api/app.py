@@ -1,116 +1,206 @@
-"""The routes of machines and of signing in. Errors are problem+json (RFC 9457)."""
+"""The REST API as an application: its doors under `/api/v1`, health at the root, and one way to say that something went
+wrong.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+`create_app` has no state of its own beside what it is handed. Pages are mounted beside it by the composition root.
+"""
 
-import msgspec
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
 
-from fallsafe.api import sessions
-from fallsafe.core.access import Actor
-from fallsafe.core.commands.callback import Unreadable, address
-from fallsafe.flows import callbacks
-from fallsafe.flows.callbacks import Received
-from fallsafe.flows.context import Applied, Context
-from fallsafe.security.signature import verify
-from fallsafe.store.tx import Database
+import psycopg
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-CALLBACK_BYTES_MAX = 256 * 1024
-COOKIE = "fallsafe_session"
-PERSON = "you"
-PERSON_ROLES = frozenset({"operator", "engineer"})
+from fallsafe import __version__
+from fallsafe.api import wire
+from fallsafe.api.callbacks import CallbacksDoor
+from fallsafe.api.cases import CasesDoor
+from fallsafe.api.commands import CommandsDoor
+from fallsafe.api.deps import Deps
+from fallsafe.api.feed import FeedDoor
+from fallsafe.api.health import HealthDoor
+from fallsafe.api.orders import OrdersDoor
+from fallsafe.api.people import PeopleDoor
+from fallsafe.api.policies import PoliciesDoor
+from fallsafe.api.problems import TITLES, Problem
+from fallsafe.api.shapes import BASE
+from fallsafe.store.trail import BadCursor
+from fallsafe.store.tx import LaneLost, Rewound
+from fallsafe.telemetry.logs import fields, logger
 
-
-@dataclass(frozen=True, slots=True)
-class Deps:
-    """What the doors are handed: store, policy in force, secrets by system, the key of sessions, the clock, the end."""
-
-    database: Database
-    context: Callable[[], Context]
-    secrets: Mapping[str, str]
-    session_key: bytes
-    run_folder: Path
-    wall_clock: Callable[[], float]
-    stopping: Callable[[], bool]
-
-    async def authenticate(self, request: Request) -> Actor | None:
-        """The person behind the session cookie."""
-        person = sessions.person_of(self.session_key, request.cookies.get(COOKIE, ""), self.wall_clock())
-        return Actor("person", person, PERSON_ROLES) if person else None
+REQUEST_ID_LENGTH_MAX = 100
+ABOUT = """Finds orders that stopped or went wrong while being fulfilled, finds out what really happened, and recovers
+them safely. Errors are problem+json; every POST takes an Idempotency-Key; lists go on after the cursor they end with.
+"""
 
 
 def create_app(deps: Deps) -> FastAPI:
-    """The application without pages; the composition root mounts those beside."""
-    app = FastAPI(title="Fallsafe", docs_url=None, redoc_url=None)
-
-    @app.get("/healthz")
-    async def health() -> dict[str, str]:
-        """Answers while the database answers."""
-        await deps.database.fetch("tx/now")
-        return {"status": "ok"}
-
-    @app.get("/api/v1/coverage")
-    async def coverage() -> dict[str, object]:
-        """What is live and has neither a reason to wait nor a next look; an empty list is all well (P1)."""
-        gaps = await deps.database.fetch("reads/coverage_gaps")
-        return {"covered": not gaps, "gaps": [{"thing": g["thing"], "gap": g["gap"]} for g in gaps]}
-
-    @app.get("/sign-in", include_in_schema=False)
-    async def sign_in(code: str = "", then: str = "/queue") -> Response:
-        """Opens a session by the one-time code that `fallsafe up` printed."""
-        if not sessions.use_code(deps.run_folder, code, deps.wall_clock()):
-            return problem(403, "CODE_USED", "this sign-in link was used or is over", "fallsafe up prints a new one")
-        answer = RedirectResponse(then if then.startswith("/") and not then.startswith("//") else "/queue", 303)
-        cookie = sessions.session(deps.session_key, PERSON, deps.wall_clock())
-        answer.set_cookie(COOKIE, cookie, httponly=True, samesite="lax", max_age=sessions.SESSION_SECONDS)
-        return answer
-
-    @app.post("/api/v1/downstreams/{name}/callbacks")
-    async def callback(name: str, request: Request) -> Response:
-        """Takes a callback in: signature checked, bytes kept once, answered after the commit; a worker applies it."""
-        return await take_callback(deps, name, request)
-
+    """The application over these dependencies."""
+    app = FastAPI(title="Fallsafe", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    people = PeopleDoor(deps)
+    api = APIRouter(prefix=BASE)
+    doors = (OrdersDoor, CommandsDoor, CasesDoor, CallbacksDoor, FeedDoor, PoliciesDoor)
+    for door in (*(make(deps) for make in doors), people):
+        api.include_router(door.router())
+    app.include_router(api)
+    app.include_router(HealthDoor(deps).router())
+    app.add_api_route("/sign-in", people.sign_in, methods=["GET"], include_in_schema=False, response_model=None)
+    app.add_api_route("/openapi.json", _openapi_of(app), methods=["GET"], include_in_schema=False, response_model=None)
+    app.add_middleware(Watch, deps=deps)
+    _say_problems(app)
     return app
 
 
-async def take_callback(deps: Deps, name: str, request: Request) -> Response:
-    """The callback door. Refused: an unknown system, a wrong signature, too many bytes, a body without event id or
-    key.
+def _openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    def openapi() -> dict[str, Any]:
+        """The description of the API, made once: routes from FastAPI, schemas from the structs that are sent."""
+        if app.openapi_schema is None:
+            made = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
+            parts = made.setdefault("components", {})
+            parts["schemas"] = {**wire.schemas(), "Problem": PROBLEM}
+            parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            made["security"] = [{"token": []}]
+            for path in made["paths"].values():
+                for operation in path.values():
+                    operation["responses"].pop("422", None) if "422" not in _own(operation) else None
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return openapi
+
+
+def _own(operation: dict[str, Any]) -> tuple[str, ...]:
+    """The statuses that the route itself declares; FastAPI adds its own 422, which this API answers as 400."""
+    return tuple(s for s, r in operation["responses"].items() if "application/problem+json" in r.get("content", {}))
+
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "pointer", "hint"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is not done, and why."},
+        "code": {"type": "string", "description": "A stable word."},
+        "pointer": {"type": "string", "description": "The JSON pointer of the field at fault, empty where it is none."},
+        "hint": {"type": "string", "description": "What would work."},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+
+class Watch:
+    """Counts and times each request, gives it an id that its log lines carry, and refuses NUL in addresses.
+
+    A plain ASGI wrapper, so that a stream of events passes through it as it is.
     """
-    system = deps.context().newest.systems.get(name)
-    if system is None or system.callback is None:
-        return problem(404, "NO_SUCH_SYSTEM", f"no system {name} calls back here", "see systems of the policy set")
-    body = await _body(request)
-    if body is None:
-        return problem(413, "TOO_LARGE", f"a callback has at most {CALLBACK_BYTES_MAX} bytes", "send less")
-    given = request.headers.get(system.callback.signature_header, "")
-    if not verify(deps.secrets.get(name, ""), body, given):
-        return problem(401, "SIGNATURE_WRONG", "the signature is not right for these bytes", "sign the bytes as sent")
-    try:
-        place = address(system.callback, msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return problem(400, "NOT_JSON", "the body is not JSON in UTF-8", "send one JSON object")
-    if isinstance(place, Unreadable):
-        return problem(400, "UNREADABLE", place.why, "name the event and the key of the command", place.pointer)
-    media = request.headers.get("content-type", "application/json")
-    one = Received(name, place.event_id, place.key, body, media, f"POST {request.url.path}")
-    actor = Actor("machine", name, frozenset({"machine"}))
-    (kept,) = await deps.database.transact(lambda tx: callbacks.receive(tx, deps.context(), [one], actor))
-    return JSONResponse({"received": True, "already": isinstance(kept, Applied) and kept.already}, 202)
+
+    def __init__(self, app: ASGIApp, deps: Deps) -> None:
+        self._app, self._deps = app, deps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = request_id_of(scope)
+        started, status = time.perf_counter(), [500]
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status[0] = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with fields(causationId=request_id):
+            try:
+                if b"%00" in scope.get("raw_path", b"") or b"%00" in scope["query_string"]:
+                    refused = Problem(400, "NUL", "the address holds a NUL character", "leave it out")
+                    await refused.response()(scope, receive, sending)
+                else:
+                    await self._app(scope, receive, sending)
+            finally:
+                self._count(scope, status[0], time.perf_counter() - started)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path_format", "") or "none"
+        self._deps.metrics.requests.labels(scope["method"] if route != "none" else "any", route, str(status)).inc()
+        self._deps.metrics.seconds.labels(route).observe(seconds)
 
 
-async def _body(request: Request) -> bytes | None:
-    taken = bytearray()
-    async for part in request.stream():
-        taken += part
-        if len(taken) > CALLBACK_BYTES_MAX:
-            return None
-    return bytes(taken)
+def request_id_of(scope: Scope) -> str:
+    """The id that a request brought, where it is short printable ASCII; else a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    fine = (
+        given.isascii() and 0 < len(given) <= REQUEST_ID_LENGTH_MAX and given.decode("ascii", "replace").isprintable()
+    )
+    return given.decode() if fine else f"req-{secrets.token_hex(8)}"
 
 
-def problem(status: int, code: str, detail: str, hint: str, pointer: str = "") -> Response:
-    """An error as people and machines read it: what is wrong, where, and what would be right."""
-    said = {"type": "about:blank", "status": status, "code": code, "detail": detail, "hint": hint, "pointer": pointer}
-    return JSONResponse(said, status, media_type="application/problem+json")
+def _say_problems(app: FastAPI) -> None:
+    """Every way in which a request can fail, as problem+json. Only a bug is a 500, and it is logged."""
+    app.add_exception_handler(Problem, _of_problem)
+    app.add_exception_handler(BadCursor, _of_cursor)
+    app.add_exception_handler(RequestValidationError, _of_parameter)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(ClientDisconnect, _of_disconnect)
+    for kind in (psycopg.OperationalError, PoolTimeout, LaneLost):
+        app.add_exception_handler(kind, _of_database)
+    app.add_exception_handler(Rewound, _of_rewound)
+    app.add_exception_handler(Exception, _of_bug)
+
+
+async def _of_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _of_cursor(_: Request, error: Exception) -> Response:
+    hint = "use what the page before ended with, or begin without one"
+    return Problem(400, "CURSOR", str(error), hint, "/query/after").response()
+
+
+async def _of_parameter(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    pointer = "/" + "/".join(str(part) for part in first["loc"])
+    return Problem(400, "PARAMETER", f"{first['msg']} ({pointer})"[:500], "see /openapi.json", pointer).response()
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    title = TITLES.get(error.status_code, "Not done")
+    detail = f"{title}: {request.method} {request.url.path[:200]}"
+    hint = "see /openapi.json for what there is"
+    return Problem(error.status_code, "NOT_HERE", detail, hint).response(error.headers)
+
+
+async def _of_disconnect(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody is there to read it
+
+
+async def _of_database(_: Request, error: Exception) -> Response:
+    logger().warning("database not reached", kind=type(error).__name__)
+    why = "the database cannot be reached"
+    hint = "ask again in a moment, with the same Idempotency-Key"
+    return Problem(503, "DATABASE", why, hint, retry_after=1).response()
+
+
+async def _of_rewound(_: Request, error: Exception) -> Response:
+    hint = "a person ends it: fallsafe audit rewound"
+    return Problem(503, "DATABASE_REWOUND", f"the database went back in time: {error}", hint).response()
+
+
+async def _of_bug(request: Request, error: Exception) -> Response:
+    logger().error("a bug was met", route=request.url.path[:200], exc_info=error)
+    return Problem(500, "BUG", "this is a fault of the product", "its log says more").response()

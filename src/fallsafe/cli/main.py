@@ -4,7 +4,6 @@ policy set.
 
 import asyncio
 import os
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,8 +13,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from fallsafe import policyset
-from fallsafe.api.sessions import make_code
 from fallsafe.cli import processes
+from fallsafe.cli.credentials import sign_in_code
 from fallsafe.cli.processes import SANDBOX, Wiring
 from fallsafe.cli.settings import Settings, WrongSettings, read_settings
 from fallsafe.cli.supervise import Child, Supervisor, free_port, verb
@@ -169,7 +168,14 @@ def _item(name: str, offer: str, parent: str, place: dict[str, str], monthly: in
 
 
 def _say_where(settings: Settings, wiring: Wiring) -> None:
-    code = make_code(settings.home / "run", time.time())
+    async def code_of_store() -> str:
+        store = await processes.database(settings, wiring, "sign-in")
+        try:
+            return await sign_in_code(store)
+        finally:
+            await store.close()
+
+    code = asyncio.run(code_of_store())
     typer.echo(f"open cases: {wiring.api}/sign-in?code={code}")
     typer.echo("the link works once, for ten minutes; Ctrl-C stops everything")
 

@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from fallsafe import policyset
-from fallsafe.api.app import Deps, create_app
+from fallsafe.api.app import create_app
+from fallsafe.api.deps import Deps
+from fallsafe.cli.credentials import ensure_admin
 from fallsafe.cli.settings import Settings
 from fallsafe.connectors.http import HttpConnector
 from fallsafe.flows.context import Context
@@ -79,15 +81,13 @@ async def serve(settings: Settings) -> None:
     """The process of API and pages."""
     wiring = read_wiring(settings.home)
     store, context = await database(settings, wiring, "api"), _context(wiring, "api")
+    await ensure_admin(store, settings.home)
     port = urlsplit(wiring.api).port or settings.port
     server: uvicorn.Server | None = None
     deps = Deps(
         database=store,
         context=lambda: context,
         secrets=wiring.secrets,
-        session_key=master_key(settings.master_key_file),
-        run_folder=settings.home / "run",
-        wall_clock=time.time,
         stopping=lambda: server is not None and server.should_exit,
     )
     app = create_app(deps)

@@ -12,13 +12,15 @@ LISTED_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A published set. `files` is empty in a list; `serial` orders them, the highest is the newest."""
+    """A published set (`published_at` None: one that is only loaded). `files` is empty in a list; `serial` orders
+    them, the highest is the newest.
+    """
 
     id: str
     name: str
     date: str
     digest: str
-    published_at: datetime
+    published_at: datetime | None
     published_by: str
     reason: str
     serial: int

@@ -226,6 +226,12 @@ async def case_counts(database: Database) -> CaseCounts:
     return CaseCounts(sum(severities.values()), severities, owners)
 
 
+async def case_numbers(database: Database) -> dict[tuple[str, str], int]:
+    """How many cases are open, by (severity, owner group)."""
+    rows = await database.fetch("reads/case_counts")
+    return {(row["severity"], row["owner_group"]): row["cases"] for row in rows}
+
+
 async def case_file(database: Database, case_id: int) -> CaseFile | None:
     """Everything that a case page shows, or None when there is no such case."""
     rows = await database.fetch("reads/case", id=case_id)

@@ -1,0 +1,175 @@
+"""Fallout cases at the door: the list, the case with its answers, timeline and evidence; and finding out now."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fallsafe.api import shapes, wire
+from fallsafe.api.actions import act
+from fallsafe.api.answers import case_file as answers_of
+from fallsafe.api.deps import Deps
+from fallsafe.api.orders import After, Limit, words_of
+from fallsafe.api.problems import Problem, not_found
+from fallsafe.api.routes import add, ref, send
+from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import OPEN_CASE_STATES, CaseState
+from fallsafe.core.triage.severity import Level
+from fallsafe.flows import access
+from fallsafe.flows.recover import reconcile_now
+from fallsafe.store.evidence import evidence_by_id, open_body
+from fallsafe.store.ids import inside, outside
+from fallsafe.store.reads import CaseFile, CaseFilter, case_file, find_cases, open_cases
+from fallsafe.store.trail import order_trail, thing_trail
+from fallsafe.store.tx import Tx
+from fallsafe.store.vault import Tampered
+
+STATES = ("open", "any", *(s.value for s in CaseState))
+TIMELINE_MAX = 1_000
+HINT = "a case is named F- and a number; GET /fallout-cases lists them"
+
+
+class CasesDoor:
+    """The routes under /fallout-cases and /evidence."""
+
+    def __init__(self, deps: Deps) -> None:
+        self.deps = deps
+
+    async def find(
+        self,
+        request: Request,
+        order_id: Annotated[str, Query(alias="orderId", max_length=40)] = "",
+        owner_group: Annotated[str, Query(alias="ownerGroup", max_length=400)] = "",
+        severity: Annotated[str, Query(max_length=100)] = "",
+        state: Annotated[str, Query(max_length=300, description="open (default), any, or states.")] = "open",
+        code: Annotated[str, Query(max_length=400)] = "",
+        limit: Limit = 50,
+        after: After = "",
+    ) -> Response:
+        """Cases, newest first; without `state` the open ones. Several values of a filter are parted by commas."""
+        await self.deps.who(request)
+        newest, states = self.deps.context().newest, words_of(state, STATES, "state") or ("open",)
+        narrowed = CaseFilter(
+            states=tuple(s for s in states if s not in ("open", "any")),
+            severities=words_of(severity, [level.value for level in Level], "severity"),
+            owners=words_of(owner_group, tuple(newest.owners), "ownerGroup"),
+            codes=words_of(code, tuple(newest.codes), "code"),
+            order_id=_order_number(order_id),
+        )
+        only_open = states == ("open",) or all(s in {o.value for o in OPEN_CASE_STATES} for s in states)
+        read = open_cases if only_open else find_cases
+        page = await read(self.deps.database, narrowed, after=after, limit=limit)
+        return send({"items": [shapes.case_row(row, newest) for row in page.rows], "after": page.after})
+
+    async def show(self, request: Request, case_id: str) -> Response:
+        """One case: the six states, why, how bad, whose, what has to be found out, what may be done and what not."""
+        actor = await self.deps.who(request)
+        return send(answers_of(await self._file(case_id), await self.deps.asker(request, actor)))
+
+    async def timeline(
+        self,
+        request: Request,
+        case_id: str,
+        after: Annotated[int, Query(ge=0, le=2**63 - 1, description="The version after which to go on.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=TIMELINE_MAX)] = 200,
+    ) -> Response:
+        """What happened to the order of a case, oldest first; every change and every refusal. `after` is a version."""
+        await self.deps.who(request)
+        case = (await self._file(case_id)).case
+        if not case.order_id:
+            lines = await thing_trail(self.deps.database, "case", case.id)
+            return send({"items": [shapes.record(line) for line in lines], "after": ""})
+        lines = await order_trail(self.deps.database, case.order_id, after=after, limit=limit)
+        more = str(lines[-1].version) if len(lines) == limit else ""
+        return send({"items": [shapes.record(line) for line in lines], "after": more})
+
+    async def evidence(self, request: Request, case_id: str) -> Response:
+        """What is known of the evidence of a case, without the bytes."""
+        await self.deps.who(request)
+        file = await self._file(case_id)
+        return send({"items": [shapes.evidence(e) for e in file.evidence], "after": ""})
+
+    async def bytes_of(self, request: Request, evidence_id: str) -> Response:
+        """The bytes of a piece of evidence, for those who may read them; that they were read is in the journal."""
+        actor = await self.deps.allowed(request, "read_evidence", f"cannot open evidence {evidence_id[:40]}")
+        number = inside("evidence", evidence_id)
+        found = await evidence_by_id(self.deps.database, number) if number is not None else None
+        if found is None:
+            raise not_found("evidence", evidence_id, "evidence is named E- and a number; a case lists its own")
+        try:
+            body = await open_body(self.deps.database, found)
+        except Tampered:
+            why = f"the bytes of {evidence_id} do not open with the key of their order: they were changed"
+            raise Problem(409, "EVIDENCE_ALTERED", why, "fallsafe audit verify says what else was") from None
+        await self._note_reading(actor, found.id, found.order_id)
+        headers = {
+            "X-Evidence-Media-Type": found.media_type.encode("ascii", "replace").decode()[:200],
+            "Content-Disposition": f'attachment; filename="{outside("evidence", found.id)}"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        return Response(body, 200, headers, "application/octet-stream")
+
+    async def _note_reading(self, actor: Actor, evidence_id: int, order_id: int) -> None:
+        async def note(tx: Tx) -> None:
+            await access.note_reading(tx, actor, evidence_id, order_id)
+
+        await self.deps.database.transact(note)
+
+    async def reconcile(self, request: Request, case_id: str) -> Response:
+        """Finds out now what became of the command of a case; 202, and the look follows."""
+        await self.deps.who(request)
+        file = await self._file(case_id)
+        if file.case.command_id is None:
+            why = f"the case {case_id} has no command whose outcome could be found out"
+            raise Problem(409, "NOTHING_TO_FIND_OUT", why, "see its nextAction")
+        return await act(self.deps, request, reconcile_now, file.case.command_id)
+
+    async def _file(self, case_id: str) -> CaseFile:
+        number = inside("case", case_id)
+        file = await case_file(self.deps.database, number) if number is not None else None
+        if file is None:
+            raise not_found("case", case_id, HINT)
+        return file
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        made = APIRouter(tags=["fallout cases"])
+        one = "/fallout-cases/{case_id}"
+        add(made, "GET", "/fallout-cases", self.find, answers=wire.pages(wire.CaseRow))
+        add(made, "GET", one, self.show, answers=ref(wire.CaseFile), problems=(404,))
+        add(made, "GET", f"{one}/timeline", self.timeline, answers=wire.pages(wire.Record), problems=(404,))
+        add(made, "GET", f"{one}/evidence", self.evidence, answers=wire.pages(wire.Evidence), problems=(404,))
+        add(
+            made,
+            "POST",
+            f"{one}/reconcile",
+            self.reconcile,
+            answers=ref(wire.Asked),
+            status=202,
+            takes="reason",
+            problems=(403, 404, 409),
+        )
+        bytes_ = {"type": "string", "format": "binary"}
+        add(
+            made,
+            "GET",
+            "/evidence/{evidence_id}",
+            self.bytes_of,
+            answers=bytes_,
+            problems=(403, 404, 409),
+            media="application/octet-stream",
+        )
+        return made
+
+
+def _order_number(text: str) -> int | None:
+    if not text:
+        return None
+    number = inside("order", text)
+    if number is None:
+        raise Problem(
+            400, "FILTER_UNKNOWN", f"{text} is no order", "an order is named O- and a number", "/query/orderId"
+        )
+    return number

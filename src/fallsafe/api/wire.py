@@ -1,0 +1,605 @@
+"""The words of the REST API: one struct for each JSON object that a door sends, camelCase outside.
+
+They are also the schemas in the OpenAPI. Times are RFC 3339 in UTC with microseconds, durations ISO 8601, money whole
+minor units beside a currency, ids prefixed (`O- OI- T- C- F- E-`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+Value = Any
+
+
+class Wire(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A JSON object as it is sent."""
+
+
+class Refusal(Wire, frozen=True):
+    """Why something is not done, and what would work."""
+
+    code: str
+    what: str
+    why: str
+    hint: str
+    pointer: str = ""
+
+
+class Taken(Wire, frozen=True):
+    """What became of one order that was handed in: `accepted`, `known` (the same order was here) or `refused`."""
+
+    result: str
+    id: str | None
+    source: str
+    external_id: str
+    href: str | None = None
+    refusal: Refusal | None = None
+    errors: Sequence[Mapping[str, str]] = ()
+
+
+class TakenBatch(Wire, frozen=True):
+    """One answer for each order of a batch, in the order given."""
+
+    answers: Sequence[Taken]
+    accepted: int
+    known: int
+    refused: int
+
+
+class Asked(Wire, frozen=True):
+    """An action that was taken in; what comes of it shows on the thing. `already` says that it was under way."""
+
+    result: str
+    id: str
+    href: str
+    already: bool
+
+
+class Received(Wire, frozen=True):
+    """A callback that is kept. `already` says that this event of its sender was kept before."""
+
+    received: bool
+    already: bool
+
+
+class Order(Wire, frozen=True):
+    """An order and where it stands."""
+
+    id: str
+    source: str
+    external_id: str
+    phase: str
+    state: str
+    version: int
+    received_at: str
+    last_at: str
+    policy_set: str
+    time_zone: str
+    customer_ref: str
+    segment: str
+    priority: int
+    vulnerable: bool
+    test: bool
+    channel: str
+    region: str
+    catalog_version: str
+    requested_at: str | None
+    committed_first_at: str | None
+    committed_at: str | None
+    supplier_at: str | None
+    forecast_at: str | None
+    actual_at: str | None
+    fingerprint: str
+    quote: Value
+    approvals: Value
+    parties: Value
+    links: Value
+    correlation_id: str
+    traceparent: str
+    frozen: Value
+    href: str
+
+
+class Item(Wire, frozen=True):
+    """One line of an order. `sealed` names the personal values that are kept apart."""
+
+    id: str
+    external_id: str
+    parent_id: str | None
+    action: str
+    offer: str
+    offer_title: str
+    quantity: int
+    characteristics: Value
+    one_off_minor: int
+    monthly_minor: int
+    currency: str
+    term_months: int
+    regulated: bool
+    existing_service: str
+    state: str
+    hold_code: str
+    sealed: Sequence[str]
+
+
+class Task(Wire, frozen=True):
+    """One step of the plan. `waits_for` are steps that are not final yet, `open_cases` those that stop it."""
+
+    id: str
+    order_id: str
+    item_id: str
+    step: str
+    type: str
+    title: str
+    system: str
+    operation: str
+    executor: str
+    mandatory: bool
+    state: str
+    depends_on: Sequence[str]
+    waits_for: Sequence[str]
+    open_cases: Sequence[str]
+    undo: str
+    ponr: str
+    ready_at: str | None
+    sent_at: str | None
+    accepted_at: str | None
+    completed_at: str | None
+    expected_at: str | None
+    warning_at: str | None
+    breach_at: str | None
+    reference: str
+    next_looks: Sequence[Mapping[str, str]]
+
+
+class Attempt(Wire, frozen=True):
+    """One sending, under one lease."""
+
+    n: int
+    at: str
+    worker: str
+    lease_until: str
+    contract_set: str
+
+
+class Outcome(Wire, frozen=True):
+    """What the outside said, and how it was read."""
+
+    at: str
+    attempt: int
+    source: str
+    says: str
+    reference: str
+    raw_code: str
+    message: str
+    disposition: str
+    occurred_at: str | None
+    evidence: Sequence[str]
+
+
+class Command(Wire, frozen=True):
+    """One intended effect with its one key. `locked` says why it cannot be sent now, and what would work."""
+
+    id: str
+    order_id: str
+    task_id: str
+    purpose: str
+    n: int
+    key: str
+    system: str
+    operation: str
+    state: str
+    intended_at: str
+    first_sent_at: str | None
+    last_sent_at: str | None
+    ended_at: str | None
+    accepted_at: str | None
+    done_at: str | None
+    lease_until: str | None
+    payload_digest: str
+    request_evidence: str | None
+    reference: str
+    lost_because: str
+    looks: int
+    empty_looks: int
+    target_id: str | None
+    method: str
+    finding: str
+    contract_set: str
+    attempts: Sequence[Attempt]
+    outcomes: Sequence[Outcome]
+    questions: Sequence[str]
+    locked: Refusal | None
+
+
+class Progress(Wire, frozen=True):
+    """Why the order is where it is (`reason`), or which clause is broken and what would unblock it (`stuck`)."""
+
+    verdict: str
+    kind: str
+    why: str
+    until: str | None
+    unblock: str
+    task_id: str | None
+
+
+class Customer(Wire, frozen=True):
+    """What the customer may be told now; an empty text: nothing."""
+
+    key: str
+    locale: str
+    text: str
+    because: str
+
+
+class CaseRow(Wire, frozen=True):
+    """A case as a list shows it."""
+
+    id: str
+    order_id: str | None
+    order_source: str
+    order_external_id: str
+    order_state: str
+    customer_ref: str
+    item_id: str | None
+    item_external_id: str
+    offer: str
+    task_id: str | None
+    task_step: str
+    task_state: str
+    state: str
+    code: str
+    title: str
+    domain: str
+    recoverability: str
+    severity: str
+    points: int
+    owner_group: str
+    assignee: str
+    system: str
+    operation: str
+    detected_at: str
+    sla_due_at: str | None
+    committed_at: str | None
+    blocked_tasks: int
+    amount_minor: int
+    currency: str
+    next_action: str
+    href: str
+
+
+class OrderFile(Wire, frozen=True):
+    """An order with its items, its plan, its cases, its progress and what its customer may hear."""
+
+    order: Order
+    items: Sequence[Item]
+    tasks: Sequence[Task]
+    cases: Sequence[CaseRow]
+    progress: Progress
+    customer: Customer
+
+
+class States(Wire, frozen=True):
+    """The six states, side by side and never folded into one (§4)."""
+
+    order: str
+    item: str
+    task: str
+    case: str
+    sla: str
+    customer: str
+
+
+class Classification(Wire, frozen=True):
+    """The judgement and why, by which rule of which set (§7)."""
+
+    code: str
+    title: str
+    domain: str
+    cause: str
+    recoverability: str
+    automation: str
+    rule: str
+    why: str
+    policy_set: str
+    raw_code: str
+    raw_message: str
+    detector: str
+    fingerprint: str
+
+
+class Reason(Wire, frozen=True):
+    """One term of the severity."""
+
+    points: int
+    sentence: str
+    factor: str
+
+
+class Severity(Wire, frozen=True):
+    """The level, the points and every term (§5.3)."""
+
+    level: str
+    points: int
+    reasons: Sequence[Reason]
+
+
+class Sla(Wire, frozen=True):
+    """The service level row that applies (§16.1), its times and when the case is due."""
+
+    sentence: str
+    first_touch: str | None
+    resolution: str | None
+    customer_update: str | None
+    due_at: str | None
+    state: str
+
+
+class Owner(Wire, frozen=True):
+    """Whose case it is."""
+
+    group: str
+    title: str
+    assignee: str
+    escalates_to: str
+
+
+class LookUp(Wire, frozen=True):
+    """One way to ask what happened."""
+
+    method: str
+    operation: str
+    asks_with: str
+
+
+class Reconciliation(Wire, frozen=True):
+    """What has to be found out, how, and when "not found" counts (§11)."""
+
+    command_id: str
+    key: str
+    needed: bool
+    look_ups: Sequence[LookUp]
+    settle_window: str
+    settles_at: str | None
+    second_look: str
+    looks: int
+    empty_looks: int
+    next_look_at: str | None
+
+
+class Blocked(Wire, frozen=True):
+    """A task that waits behind the failure."""
+
+    id: str
+    step: str
+    title: str
+    item: str
+    state: str
+
+
+class Action(Wire, frozen=True):
+    """An action of the catalogue; `locked` holds every reason why it cannot be run now, by this person."""
+
+    code: str
+    title: str
+    kind: str
+    risk: str
+    approval: str
+    locked: Sequence[str]
+    href: str | None
+
+
+class Undo(Wire, frozen=True):
+    """A completed effect and how it could be undone; `undo` is empty where nothing undoes it (§13)."""
+
+    task_id: str
+    step: str
+    title: str
+    reference: str
+    undo: str
+    operation: str
+    effect: str
+    risk: str
+    possible_while: str
+    proof: str
+
+
+class Upstream(Wire, frozen=True):
+    """What would prevent it (§22, §23)."""
+
+    control: str
+    cause_category: str
+
+
+class CaseFile(Wire, frozen=True):
+    """A case and everything that answers the questions about it (§26)."""
+
+    id: str
+    order_id: str | None
+    item_id: str | None
+    task_id: str | None
+    command_id: str | None
+    state: str
+    states: States
+    classification: Classification
+    severity: Severity
+    sla: Sla
+    owner: Owner
+    occurred_at: str
+    detected_at: str
+    touched_at: str
+    occurrences: int
+    amount_minor: int
+    currency: str
+    next_action: str
+    waiting_for: Value
+    resolution: Value
+    reconciliation: Reconciliation | None
+    not_to_be_sent: Sequence[Command]
+    blocked_tasks: Sequence[Blocked]
+    customer: Customer
+    actions: Sequence[Action]
+    locked_actions: Sequence[Action]
+    undo: Sequence[Undo]
+    upstream: Upstream
+    related: Sequence[CaseRow]
+    evidence: Sequence[str]
+    events: Mapping[str, str]
+    version: int
+    href: str
+
+
+class Evidence(Wire, frozen=True):
+    """What is known of a piece of evidence without its bytes; `href` opens them for those who may."""
+
+    id: str
+    order_id: str | None
+    command_id: str | None
+    attempt: int
+    kind: str
+    source: str
+    media_type: str
+    sensitivity: str
+    size: int
+    head: str
+    at: str
+    digest: str
+    sealed_digest: str
+    href: str
+
+
+class Record(Wire, frozen=True):
+    """One record of the journal. `event` is its public name, `event_id` names it everywhere."""
+
+    event_id: str
+    event: str
+    order_id: str | None
+    version: int
+    at: str
+    actor: str
+    causation: str
+    thing: str
+    thing_id: str
+    verb: str
+    was: str
+    now: str
+    changes: Value
+    reason: str
+    policy_set: str
+    rule: str
+    evidence: Sequence[str]
+    facts: Value
+    digest: str
+
+
+class CloudEvent(Struct, frozen=True, kw_only=True):
+    """A record as a CloudEvent 1.0 of the feed; `data` is the record."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    datacontenttype: str
+    data: Record
+
+
+class Gap(Wire, frozen=True):
+    """Something live that nobody will look at."""
+
+    order_id: str | None
+    thing: str
+    thing_id: str
+    gap: str
+
+
+class Coverage(Wire, frozen=True):
+    """How much of what is live has a time at which it is next looked at; 100 is the only good number (P1)."""
+
+    percent: float
+    live: int
+    gaps: int
+    late: int
+    waiting_to_send: int
+    first_gaps: Sequence[Gap]
+    at: str
+
+
+class Downstream(Wire, frozen=True):
+    """A system outside, its gate, and what is under way with it."""
+
+    name: str
+    title: str
+    domain: str
+    owner: str
+    concurrency: int
+    calls_back: bool
+    operations: Sequence[str]
+
+
+class PolicySet(Wire, frozen=True):
+    """A policy set; `files` only where one is asked for."""
+
+    id: str
+    name: str
+    date: str
+    digest: str
+    newest: bool
+    published_at: str | None
+    published_by: str
+    reason: str
+    files: Mapping[str, str] | None = None
+
+
+class Token(Wire, frozen=True):
+    """A token that was made. `token` is shown this once and never again."""
+
+    id: str
+    name: str
+    kind: str
+    roles: Sequence[str]
+    expires_at: str | None
+    token: str
+
+
+class Me(Wire, frozen=True):
+    """Who asks, and what they may do."""
+
+    kind: str
+    name: str
+    roles: Sequence[str]
+    rights: Sequence[str]
+
+
+class Rewind(Wire, frozen=True):
+    """Whether this installation may send."""
+
+    sending: bool
+    stopped_because: str
+    stopped_at: str | None
+
+
+def pages(kind: type[Any]) -> dict[str, Any]:
+    """The schema of one page of a list of `kind`."""
+    return {
+        "type": "object",
+        "required": ["items", "after"],
+        "properties": {
+            "items": {"type": "array", "items": {"$ref": f"#/components/schemas/{kind.__name__}"}},
+            "after": {"type": "string", "description": "The cursor of the next page, empty on the last."},
+        },
+    }
+
+
+def schemas() -> dict[str, Any]:
+    """The JSON Schemas of every struct, for the OpenAPI."""
+    kinds = [kind for kind in _below(Wire) if kind is not Wire] + [CloudEvent]
+    _, found = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    return found
+
+
+def _below(kind: type[Any]) -> list[type[Any]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in _below(child))]

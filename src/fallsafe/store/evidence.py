@@ -1,0 +1,36 @@
+"""Evidence read back: what is known of a piece, and its bytes, opened with the key of its order."""
+
+from dataclasses import dataclass
+
+from fallsafe.store.tx import Database
+from fallsafe.store.vault import Tampered
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A piece of evidence as it is stored."""
+
+    id: int
+    order_id: int
+    media_type: str
+    sealed: bytes
+
+
+async def evidence_by_id(database: Database, evidence_id: int) -> Sealed | None:
+    """A piece of evidence wherever it stands, still sealed."""
+    rows = await database.fetch("reads/evidence_by_id", id=evidence_id)
+    if not rows:
+        return None
+    row = rows[0]
+    return Sealed(row["id"], row["order_id"], row["media_type"], bytes(row["sealed"]))
+
+
+async def open_body(database: Database, sealed: Sealed) -> bytes:
+    """The bytes as they went out or came in. Raises `Tampered` when they are not what was sealed."""
+    key = database.vault.known(sealed.order_id)
+    if key is None:
+        rows = await database.fetch("order_keys/of_orders", ids=[sealed.order_id])
+        if not rows:
+            raise Tampered(f"the data key of order {sealed.order_id} is not there")
+        key = database.vault.unwrap(sealed.order_id, bytes(rows[0]["wrapped"]))
+    return key.open(sealed.sealed)
