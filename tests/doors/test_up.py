@@ -13,7 +13,8 @@ from fallsafe.simulator.sandbox import judge
 
 SECONDS_MAX = 90
 EFFECTS = 6
-PORTS = {"done": 18520, "absent": 18620}  # they may run at the same time
+FIRST_PORT = 20_000 + os.getpid() % 300 * 40  # another test process on this machine has others
+PORTS = {"done": FIRST_PORT, "absent": FIRST_PORT + 20}
 
 
 def up(home: Path, variant: str) -> "subprocess.Popen[str]":
