@@ -89,7 +89,8 @@ class WhenItIsUp:
         assert running.pids == {"one": up.pid("one"), "two": up.pid("two")}
 
     def test_each_child_writes_its_own_log(self, up: Supervisor, home: Path) -> None:
-        wait_until(lambda: log(home, "one") == log(home, "two") == "hello\n")
+        wait_until(lambda: log(home, "one") and log(home, "two"))
+        assert (log(home, "one"), log(home, "two")) == ("hello\n", "hello\n")
 
     def test_another_one_in_the_same_home_is_refused_and_told_where_this_one_is(
         self, up: Supervisor, home: Path
@@ -116,8 +117,8 @@ class WhenAChildMustBeReady:
         child = Child("web", (sys.executable, "-c", SERVER, str(port)), ready_url=f"http://127.0.0.1:{port}/")
         with Supervisor(home, [child]) as supervisor:
             supervisor.wait_ready()
-            with socket.create_connection(("127.0.0.1", port)):
-                pass
+            with socket.create_connection(("127.0.0.1", port)) as connected:
+                assert connected.getpeername() == ("127.0.0.1", port)
 
     def test_one_that_never_answers_is_named_with_its_last_words(self, home: Path) -> None:
         with Supervisor(home, [Child("web", SLEEPER, ready_url="http://127.0.0.1:9/")]) as supervisor:

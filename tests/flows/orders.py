@@ -1,7 +1,7 @@
 """The order of §26 as it is handed in, and the outside world as a test plays it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fallsafe.core.access import system
@@ -13,7 +13,9 @@ from fallsafe.flows import commands, orders, recover
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Answer, Context
 from fallsafe.store.tx import Database, Tx
-from fallsafe.store.work import Aggregate
+from fallsafe.store.work import Aggregate, Entry, Why
+
+TIMES = ("ready_at", "sent_at", "accepted_at", "completed_at", "expected_at", "warning_at", "breach_at")
 
 ACTOR = system("test")
 
@@ -104,3 +106,36 @@ async def seen(store: Database, order_id: int) -> Aggregate:
 def task(order: Aggregate, step: str) -> Task:
     """A task of the order by its step."""
     return next(t for t in order.tasks.values() if t.step == step)
+
+
+async def make_due(store: Database, kind: str, thing_id: int, order_id: int) -> None:
+    """A look is due now, whatever was filed before."""
+
+    async def body(tx: Tx) -> None:
+        tx.clear(kind, thing_id)
+        tx.file(Entry(kind, thing_id, order_id, await tx.now()))
+
+    await store.transact(body)
+
+
+async def grow_old(store: Database, order_id: int) -> None:
+    """Everything that happened to an order's tasks happened a week earlier."""
+    week = timedelta(days=7)
+
+    async def body(tx: Tx) -> None:
+        (order,) = await tx.lock([order_id])
+        for task_ in list(order.tasks.values()):
+            old = {n: at - week for n in TIMES if (at := getattr(task_, n)) is not None}
+            order.put(replace(task_, **old), "age", Why(ACTOR, "a test"))
+
+    await store.transact(body)
+
+
+async def lose_agenda(store: Database, order_id: int) -> None:
+    """Every look at an order is lost, as if something had gone wrong."""
+
+    async def body(tx: Tx) -> None:
+        for row in await tx.fetch("agenda/of_orders", ids=[order_id]):
+            tx.clear(row["kind"], row["id"])
+
+    await store.transact(body)

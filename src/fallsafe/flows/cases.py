@@ -90,7 +90,13 @@ async def _detect(
         case, "assign", turn.why(f"owner of {judged.code} by rule {judged.rule}", policy=newest, rule=judged.rule)
     )
     score(turn, aggregate, case, seen)
-    turn.tx.file(Entry("review", case.id, aggregate.order.id, turn.now + CASE_LOOK_EVERY / newest.time_scale))
+    look_again(turn, case)
+
+
+def look_again(turn: Turn, case: Case) -> None:
+    """Files the next look at an open case."""
+    due = turn.now + CASE_LOOK_EVERY / turn.context.newest.time_scale
+    turn.tx.file(Entry("review", case.id, case.order_id or None, due))
 
 
 async def _new_case(

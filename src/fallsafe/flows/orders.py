@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fallsafe.core.access import Actor
-from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.orders import approvals, intake, plan, snapshot
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
-from fallsafe.core.orders.task import Task, TaskState, waiting_for_held
-from fallsafe.flows import moves, settle
+from fallsafe.flows import planning, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.tx import Tx
@@ -178,7 +176,7 @@ async def _store(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
     aggregate.put(order, "acknowledge", turn.why("taken in", policy=turn.context.newest, evidence=(body.id,)))
     await _put_items(turn, aggregate, draft)
     _check_approvals(turn, aggregate, draft)
-    await _plan(turn, aggregate, draft)
+    await planning.plan_new(turn, aggregate, plan.of_drafts(draft.items))
 
 
 async def _put_items(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
@@ -219,90 +217,4 @@ def _check_approvals(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> Non
         return
     frozen: Json = {"by": "policy", "why": hold.code, "until": None}
     aggregate.put(replace(order, frozen=frozen), "freeze", turn.why(hold.why, policy=turn.context.newest))
-    turn.raise_signal(aggregate, _planning(turn, aggregate, None, hold), hold.code)
-
-
-def _planning(turn: Turn, aggregate: Aggregate, item: Item | None, hold: plan.Hold) -> Signal:
-    return Signal(
-        detector=Detector.PLANNING,
-        order_id=aggregate.order.id,
-        item_id=item.id if item else min(aggregate.items),
-        task_id=None,
-        command_id=None,
-        system="OMS",
-        operation="OMS.decompose",
-        raw_code=hold.code,
-        message=hold.why,
-        sign=hold.code,
-        effect=False,
-        occurred_at=turn.now,
-        detected_at=turn.now,
-        offer=item.offer if item else "",
-    )
-
-
-async def _plan(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
-    """Plans what can be planned; an item that cannot is held with its code and a case (§5.1 Catalog)."""
-    policy = turn.policy(aggregate)
-    made = plan.plan_order(plan.of_drafts(draft.items), policy.plans, policy.offers)
-    by_name = {i.external_id: i for i in aggregate.items.values()}
-    for name, hold in made.holds.items():
-        held = replace(by_name[name], hold_code=hold.code)
-        aggregate.put(held, "hold", turn.why(hold.why, policy=policy))
-        turn.tx.file(moves.entry("retry", held.id, aggregate, turn.now + policy.limits.replan_every))
-        turn.raise_signal(aggregate, _planning(turn, aggregate, held, hold), hold.code)
-    await _put_tasks(turn, aggregate, made, by_name)
-
-
-async def _put_tasks(turn: Turn, aggregate: Aggregate, made: plan.Plan, by_name: dict[str, Item]) -> None:
-    ids = [await turn.tx.new_id() for _ in made.tasks]
-    why = turn.why("planned from the template of its offer and action", policy=turn.policy(aggregate), rule="plans")
-    for n, planned in enumerate(made.tasks):
-        after = tuple(ids[m] for m in planned.after)
-        behind = tuple(ids[m] for m, other in enumerate(made.tasks) if n in other.after)
-        task = _task(turn, aggregate, planned, ids[n], by_name[planned.item_external_id], after, behind)
-        aggregate.put(task, "plan", why)
-    for n, planned in enumerate(made.tasks):
-        if planned.pending == 0:
-            await moves.make_ready(turn, aggregate, aggregate.tasks[ids[n]])
-
-
-def _task(
-    turn: Turn,
-    aggregate: Aggregate,
-    planned: plan.PlannedTask,
-    task_id: int,
-    item: Item,
-    after: tuple[int, ...],
-    behind: tuple[int, ...],
-) -> Task:
-    kind = turn.policy(aggregate).task_types[planned.task_type]
-    return Task(
-        id=task_id,
-        order_id=aggregate.order.id,
-        item_id=item.id,
-        step=planned.step,
-        type=planned.task_type,
-        system=kind.system,
-        operation=kind.operation,
-        executor=kind.executor,
-        mandatory=planned.mandatory,
-        state=TaskState.PLANNED,
-        pending=planned.pending,
-        depends_on=after,
-        next=behind,
-        undo=kind.undo,
-        ponr=kind.ponr,
-        ready_at=None,
-        sent_at=None,
-        accepted_at=None,
-        completed_at=None,
-        expected_at=None,
-        warning_at=None,
-        breach_at=None,
-        valid_until=None,
-        reference="",
-        result=None,
-        waiting=waiting_for_held(planned.waits_for_held),
-        frozen=None,
-    )
+    turn.raise_signal(aggregate, planning.signal(turn, aggregate, None, hold), hold.code)

@@ -39,6 +39,15 @@ R = TypeVar("R")
 LANE_LEASE = timedelta(seconds=60)
 TRANSACTION_MAX_SECONDS = 5
 NOTIFY_CHANNEL = "fallsafe_due"
+# The column types of what goes in by COPY, in the order of evidence/copy and outcomes/copy.
+EVIDENCE_TYPES = (
+    *("int8", "int8", "int8", "int4", "text", "text", "text", "text"),
+    *("int4", "text", "timestamptz", "text", "text", "bytea"),
+)
+OUTCOME_TYPES = (
+    *("int8", "int8", "int8", "int4", "timestamptz", "text", "text", "text"),
+    *("text", "text", "text", "timestamptz", "int8[]"),
+)
 
 Hook = Callable[[str], None]
 
@@ -552,22 +561,7 @@ class Tx:
             )
         await self._copy(
             "evidence/copy",
-            [
-                "int8",
-                "int8",
-                "int8",
-                "int4",
-                "text",
-                "text",
-                "text",
-                "text",
-                "int4",
-                "text",
-                "timestamptz",
-                "text",
-                "text",
-                "bytea",
-            ],
+            EVIDENCE_TYPES,
             [
                 (
                     e.id,
@@ -593,21 +587,7 @@ class Tx:
         )
         await self._copy(
             "outcomes/copy",
-            [
-                "int8",
-                "int8",
-                "int8",
-                "int4",
-                "timestamptz",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "timestamptz",
-                "int8[]",
-            ],
+            OUTCOME_TYPES,
             pages.outcomes,
         )
 

@@ -16,14 +16,14 @@ from fallsafe.connectors.port import Connector, Sendable
 from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Lost, Reply
 from fallsafe.core.orders.order import SHARDS
-from fallsafe.flows import callbacks, commands, recover
+from fallsafe.flows import callbacks, commands, planning, recover, review
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
 from fallsafe.flows.moves import LEASE_BEYOND_CALL
 from fallsafe.store.tx import Database, Tx
 
 BATCH_MAX = 200
-STEPS = ("dispatcher", "leases", "overdue", "callbacks", "reconciler")
+STEPS = ("dispatcher", "leases", "overdue", "callbacks", "reconciler", "planner", "scanner")
 Hook = Callable[[str], None]
 Timed = Callable[[Tx, Context, Sequence[Due], Actor], Awaitable[None]]
 
@@ -78,6 +78,8 @@ class Worker:
             ("leases", "lease", commands.expire_leases),
             ("overdue", "overdue", commands.find_overdue),
             ("callbacks", "apply", callbacks.apply),
+            ("planner", "retry", planning.replan_due),
+            ("scanner", "review", review.review),
         ):
             if name in self._setup.steps:
                 worked |= await self._timed(kind, 0, flow, name)

@@ -1,0 +1,267 @@
+"""Planning: what can be planned becomes tasks, the rest is held with a code and a case, and planned after the fix.
+
+What runs keeps the plan it was planned with. Planning again adds the tasks of items that were held and lets what waited
+for them wait for their real steps (model rule 9); the order is then judged by the set that could plan it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.cases.case import CASE_LIFECYCLE
+from fallsafe.core.detect.signal import Detector, Signal
+from fallsafe.core.errors import Refusal
+from fallsafe.core.events import Json
+from fallsafe.core.lifecycle import move
+from fallsafe.core.orders import plan
+from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.plan import PlanItem
+from fallsafe.core.orders.task import Task, TaskState, still_pending, waiting_for_held
+from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.flows import moves, settle
+from fallsafe.flows.commands import Due, still_stand
+from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.turn import Turn, begin
+from fallsafe.store.ids import outside
+from fallsafe.store.tx import Tx
+from fallsafe.store.work import Aggregate
+
+Name = tuple[str, str]
+
+
+def signal(turn: Turn, aggregate: Aggregate, item: Item | None, hold: plan.Hold) -> Signal:
+    """The signal of an order or item that cannot go on because of what was sold."""
+    return Signal(
+        detector=Detector.PLANNING,
+        order_id=aggregate.order.id,
+        item_id=item.id if item else min(aggregate.items),
+        task_id=None,
+        command_id=None,
+        system="OMS",
+        operation="OMS.decompose",
+        raw_code=hold.code,
+        message=hold.why,
+        sign=hold.code,
+        effect=False,
+        occurred_at=turn.now,
+        detected_at=turn.now,
+        offer=item.offer if item else "",
+    )
+
+
+async def plan_new(turn: Turn, aggregate: Aggregate, items: Sequence[PlanItem]) -> None:
+    """Plans a new order; an item that cannot be planned is held with its code and a case (§5.1 Catalog)."""
+    policy = turn.policy(aggregate)
+    made = plan.plan_order(items, policy.plans, policy.offers)
+    for name, hold in made.holds.items():
+        held = replace(_by_name(aggregate)[name], hold_code=hold.code)
+        aggregate.put(held, "hold", turn.why(hold.why, policy=policy))
+        look_again(turn, aggregate, held, policy)
+        turn.raise_signal(aggregate, signal(turn, aggregate, held, hold), hold.code)
+    await _add(turn, aggregate, made, range(len(made.tasks)), policy)
+
+
+def look_again(turn: Turn, aggregate: Aggregate, item: Item, policy: PolicySet) -> None:
+    """A held item is planned again by itself, in case the fix was published meanwhile."""
+    turn.tx.clear("retry", item.id)
+    turn.tx.file(moves.entry("retry", item.id, aggregate, turn.now + policy.limits.replan_every))
+
+
+def _by_name(aggregate: Aggregate) -> dict[str, Item]:
+    return {i.external_id: i for i in aggregate.items.values()}
+
+
+def _names(aggregate: Aggregate) -> dict[Name, int]:
+    """Task ids by item and step."""
+    return {(aggregate.items[t.item_id].external_id, t.step): t.id for t in aggregate.tasks.values()}
+
+
+async def _add(turn: Turn, aggregate: Aggregate, made: plan.Plan, positions: Sequence[int], policy: PolicySet) -> None:
+    """Adds tasks of a plan, wired to those that are there, and makes ready what waits for nothing."""
+    ids = _names(aggregate)
+    for n in positions:
+        planned = made.tasks[n]
+        ids[planned.item_external_id, planned.step] = await turn.tx.new_id()
+    numbers = [ids.get((t.item_external_id, t.step), 0) for t in made.tasks]
+    why = turn.why("planned from the template of its offer and action", policy=policy, rule="plans")
+    for n in positions:
+        behind = tuple(numbers[m] for m, other in enumerate(made.tasks) if n in other.after and numbers[m])
+        after = tuple(numbers[m] for m in made.tasks[n].after)
+        aggregate.put(_task(aggregate, made.tasks[n], numbers[n], after, behind, policy), "plan", why)
+    for n in positions:
+        task = aggregate.tasks[numbers[n]]
+        pending = still_pending(task, aggregate.tasks)
+        if pending == 0:
+            await moves.make_ready(turn, aggregate, replace(task, pending=0))
+        elif pending != task.pending:
+            aggregate.put(replace(task, pending=pending), "count", why)
+
+
+def _task(
+    aggregate: Aggregate,
+    planned: plan.PlannedTask,
+    task_id: int,
+    after: tuple[int, ...],
+    behind: tuple[int, ...],
+    policy: PolicySet,
+) -> Task:
+    kind, item = policy.task_types[planned.task_type], _by_name(aggregate)[planned.item_external_id]
+    return Task(
+        id=task_id,
+        order_id=aggregate.order.id,
+        item_id=item.id,
+        step=planned.step,
+        type=planned.task_type,
+        system=kind.system,
+        operation=kind.operation,
+        executor=kind.executor,
+        mandatory=planned.mandatory,
+        state=TaskState.PLANNED,
+        pending=planned.pending,
+        depends_on=after,
+        next=behind,
+        undo=kind.undo,
+        ponr=kind.ponr,
+        ready_at=None,
+        sent_at=None,
+        accepted_at=None,
+        completed_at=None,
+        expected_at=None,
+        warning_at=None,
+        breach_at=None,
+        valid_until=None,
+        reference="",
+        result=None,
+        waiting=waiting_for_held(planned.waits_for_held),
+        frozen=None,
+    )
+
+
+async def plan_again(tx: Tx, context: Context, order_ids: Sequence[int], actor: Actor, reason: str) -> list[Answer]:
+    """A person asks that held items are planned with the newest set. Refused when nothing is held, or where it
+    still cannot be planned: the answer then says what is missing.
+    """
+    await tx.lock(order_ids)
+    turn = await begin(tx, context, actor)
+    answers = [await _plan_one_again(turn, order_id, reason) for order_id in order_ids]
+    await settle.end(turn)
+    return answers
+
+
+async def _plan_one_again(turn: Turn, order_id: int, reason: str) -> Answer:
+    aggregate = turn.tx.aggregates.get(order_id)
+    what = f"cannot plan order {outside('order', order_id)} again"
+    if aggregate is None:
+        return Refused("order", order_id, Refusal("NOT_FOUND", what, "there is no such order", "fallsafe order list"))
+    refusal = _why_not(turn, aggregate, what)
+    if refusal is None:
+        left = await replan(turn, aggregate, reason)
+        names = ", ".join(f"{name} ({hold.code}: {hold.why})" for name, hold in sorted(left.items()))
+        if not names:
+            return Applied("order", order_id)
+        refusal = Refusal("STILL_HELD", what, f"still held: {names}", "publish the mapping, then plan again")
+    aggregate.refuse("order", order_id, "plan_again", refusal, turn.why(askedBecause=reason))
+    return Refused("order", order_id, refusal)
+
+
+def _why_not(turn: Turn, aggregate: Aggregate, what: str) -> Refusal | None:
+    if not may(turn.actor, "plan_again"):
+        roles = ", ".join(who_may("plan_again"))
+        return Refusal("NOT_ALLOWED", what, f"{turn.actor} has none of the roles {roles}", "ask somebody who has")
+    if not any(i.hold_code for i in aggregate.items.values()):
+        return Refusal("NOTHING_HELD", what, "none of its items is held for want of a plan", "nothing needs to be done")
+    return None
+
+
+async def replan(turn: Turn, aggregate: Aggregate, reason: str) -> Mapping[str, plan.Hold]:
+    """Plans held items by the newest set; what is still held after it."""
+    newest = turn.context.newest
+    made = plan.plan_order(
+        plan.of_items(aggregate.items.values(), aggregate.order.snapshot), newest.plans, newest.offers
+    )
+    before = {i.external_id for i in aggregate.items.values() if i.hold_code}
+    freed = before - set(made.holds)
+    if freed:
+        await _go_on(turn, aggregate, made, before, freed, reason)
+    for item in _by_name(aggregate).values():
+        if item.hold_code:
+            look_again(turn, aggregate, item, newest)
+    return {name: hold for name, hold in made.holds.items() if name in before}
+
+
+async def _go_on(
+    turn: Turn, aggregate: Aggregate, made: plan.Plan, before: set[str], freed: set[str], reason: str
+) -> None:
+    newest = turn.context.newest
+    why = turn.why(reason, policy=newest, rule="plans")
+    if aggregate.order.policy_set != newest.id:
+        aggregate.put(replace(aggregate.order, policy_set=newest.id), "plan_again", why)
+    for name in sorted(freed):
+        item = _by_name(aggregate)[name]
+        aggregate.put(replace(item, hold_code=""), "plan_again", why)
+        turn.tx.clear("retry", item.id)
+        _heal(turn, aggregate, item)
+    names = _names(aggregate)
+    existing = {
+        (aggregate.items[t.item_id].external_id, t.step): {
+            (aggregate.items[aggregate.tasks[p].item_id].external_id, aggregate.tasks[p].step) for p in t.depends_on
+        }
+        for t in aggregate.tasks.values()
+    }
+    changes = plan.replan(made, existing, before)
+    await _add(turn, aggregate, made, changes.add, newest)
+    for n in {*changes.rewire, *_freed_of_waiting(aggregate, made, names)}:
+        await _rewire(turn, aggregate, made, n)
+
+
+def _freed_of_waiting(aggregate: Aggregate, made: plan.Plan, names: Mapping[Name, int]) -> list[int]:
+    """Positions of existing tasks whose list of held items became another."""
+    found = []
+    for n, planned in enumerate(made.tasks):
+        task = aggregate.tasks.get(names.get((planned.item_external_id, planned.step), 0))
+        if task is not None and task.waiting != waiting_for_held(planned.waits_for_held):
+            found.append(n)
+    return found
+
+
+async def _rewire(turn: Turn, aggregate: Aggregate, made: plan.Plan, n: int) -> None:
+    """An existing task waits for the real steps of what was held before."""
+    names, planned = _names(aggregate), made.tasks[n]
+    task = aggregate.tasks[names[planned.item_external_id, planned.step]]
+    if task.state is not TaskState.PLANNED:
+        return
+    after = tuple(names[made.tasks[m].item_external_id, made.tasks[m].step] for m in planned.after)
+    wired = replace(task, depends_on=after, waiting=waiting_for_held(planned.waits_for_held))
+    wired = replace(wired, pending=still_pending(wired, aggregate.tasks))
+    aggregate.put(wired, "rewire", turn.why("what it waits for was planned", policy=turn.context.newest, rule="plans"))
+    for p in after:
+        if task.id not in aggregate.tasks[p].next:
+            before = aggregate.tasks[p]
+            aggregate.put(replace(before, next=(*before.next, task.id)), "rewire", turn.why("something waits for it"))
+    if wired.pending == 0:
+        await moves.make_ready(turn, aggregate, wired)
+
+
+def _heal(turn: Turn, aggregate: Aggregate, item: Item) -> None:
+    """The case of a hold ends with the hold, proved by the plan."""
+    for case in aggregate.open_cases:
+        if case.item_id == item.id and case.task_id is None and case.code == case.raw_code:
+            fixed: Json = {"type": "FixedElsewhere", "verified": True, "evidence": [], "at": turn.now.isoformat()}
+            healed = replace(
+                case, state=move(CASE_LIFECYCLE, case.state, "heal"), touched_at=turn.now, resolution=fixed
+            )
+            aggregate.put(healed, "heal", turn.why("the item could be planned", policy=turn.context.newest))
+            turn.tx.clear("review", case.id)
+
+
+async def replan_due(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
+    """The look at held items: planned again when a newer set can, looked at again when not."""
+    await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
+    turn = await begin(tx, context, actor)
+    for d in await still_stand(tx, due, turn.now):
+        aggregate = tx.aggregates[d.order_id or 0]
+        item = aggregate.items.get(d.id)
+        tx.clear("retry", d.id)
+        if item is not None and item.hold_code:
+            await replan(turn, aggregate, "planned again by itself")
+    await settle.end(turn)

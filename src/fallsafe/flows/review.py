@@ -1,0 +1,96 @@
+"""The look at what nothing else looks at: whether each live order has a reason to be where it is (§15), each open case.
+
+An order without a reason is a case of its own, which names the clause that is broken and what would unblock it.
+"""
+
+from collections.abc import Sequence
+
+from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.detect.signal import Detector, Signal
+from fallsafe.core.orders.progress import Stuck, progress
+from fallsafe.flows import cases, settle
+from fallsafe.flows.commands import Due, still_stand
+from fallsafe.flows.context import Context
+from fallsafe.flows.turn import Turn, begin
+from fallsafe.store.rows import read_row
+from fallsafe.store.tx import Tx
+from fallsafe.store.work import Aggregate, Entry
+
+
+async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
+    """Looks at orders and cases that are due, and files the next look at each that is still live."""
+    await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
+    turn = await begin(tx, context, actor)
+    standing = await still_stand(tx, due, turn.now)
+    dues = await _next_dues(turn, [d for d in standing if d.id == d.order_id])
+    for d in standing:
+        tx.clear("review", d.id)
+        aggregate = tx.aggregates.get(d.order_id or 0)
+        if aggregate is None:
+            await _look_at_loose(turn, d)
+        elif d.id == aggregate.order.id:
+            _look_at_order(turn, aggregate, dues)
+        elif d.id in {c.id for c in aggregate.open_cases}:
+            _look_at_case(turn, aggregate, aggregate.cases[d.id])
+    await settle.end(turn)
+
+
+async def _next_dues(turn: Turn, orders: Sequence[Due]) -> dict[int, list[Entry]]:
+    """The other entries of the orders: when something else will be looked at."""
+    found: dict[int, list[Entry]] = {d.id: [] for d in orders}
+    for row in await turn.tx.fetch("agenda/of_orders", ids=sorted(found)):
+        if not (row["kind"] == "review" and row["id"] == row["order_id"]):
+            found[row["order_id"]].append(Entry(row["kind"], row["id"], row["order_id"], row["due_at"], row["gate"]))
+    return found
+
+
+def _look_at_order(turn: Turn, aggregate: Aggregate, dues: dict[int, list[Entry]]) -> None:
+    order, policy = aggregate.order, turn.policy(aggregate)
+    if order.is_final:
+        return
+    earliest = min((e.due_at for e in dues[order.id]), default=None)
+    found = progress(
+        order,
+        aggregate.tasks.values(),
+        aggregate.commands.values(),
+        aggregate.open_cases,
+        earliest,
+        turn.now,
+        lag=policy.limits.look_lag_max,
+    )
+    if isinstance(found, Stuck):
+        turn.raise_signal(aggregate, _stuck(turn, aggregate, found), "ORDER_STUCK")
+    turn.tx.file(Entry("review", order.id, order.id, turn.now + policy.limits.review_every))
+
+
+def _stuck(turn: Turn, aggregate: Aggregate, found: Stuck) -> Signal:
+    task = aggregate.tasks.get(found.task_id or 0)
+    return Signal(
+        detector=Detector.SCANNER,
+        order_id=aggregate.order.id,
+        item_id=task.item_id if task else min(aggregate.items),
+        task_id=found.task_id,
+        command_id=None,
+        system="OMS",
+        operation="OMS.progress",
+        raw_code="",
+        message=f"{found.clause.value}: {found.why}; {found.unblock}",
+        sign="ORDER_STUCK",
+        effect=False,
+        occurred_at=aggregate.order.last_at,
+        detected_at=turn.now,
+    )
+
+
+def _look_at_case(turn: Turn, aggregate: Aggregate, case: Case) -> None:
+    cases.score(turn, aggregate, case)
+    cases.look_again(turn, case)
+
+
+async def _look_at_loose(turn: Turn, due: Due) -> None:
+    """A case without an order only needs its next look."""
+    for row in await turn.tx.fetch("cases/by_id", id=due.id):
+        case = read_row(Case, row)
+        if case.order_id == 0 and case.state in OPEN_CASE_STATES:
+            cases.look_again(turn, case)

@@ -1,0 +1,2 @@
+-- One case, to look at it again.
+SELECT * FROM cases WHERE id = %(id)s
