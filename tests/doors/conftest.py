@@ -35,7 +35,7 @@ class Api:
 
     async def get(self, path: str, role: str = "operator", status: int = 200, **params: object) -> dict:
         """A GET that must answer as told."""
-        answer = await self.client.get(f"/api/v1{path}", headers=self.as_(role), params=params)
+        answer = await self.client.get(f"/api/v1{path}", headers=self.as_(role), params=params or None)
         assert answer.status_code == status, answer.text
         return answer.json()
 

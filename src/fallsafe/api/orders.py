@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fallsafe.api import shapes, wire
+from fallsafe.api.actions import act
 from fallsafe.api.answers import command_answer, order_file
 from fallsafe.api.bodies import ORDER_BYTES_MAX, body_of, check_shape, json_of
 from fallsafe.api.changes import Change, asked_of, before, done, keep
@@ -21,6 +22,7 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.orders.draft import OrderDraft
 from fallsafe.core.orders.order import OrderState
+from fallsafe.flows.planning import plan_again
 from fallsafe.flows.unreadable import keep_unreadable
 from fallsafe.store.access import Asked
 from fallsafe.store.canonical import canonical
@@ -136,6 +138,12 @@ class OrdersDoor:
         actor = await self.deps.who(request)
         return send(order_file(await self.file(order_id), await self.deps.asker(request, actor)))
 
+    async def plan(self, request: Request, order_id: str) -> Response:
+        """Plans again what could not be planned, once the policy or the order was mended; 202, and its items go on."""
+        await self.deps.who(request)
+        file = await self.file(order_id)
+        return await act(self.deps, request, plan_again, file.order.id)
+
     async def tasks(self, request: Request, order_id: str) -> Response:
         """The plan of an order."""
         actor = await self.deps.who(request)
@@ -181,6 +189,16 @@ class OrdersDoor:
         one = "/orders/{order_id:path}"
         add(made, "GET", f"{one}/tasks", self.tasks, answers=wire.pages(wire.Task), problems=(404,))
         add(made, "GET", f"{one}/commands", self.commands, answers=wire.pages(wire.Command), problems=(404,))
+        add(
+            made,
+            "POST",
+            f"{one}/plan",
+            self.plan,
+            answers=ref(wire.Asked),
+            status=202,
+            takes="reason",
+            problems=(403, 404, 409),
+        )
         add(made, "GET", one, self.show, answers=ref(wire.OrderFile), problems=(404,))
         add(made, "GET", "/tasks/{task_id}", self.task, answers=ref(wire.Task), problems=(404,))
         return made
