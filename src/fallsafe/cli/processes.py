@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,9 +21,10 @@ from fallsafe import policyset
 from fallsafe.api.app import create_app
 from fallsafe.api.deps import Deps
 from fallsafe.cli.credentials import ensure_admin
+from fallsafe.cli.killpoints import Hook, hook_of, nothing, watched
 from fallsafe.cli.settings import Settings
 from fallsafe.connectors.http import HttpConnector
-from fallsafe.flows.context import Context
+from fallsafe.flows.context import LEASE_BEYOND_CALL, Context
 from fallsafe.store.tx import Database
 from fallsafe.store.vault import Vault, master_key
 from fallsafe.workbench.pages import create_pages
@@ -33,13 +35,18 @@ SANDBOX = {"billing": ("BIL",), "logistics": ("WHS", "WFM"), "provisioning": ("P
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """Where everything answers and the secret of each system; `run/wiring.json`, readable by its owner only."""
+    """Where everything answers and the secret of each system; `run/wiring.json`, readable by its owner only.
+
+    `policy` is the folder of the policy set, empty for the shipped one; `lease_beyond_call` is in seconds.
+    """
 
     database_url: str
     api: str
     systems: Mapping[str, str]
     secrets: Mapping[str, str]
     time_scale: float
+    policy: str = ""
+    lease_beyond_call: float = LEASE_BEYOND_CALL.total_seconds()
 
     def write(self, home: Path) -> None:
         """Hands it to the children of this home."""
@@ -60,14 +67,16 @@ def new_secrets() -> dict[str, str]:
 
 
 def _context(wiring: Wiring, worker: str) -> Context:
-    policy = policyset.load(policyset.shipped("telco"), wiring.time_scale)
+    folder = Path(wiring.policy) if wiring.policy else policyset.shipped("telco")
+    policy = policyset.load(folder, wiring.time_scale)
     gates = {code: n for n, code in enumerate(sorted(policy.systems), 1)}
-    return Context({policy.id: policy}, policy, gates, random.random, wiring.api, worker)
+    lease = timedelta(seconds=wiring.lease_beyond_call)
+    return Context({policy.id: policy}, policy, gates, random.random, wiring.api, worker, lease)
 
 
-async def database(settings: Settings, wiring: Wiring, owner: str) -> Database:
+async def database(settings: Settings, wiring: Wiring, owner: str, hook: Hook = nothing) -> Database:
     """The store as a process of this home opens it."""
-    opened = Database(wiring.database_url, owner, Vault(master_key(settings.master_key_file)))
+    opened = Database(wiring.database_url, owner, Vault(master_key(settings.master_key_file)), hook=hook)
     await opened.open()
     return opened
 
@@ -100,12 +109,13 @@ async def serve(settings: Settings) -> None:
 async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) -> None:
     """One worker process."""
     wiring = read_wiring(settings.home)
-    store, context = await database(settings, wiring, name), _context(wiring, name)
+    hook = hook_of(settings.kill, settings.home, name)
+    store, context = await database(settings, wiring, name, hook), _context(wiring, name)
     hosts = frozenset(urlsplit(url).netloc for url in wiring.systems.values())
-    connector = HttpConnector(wiring.systems, wiring.secrets, hosts, time.monotonic)
+    connector = watched(HttpConnector(wiring.systems, wiring.secrets, hosts, time.monotonic), hook)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await Worker(store, lambda: context, connector, time.monotonic, Setup(steps=steps)).run(stopping)
+    await Worker(store, lambda: context, connector, time.monotonic, Setup(steps=steps), hook).run(stopping)
     await connector.close()
     await store.close()

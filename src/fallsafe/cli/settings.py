@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from fallsafe.cli.killpoints import Kill, parse_kill
+
 T = TypeVar("T")
 
 SANDBOX_PORT_FIRST = 8431
@@ -26,6 +28,7 @@ MEANINGS = {
     "FALLSAFE_TOKEN": "the API token of the command line; without it, the one in the home",
     "FALLSAFE_WORKERS": "how many worker processes to start",
     "FALLSAFE_TIME_SCALE": "how many times faster policy durations pass (demo and drill: 60)",
+    "FALLSAFE_KILL": "where a worker ends itself with SIGKILL, like before_send:3; only for crash tests",
 }
 
 
@@ -45,6 +48,7 @@ class Settings:
     token: str | None
     workers: int
     time_scale: float
+    kill: Kill | None = None
     given: frozenset[str] = frozenset()
     strange: tuple[str, ...] = ()
 
@@ -77,6 +81,7 @@ class Settings:
             "FALLSAFE_TOKEN": self.token,
             "FALLSAFE_WORKERS": str(self.workers),
             "FALLSAFE_TIME_SCALE": f"{self.time_scale:g}",
+            "FALLSAFE_KILL": str(self.kill) if self.kill else None,
         }
         return {name: value for name, value in chosen.items() if value is not None}
 
@@ -85,6 +90,7 @@ class Settings:
         values = self.environment() | {"FALLSAFE_TOKEN": "set" if self.token else "from the home"}
         values["FALLSAFE_DATABASE_URL"] = without_password(self.database_url) if self.database_url else "embedded"
         values.setdefault("FALLSAFE_URL", "what runs in the home")
+        values.setdefault("FALLSAFE_KILL", "nowhere")
         rows = [
             (name, values[name], "environment" if name in self.given else "default", meaning)
             for name, meaning in MEANINGS.items()
@@ -122,6 +128,7 @@ def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         token=take("FALLSAFE_TOKEN", str, None),
         workers=take("FALLSAFE_WORKERS", _workers, 2),
         time_scale=take("FALLSAFE_TIME_SCALE", _time_scale, 1.0),
+        kill=take("FALLSAFE_KILL", parse_kill, None),
         given=frozenset(given),
         strange=tuple(sorted(given.keys() - MEANINGS.keys() - set(OTHERS))),
     )

@@ -19,7 +19,7 @@ from fallsafe.core.orders.task import Task
 from fallsafe.flows import facts, payload, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.facts import Told
-from fallsafe.flows.moves import LEASE_BEYOND_CALL, file, move_command
+from fallsafe.flows.moves import file, move_command
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.policyset.templates import TemplateError
 from fallsafe.store.ids import outside
@@ -197,7 +197,7 @@ async def send(
     """Writes one attempt: sending, lease, attempt row. The caller commits and then calls the other system."""
     command, request = made if isinstance(made, tuple) else (command, made)
     policy_set = turn.policy(aggregate).id
-    until = turn.now + operation.call_timeout + LEASE_BEYOND_CALL
+    until = turn.now + operation.call_timeout + turn.context.lease_beyond_call
     n = command.attempts + 1
     row = (aggregate.order.id, command.id, n, turn.now, turn.context.worker, until, policy_set)
     turn.tx.pages.attempts.append(row)

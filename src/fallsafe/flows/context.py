@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fallsafe.core.errors import Bug, Refusal
 from fallsafe.core.policy.policy_set import PolicySet
+
+LEASE_BEYOND_CALL = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,10 @@ Answer = Applied | Refused
 @dataclass(frozen=True, slots=True)
 class Context:
     """`policies` by id (every set that a live order was planned with), `newest` the one for triage, ownership, SLA
-    and messages; `gates` by system;
-    `dice` gives numbers in [0, 1); `callback_url` is our address for callbacks; `worker` names who works."""
+    and messages; `gates` by system; `dice` gives numbers in [0, 1); `callback_url` is our address for callbacks;
+    `worker` names who works. An attempt is leased for its whole call and `lease_beyond_call`; the call must have begun
+    within the latter.
+    """
 
     policies: Mapping[str, PolicySet]
     newest: PolicySet
@@ -42,6 +47,7 @@ class Context:
     dice: Callable[[], float]
     callback_url: str
     worker: str
+    lease_beyond_call: timedelta = LEASE_BEYOND_CALL
 
     def policy(self, set_id: str) -> PolicySet:
         """The set that a running order is judged by."""

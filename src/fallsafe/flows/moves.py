@@ -5,7 +5,7 @@ This is the only module that changes the state of commands and tasks.
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from fallsafe.core.commands.ledger import TASK_STATE_OF, Command, CommandState, Purpose, key_for, next_state
@@ -168,6 +168,3 @@ async def intend(turn: Turn, aggregate: Aggregate, task: Task, n: int, why: Why)
     file(turn, aggregate, "send", task.id, turn.now, task.system)
     turn.tx.pages.hint = True
     return command
-
-
-LEASE_BEYOND_CALL = timedelta(seconds=20)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -82,7 +83,8 @@ class Writer:
 class Database:
     """Writers with their lanes, readers, the vault, and what this process remembers of the lanes.
 
-    `hook` is called at named points (`before_commit`, `after_commit`); crash tests kill the process there.
+    `hook` is called at the named points `before_commit` and `after_commit` of a transaction that has records; crash
+    tests kill the process there.
     """
 
     def __init__(
@@ -170,7 +172,7 @@ class Database:
             tx = Tx(self, writer)
             result = await body(tx)
             lines = await tx.flush()
-            self.hook("before_commit")
+            self._come_to("before_commit", lines)
         except BaseException:
             await _rollback(connection)
             raise
@@ -179,8 +181,12 @@ class Database:
         except psycopg.OperationalError:
             return result, lines, False
         self._remember(writer, lines)
-        self.hook("after_commit")
+        self._come_to("after_commit", lines)
         return result, lines, True
+
+    def _come_to(self, point: str, lines: Sequence[Line]) -> None:
+        if lines:
+            self.hook(point)
 
     def _remember(self, writer: Writer, lines: Sequence[Line]) -> None:
         if lines:
@@ -227,7 +233,7 @@ class Database:
             self.url,
             row_factory=dict_row,
             application_name=f"fallsafe {self.owner}",
-            options=f"-c idle_in_transaction_session_timeout={TRANSACTION_MAX_SECONDS}s",
+            options=f"{_options(self.url)} -c idle_in_transaction_session_timeout={TRANSACTION_MAX_SECONDS}s",
         )
 
     async def _lease_lane(self) -> Writer:
@@ -598,6 +604,11 @@ class Tx:
             copy.set_types(types)
             for row in rows:
                 await copy.write_row(row)
+
+
+def _options(url: str) -> str:
+    """The session options that an address brings (a role to take on); ours come behind them."""
+    return str(conninfo_to_dict(url).get("options") or "")
 
 
 async def _clock(connection: psycopg.AsyncConnection[dict[str, Any]]) -> datetime:

@@ -19,7 +19,6 @@ from fallsafe.core.orders.order import SHARDS
 from fallsafe.flows import callbacks, commands, planning, recover, review
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
-from fallsafe.flows.moves import LEASE_BEYOND_CALL
 from fallsafe.store.tx import Database, Tx
 
 BATCH_MAX = 200
@@ -119,10 +118,11 @@ class Worker:
         if not due:
             return False
         claim = commands.claim if kind == "send" else recover.claim_looks
+        claimed_at = self._monotonic()  # before the lease begins, however long its commit takes
         claimed = await self._database.transact(lambda tx: claim(tx, self._context(), due, system(name)))
         for one in claimed:
             self._busy[gate] = self._busy.get(gate, 0) + 1
-            call = asyncio.create_task(self._call(one, gate, self._monotonic()))
+            call = asyncio.create_task(self._call(one, gate, claimed_at))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
         return bool(claimed)
@@ -133,7 +133,7 @@ class Worker:
         """
         self._hook("before_send")
         try:
-            reply = await self._connector.send(sendable(claimed, claimed_at))
+            reply = await self._connector.send(self._sendable(claimed, claimed_at))
         except Exception:  # noqa: BLE001 safe because the outcome is recorded as unknown, never as success
             reply = Reply(Lost("bug"))
         self._hook("after_answer")
@@ -152,20 +152,18 @@ class Worker:
                 raise
         return bool(replies)
 
-
-def sendable(claimed: Claimed, claimed_at: float) -> Sendable:
-    """What the connector is told. The attempt may start only while its lease leaves time for the whole call."""
-    lease_beyond = LEASE_BEYOND_CALL.total_seconds()
-    return Sendable(
-        command_id=claimed.command_id,
-        order_id=claimed.order_id,
-        attempt=claimed.attempt,
-        purpose=claimed.purpose,
-        key=claimed.key,
-        operation=claimed.operation,
-        request=claimed.request,
-        answers=claimed.answers,
-        asked=claimed.asked,
-        start_before=claimed_at + lease_beyond,
-        causation=claimed.causation,
-    )
+    def _sendable(self, claimed: Claimed, claimed_at: float) -> Sendable:
+        """What the connector is told. The attempt may start only while its lease leaves time for the whole call."""
+        return Sendable(
+            command_id=claimed.command_id,
+            order_id=claimed.order_id,
+            attempt=claimed.attempt,
+            purpose=claimed.purpose,
+            key=claimed.key,
+            operation=claimed.operation,
+            request=claimed.request,
+            answers=claimed.answers,
+            asked=claimed.asked,
+            start_before=claimed_at + self._context().lease_beyond_call.total_seconds(),
+            causation=claimed.causation,
+        )
