@@ -1,36 +1,33 @@
-"""The command line: `fallsafe up` starts an installation on this machine, `policy check` refuses what is wrong with a
-policy set.
-"""
+"""The command line: `fallsafe up` starts an installation on this machine, `fallsafe drill` plays §26 and judges it."""
 
 import asyncio
+import json
 import os
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
 from fallsafe import policyset
+from fallsafe.cli import drill as drills
 from fallsafe.cli import processes
 from fallsafe.cli.credentials import sign_in_code
-from fallsafe.cli.processes import SANDBOX, Wiring
+from fallsafe.cli.install import Installation, installation, running
 from fallsafe.cli.settings import Settings, WrongSettings, read_settings
-from fallsafe.cli.supervise import Child, Supervisor, free_port, verb
-from fallsafe.core.access import Actor
-from fallsafe.core.orders.draft import ItemDraft, OrderDraft
-from fallsafe.flows import orders
-from fallsafe.flows.context import Applied
-from fallsafe.simulator.sandbox.control import command_line, secret_variables, write_faults
-from fallsafe.store.embedded import Embedded
-from fallsafe.store.migrate import migrate
+from fallsafe.cli.supervise import AlreadyRunning, NotReady, read_running
+from fallsafe.workers.loop import STEPS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallout management.")
 policy = typer.Typer(no_args_is_help=True, help="Policy sets.")
 app.add_typer(policy, name="policy")
-DRILL_SCALE = 60.0
-SANDBOX_PORTS_BEYOND = 11  # 8431 beside 8420
+
+Variant = Annotated[str, typer.Option(help="What really happened outside: done (only the answer is lost) or absent.")]
+Fail = Annotated[str, typer.Option(help=f"The step whose answer is lost: {', '.join(drills.STEPS)}.")]
+Without = Annotated[list[str], typer.Option(help=f"A step that no worker takes: {', '.join(STEPS)}.")]
 
 
 def settings_of_this_process() -> Settings:
@@ -58,126 +55,116 @@ def policy_check(directory: Path) -> None:
 
 @app.command()
 def up(
-    drill: Annotated[bool, typer.Option(help="Play the drill: fiber activation loses its answer.")] = False,
-    variant: Annotated[str, typer.Option(help="What really happened outside: done or absent.")] = "done",
+    drill: Annotated[bool, typer.Option(help="Play the drill once everything answers.")] = False,
+    variant: Variant = "done",
+    fail: Fail = "activateFiberService",
+    without: Without = [],  # noqa: B006 safe because typer makes a list of its own
+    until: Annotated[str, typer.Option(help="drill-done: wait for the end of the drill.")] = "",
+    exit_: Annotated[bool, typer.Option("--exit", help="End once `--until` is reached.")] = False,
 ) -> None:
     """Start everything on this machine; Ctrl-C stops it all."""
+    _check(variant, fail, without)
+    if until not in ("", "drill-done"):
+        _wrong(f"--until knows drill-done, not {until!r}")
     settings = settings_of_this_process()
-    with Embedded(settings.home) as server:
-        migrate(server.url("fallsafe_owner"))
-        wiring = _wire(settings, server, DRILL_SCALE if drill else settings.time_scale)
-        if drill:
-            fault = "answer_lost_after_effect" if variant == "done" else "answer_lost_before_effect"
-            write_faults(
-                settings.home,
-                "provisioning",
-                [{"operation": "PRV.activateService", "match": "", "fault": fault, "times": 1}],
-            )
-        try:
-            with Supervisor(settings.home, _children(settings, wiring), {"api": wiring.api}, typer.echo) as supervisor:
-                supervisor.wait_ready()
-                if drill:
-                    _submit_drill(settings, wiring)
-                _say_where(settings, wiring)
-                supervisor.wait_for_end()
-        except KeyboardInterrupt:
-            typer.echo("stopped")
+    scale = drills.TIME_SCALE if drill or until else settings.time_scale
+    try:
+        with _told(installation(settings, scale, without, typer.echo)) as there:
+            typer.echo(f"open cases: {_link(settings, there)}")
+            typer.echo("the link signs in once, within ten minutes; Ctrl-C stops everything")
+            if drill or until:
+                typer.echo(f"the drill begins: {fail} will lose its answer")
+                _tell(asyncio.run(drills.play(there, fail, variant)))
+            if not exit_ and there.supervisor is not None:
+                there.supervisor.wait_for_end()
+    except KeyboardInterrupt:
+        typer.echo("stopped")
 
 
-def _wire(settings: Settings, server: Embedded, time_scale: float) -> Wiring:
-    taken: list[int] = [free_port(settings.host, settings.port)]
-    urls: dict[str, str] = {}
-    for codes in SANDBOX.values():
-        taken.append(free_port("127.0.0.1", settings.port + SANDBOX_PORTS_BEYOND, taken))
-        urls |= dict.fromkeys(codes, f"http://127.0.0.1:{taken[-1]}")
-    api = f"http://{settings.host}:{taken[0]}"
-    wiring = Wiring(server.url(), api, urls, processes.new_secrets(), time_scale)
-    wiring.write(settings.home)
-    return wiring
+@app.command()
+def drill(
+    variant: Variant = "done",
+    fail: Fail = "activateFiberService",
+    without: Without = [],  # noqa: B006 safe because typer makes a list of its own
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answers and the effects as JSON.")] = False,
+    seconds: Annotated[float, typer.Option(help="How long it may take once everything answers.")] = drills.SECONDS_MAX,
+) -> None:
+    """Play §26 and judge it: exit 0 only if everything was done outside, each thing exactly once.
+
+    It takes the installation that runs in this home, else it starts one of its own in a temporary home.
+    """
+    _check(variant, fail, without)
+    settings = settings_of_this_process()
+    try:
+        if read_running(settings.home) is not None:
+            played = asyncio.run(drills.play(running(settings.home), fail, variant, seconds))
+        else:
+            played = _in_a_home_of_its_own(settings, variant, fail, without, seconds)
+    except KeyboardInterrupt:
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps(played.told(), indent=2)) if as_json else _tell(played)
+    if not played.settled:
+        raise typer.Exit(1)
 
 
-def _children(settings: Settings, wiring: Wiring) -> Sequence[Child]:
-    outside = [
-        Child(
-            f"sandbox-{name}",
-            tuple(
-                command_line(name, settings.home, int(wiring.systems[codes[0]].rpartition(":")[2]), watch_parent=False)
-            ),
-            secret_variables({code: wiring.secrets[code] for code in codes}),
-            f"{wiring.systems[codes[0]]}/_sandbox/faults",
-        )
-        for name, codes in SANDBOX.items()
-    ]
-    own = settings.environment()
-    workers = [Child(f"worker-{n}", verb("work", f"worker-{n}"), own) for n in range(1, settings.workers + 1)]
-    return [*outside, Child("api", verb("serve"), own, f"{wiring.api}/healthz"), *workers]
+def _in_a_home_of_its_own(
+    settings: Settings, variant: str, fail: str, without: list[str], seconds: float
+) -> drills.Played:
+    with tempfile.TemporaryDirectory(prefix="fallsafe-") as folder:
+        own = replace(settings, home=Path(folder), database_url=None)
+        silent = _told(installation(own, drills.TIME_SCALE, without, lambda _: None))
+        with silent as there:
+            return asyncio.run(drills.play(there, fail, variant, seconds))
 
 
-def _submit_drill(settings: Settings, wiring: Wiring) -> None:
-    async def go() -> None:
-        store = await processes.database(settings, wiring, "drill")
-        context = processes.context_of(wiring, "drill")
-        actor = Actor("machine", "CRM", frozenset({"machine"}))
-        now: datetime = (await store.fetch("tx/now"))[0]["clock_timestamp"]
-        draft = drill_order(now)
-        (answer,) = await store.transact(lambda tx: orders.submit(tx, context, [draft], actor))
-        await store.close()
-        if isinstance(answer, Applied):
-            typer.echo(f"order {draft.external_id} was taken in; its fiber activation will lose its answer")
-
-    asyncio.run(go())
+@contextmanager
+def _told(context: AbstractContextManager[Installation]) -> Iterator[Installation]:
+    """What keeps an installation from coming up is said in a sentence."""
+    try:
+        with context as there:
+            yield there
+    except (AlreadyRunning, NotReady) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
 
 
-def drill_order(now: datetime) -> OrderDraft:
-    """The order of §26: promised tomorrow at 17:00 in Jakarta."""
-    zone = ZoneInfo("Asia/Jakarta")
-    promised = (now.astimezone(zone) + timedelta(days=1)).replace(hour=17, minute=0, second=0, microsecond=0)
-    place = {"id": "PL-1", "street": "Jalan Melati 8", "city": "Jakarta"}
-    fiber = _item("fiber", "FIBER-HOME-1G", "", place, 4500, 6000)
-    rest = [_item(i, o, "fiber", {}, 0, 0) for i, o in ADDED]
-    return OrderDraft(
-        source="CRM",
-        external_id=f"drill-{int(now.timestamp())}",
-        time_zone="Asia/Jakarta",
-        customer_ref="CU-26",
-        segment="consumer",
-        priority=2,
-        vulnerable=False,
-        test=False,
-        channel="web",
-        region="west",
-        catalog_version="2026.11",
-        requested_at=None,
-        committed_at=promised,
-        quote={"id": "Q-26"},
-        approvals=(),
-        parties=(),
-        links=(),
-        correlation_id=f"drill-{int(now.timestamp())}",
-        traceparent="",
-        items=(fiber, *rest),
-        body=b"{}",
-    )
+def _check(variant: str, fail: str, without: list[str]) -> None:
+    if variant not in drills.FAULTS:
+        _wrong(f"--variant is done or absent, not {variant!r}")
+    if fail not in drills.STEPS:
+        _wrong(f"--fail is one of {', '.join(drills.STEPS)}, not {fail!r}")
+    for step in without:
+        if step not in STEPS:
+            _wrong(f"--without is one of {', '.join(STEPS)}, not {step!r}")
 
 
-ADDED = (("static-ip", "STATIC-IP"), ("router", "WIFI-ROUTER"), ("billing", "MONTHLY-BILLING"))
+def _wrong(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(2)
 
 
-def _item(name: str, offer: str, parent: str, place: dict[str, str], monthly: int, one_off: int) -> ItemDraft:
-    return ItemDraft(name, parent, "add", offer, 1, dict(place), {}, one_off, monthly, "EUR", 24, False, "none", ())
-
-
-def _say_where(settings: Settings, wiring: Wiring) -> None:
-    async def code_of_store() -> str:
-        store = await processes.database(settings, wiring, "sign-in")
+def _link(settings: Settings, there: Installation) -> str:
+    async def code() -> str:
+        store = await processes.database(settings, there.wiring, "sign-in")
         try:
             return await sign_in_code(store)
         finally:
             await store.close()
 
-    code = asyncio.run(code_of_store())
-    typer.echo(f"open cases: {wiring.api}/sign-in?code={code}")
-    typer.echo("the link works once, for ten minutes; Ctrl-C stops everything")
+    return f"{there.wiring.api}/sign-in?code={asyncio.run(code())}"
+
+
+def _tell(played: drills.Played) -> None:
+    """The result first, then the answers."""
+    if played.settled:
+        typer.echo(f"order {played.order_id} is completed: {len(played.effects)} effects outside, each exactly once")
+    else:
+        typer.echo(f"order {played.order_id} is {played.order_state}; effects outside: {played.effects}")
+        for what in played.unknown:
+            typer.echo(f"still to be found out: {what}")
+    for answer in played.answers:
+        typer.echo(f"{answer['n']:>2}. {answer['question']}\n    {json.dumps(answer['answer'])}")
+        typer.echo(f"    from {answer['path']} ({', '.join(answer['events'])})")
 
 
 @app.command(hidden=True)
@@ -187,9 +174,10 @@ def serve() -> None:
 
 
 @app.command(hidden=True)
-def work(name: str) -> None:
+def work(name: str, without: Without = []) -> None:  # noqa: B006 safe because typer makes a list of its own
     """One worker process."""
-    asyncio.run(processes.work(settings_of_this_process(), name))
+    steps = tuple(step for step in STEPS if step not in without)
+    asyncio.run(processes.work(settings_of_this_process(), name, steps))
 
 
 if __name__ == "__main__":

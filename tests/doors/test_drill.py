@@ -1,0 +1,144 @@
+"""§26 as a stranger plays it: one command, real processes and HTTP, and the disk of the other systems as the judge."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fallsafe.cli.supervise import read_running
+from fallsafe.simulator.sandbox import judge
+
+SECONDS_MAX = 120
+PORT = 20_000 + os.getpid() % 300 * 40  # another test process on this machine has others
+FAILING = {
+    "activateFiberService": "PRV.activateService",
+    "reserveRouter": "WHS.reserve",
+    "createSubscription": "BIL.createSubscription",
+}
+pytestmark = pytest.mark.xdist_group("drill")
+
+
+def fallsafe(home: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    """The command line as a process of its own, in a home of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "fallsafe.cli.main", *words],
+        env={**os.environ, "FALLSAFE_HOME": str(home), "FALLSAFE_LISTEN": f"127.0.0.1:{PORT}", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes_of(home: Path) -> list[str]:
+    """Command lines of every process that still runs in this home."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (place / "environ").read_bytes() + (place / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(home).encode() in said:
+            found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An installation at the drill's pace that was started, and is ended like by Ctrl-C."""
+    place = tmp_path_factory.mktemp("home")
+    process = fallsafe(place, "up", FALLSAFE_TIME_SCALE="60")
+    try:
+        deadline = time.monotonic() + SECONDS_MAX
+        while read_running(place) is None or not (place / "token").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield place
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def played(home: Path) -> dict[str, dict[str, Any]]:
+    """Four drills at the same time against one installation: three steps that fail, and one that never happened."""
+    begun = {step: fallsafe(home, "drill", "--json", "--fail", step) for step in FAILING}
+    begun["absent"] = fallsafe(home, "drill", "--json", "--variant", "absent")
+    told: dict[str, dict[str, Any]] = {}
+    for name, process in begun.items():
+        said, _ = process.communicate(timeout=SECONDS_MAX)
+        told[name] = {"exit": process.returncode, **json.loads(said)}
+    return told
+
+
+class WhenTheDrillIsPlayed:
+    """§26; P2, P3: measured in effects outside."""
+
+    @pytest.mark.parametrize("name", [*FAILING, "absent"])
+    def test_every_effect_exists_exactly_once(self, played: dict[str, dict[str, Any]], name: str) -> None:
+        assert played[name]["exit"] == 0
+        assert len(played[name]["effects"]) == 6
+        assert set(played[name]["effects"].values()) == {1}
+
+    @pytest.mark.parametrize(("name", "operation"), FAILING.items())
+    def test_ten_questions_are_answered_for_the_step_that_failed(
+        self, played: dict[str, dict[str, Any]], name: str, operation: str
+    ) -> None:
+        answers = played[name]["answers"]
+        assert len(answers) == 10
+        assert all(a["path"].startswith("/api/v1/") and a["events"] for a in answers)
+        assert answers[0]["answer"]["code"] == "UNKNOWN_OUTCOME"
+        assert [c["operation"] for c in answers[2]["answer"]] == [operation]
+        assert answers[2]["answer"][0]["locked"]["code"] == "OUTCOME_UNKNOWN"
+
+    def test_what_is_blocked_depends_on_what_failed(self, played: dict[str, dict[str, Any]]) -> None:
+        blocked = {name: set(played[name]["answers"][4]["answer"]) for name in FAILING}
+        behind_fiber = {"static-ip.activateStaticIp", "billing.createSubscription"}
+        assert blocked["activateFiberService"] == behind_fiber
+        assert blocked["reserveRouter"] == behind_fiber | {"fiber.scheduleInstallation", "fiber.activateFiberService"}
+        assert blocked["createSubscription"] == set()
+
+    def test_the_case_of_the_fiber_is_critical_with_its_reasons(self, played: dict[str, dict[str, Any]]) -> None:
+        case = played["activateFiberService"]["answers"][0]["answer"]
+        assert (case["severity"], case["points"]) == ("critical", 62)
+        assert len(case["reasons"]) >= 4
+
+    def test_what_never_happened_was_asked_for_twice_with_one_key(
+        self, home: Path, played: dict[str, dict[str, Any]]
+    ) -> None:
+        keys = [a["answer"][0]["key"] for a in played["absent"]["answers"] if a["n"] == 3]
+        sent = [r for r in judge.requests(home, "provisioning") if r.key == keys[0] and r.method == "POST"]
+        assert len(sent) == 2
+
+
+class WhenNobodyReconciles:
+    """P2: without finding out, nothing goes on."""
+
+    def test_the_drill_fails_and_says_what_is_unknown(self, tmp_path: Path) -> None:
+        process = fallsafe(tmp_path / "none", "drill", "--json", "--without", "reconciler", "--seconds", "18")
+        said, _ = process.communicate(timeout=SECONDS_MAX)
+        told = json.loads(said)
+        assert process.returncode == 1
+        assert len(told["unknown"]) == 1
+        assert "PRV.activateService" in told["unknown"][0]
+        assert told["unknown"][0].endswith("unknown")
+
+
+class WhenItIsStartedForThePicture:
+    """The README's own words, for docs and tests."""
+
+    def test_it_ends_by_itself_and_leaves_no_process(self, tmp_path: Path) -> None:
+        place = tmp_path / "home"
+        process = fallsafe(place, "up", "--drill", "--until", "drill-done", "--exit", FALLSAFE_WORKERS="1")
+        said, _ = process.communicate(timeout=SECONDS_MAX)
+        assert process.returncode == 0
+        assert "6 effects outside, each exactly once" in said
+        assert "/sign-in?code=" in said
+        assert processes_of(place) == []
