@@ -3,6 +3,7 @@ else.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import uvicorn
 
 from fallsafe import policyset
@@ -24,7 +26,8 @@ from fallsafe.cli.credentials import ensure_admin
 from fallsafe.cli.killpoints import Hook, hook_of, nothing, watched
 from fallsafe.cli.settings import Settings
 from fallsafe.connectors.http import HttpConnector
-from fallsafe.flows.context import LEASE_BEYOND_CALL, Context
+from fallsafe.flows.context import LEASE_BEYOND_CALL
+from fallsafe.flows.policy import REFRESH_SECONDS, Policies
 from fallsafe.store.tx import Database
 from fallsafe.store.vault import Vault, master_key
 from fallsafe.workbench.pages import create_pages
@@ -66,14 +69,6 @@ def new_secrets() -> dict[str, str]:
     return {code: secrets.token_hex(16) for codes in SANDBOX.values() for code in codes}
 
 
-def _context(wiring: Wiring, worker: str) -> Context:
-    folder = Path(wiring.policy) if wiring.policy else policyset.shipped("telco")
-    policy = policyset.load(folder, wiring.time_scale)
-    gates = {code: n for n, code in enumerate(sorted(policy.systems), 1)}
-    lease = timedelta(seconds=wiring.lease_beyond_call)
-    return Context({policy.id: policy}, policy, gates, random.random, wiring.api, worker, lease)
-
-
 async def database(settings: Settings, wiring: Wiring, owner: str, hook: Hook = nothing) -> Database:
     """The store as a process of this home opens it."""
     opened = Database(wiring.database_url, owner, Vault(master_key(settings.master_key_file)), hook=hook)
@@ -81,28 +76,44 @@ async def database(settings: Settings, wiring: Wiring, owner: str, hook: Hook = 
     return opened
 
 
-def context_of(wiring: Wiring, worker: str) -> Context:
-    """What flows are told in this process."""
-    return _context(wiring, worker)
+async def policies(store: Database, wiring: Wiring, worker: str) -> Policies:
+    """The policy sets in force; the shipped one is published where none ever was."""
+    folder = Path(wiring.policy) if wiring.policy else policyset.shipped("telco")
+    lease = timedelta(seconds=wiring.lease_beyond_call)
+    kept = Policies(wiring.time_scale, random.random, wiring.api, worker, lease)
+    await kept.start(store, policyset.load(folder, wiring.time_scale))
+    return kept
+
+
+async def _keep_fresh(kept: Policies, store: Database) -> None:
+    """Takes on what other processes published, for as long as this process runs."""
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        with contextlib.suppress(psycopg.OperationalError):
+            await kept.refresh(store)
 
 
 async def serve(settings: Settings) -> None:
     """The process of API and pages."""
     wiring = read_wiring(settings.home)
-    store, context = await database(settings, wiring, "api"), _context(wiring, "api")
+    store = await database(settings, wiring, "api")
+    kept = await policies(store, wiring, "api")
     await ensure_admin(store, settings.home)
     port = urlsplit(wiring.api).port or settings.port
     server: uvicorn.Server | None = None
     deps = Deps(
         database=store,
-        context=lambda: context,
+        context=kept.context,
         secrets=wiring.secrets,
         stopping=lambda: server is not None and server.should_exit,
+        published=kept.take,
     )
     app = create_app(deps)
     app.include_router(create_pages(deps))
     server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=port, log_level="warning"))
+    fresh = asyncio.create_task(_keep_fresh(kept, store))
     await server.serve()
+    fresh.cancel()
     await store.close()
 
 
@@ -110,12 +121,15 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
     """One worker process."""
     wiring = read_wiring(settings.home)
     hook = hook_of(settings.kill, settings.home, name)
-    store, context = await database(settings, wiring, name, hook), _context(wiring, name)
+    store = await database(settings, wiring, name, hook)
+    kept = await policies(store, wiring, name)
     hosts = frozenset(urlsplit(url).netloc for url in wiring.systems.values())
     connector = watched(HttpConnector(wiring.systems, wiring.secrets, hosts, time.monotonic), hook)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await Worker(store, lambda: context, connector, time.monotonic, Setup(steps=steps), hook).run(stopping)
+    fresh = asyncio.create_task(_keep_fresh(kept, store))
+    await Worker(store, kept.context, connector, time.monotonic, Setup(steps=steps), hook).run(stopping)
+    fresh.cancel()
     await connector.close()
     await store.close()

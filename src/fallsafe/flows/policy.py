@@ -5,13 +5,14 @@ with. What is published by one process is in force in the others once they look,
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from fallsafe import policyset
 from fallsafe.core.access import Actor, may, system
 from fallsafe.core.events import Json, Record
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows.access import not_allowed
-from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.context import LEASE_BEYOND_CALL, Answer, Applied, Context, Refused
 from fallsafe.store.canonical import canonical
 from fallsafe.store.policy_sets import all_published, newest_serial
 from fallsafe.store.tx import Database, Tx
@@ -56,8 +57,15 @@ async def publish(tx: Tx, policy: PolicySet, actor: Actor, reason: str) -> Answe
 class Policies:
     """The policy sets of a process: every published one, and the newest that is in force."""
 
-    def __init__(self, time_scale: float, dice: Callable[[], float], callback_url: str, worker: str) -> None:
-        self._time_scale, self._dice = time_scale, dice
+    def __init__(
+        self,
+        time_scale: float,
+        dice: Callable[[], float],
+        callback_url: str,
+        worker: str,
+        lease_beyond_call: timedelta = LEASE_BEYOND_CALL,
+    ) -> None:
+        self._time_scale, self._dice, self._lease = time_scale, dice, lease_beyond_call
         self._callback_url, self._worker = callback_url, worker
         self._serial = 0
         self._sets: dict[str, PolicySet] = {}
@@ -85,7 +93,13 @@ class Policies:
         self._serial = serial
         return True
 
+    def take(self, policy: PolicySet) -> None:
+        """A set that this process published is in force here at once; its gates come with the next `refresh`."""
+        self._sets[policy.id] = self._newest = policy
+
     def context(self) -> Context:
         """What flows are told now. `start` was called before."""
         assert self._newest is not None
-        return Context(dict(self._sets), self._newest, self._gates, self._dice, self._callback_url, self._worker)
+        return Context(
+            dict(self._sets), self._newest, self._gates, self._dice, self._callback_url, self._worker, self._lease
+        )
