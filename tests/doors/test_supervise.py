@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fallsafe.cli import supervise
-from fallsafe.cli.supervise import AlreadyRunning, Child, NotReady, Supervisor, free_port, read_running, verb
+from fallsafe.cli.supervise import AlreadyRunning, Child, NotReady, Supervisor, free_port, module, read_running
 
 SLEEPER = (sys.executable, "-S", "-c", "import time; print('hello', flush=True); time.sleep(60)")
 # Says where it listens only after a while, like anything that has to load first.
@@ -279,4 +279,4 @@ class WhenAPortIsTaken:
 
 class WhenAVerbIsRunAsAProcess:
     def test_it_is_run_by_the_same_python(self) -> None:
-        assert verb("worker", "--slot", "1") == (sys.executable, "-m", "fallsafe.cli.main", "worker", "--slot", "1")
+        assert module("fallsafe.cli.work", "worker-1") == (sys.executable, "-m", "fallsafe.cli.work", "worker-1")

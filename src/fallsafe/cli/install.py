@@ -13,10 +13,11 @@ from psycopg.conninfo import make_conninfo
 from fallsafe.cli import processes
 from fallsafe.cli.processes import SANDBOX, Wiring
 from fallsafe.cli.settings import Settings
-from fallsafe.cli.supervise import Child, Supervisor, free_port, verb
+from fallsafe.cli.supervise import Child, Supervisor, free_port, module
 from fallsafe.simulator.sandbox.control import command_line, secret_variables
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.migrate import migrate
+from fallsafe.workers.loop import STEPS
 
 SANDBOX_PORTS_BEYOND = 11  # 8431 beside 8420
 APP_ROLE = "-c role=fallsafe_app"
@@ -78,11 +79,10 @@ def _wire(settings: Settings, database_url: str, time_scale: float) -> Wiring:
 
 def _children(settings: Settings, wiring: Wiring, without: Sequence[str]) -> Sequence[Child]:
     outside = [_sandbox(settings, wiring, name, codes) for name, codes in SANDBOX.items()]
-    own, left_out = settings.environment(), [word for step in without for word in ("--without", step)]
-    workers = [
-        Child(f"worker-{n}", verb("work", f"worker-{n}", *left_out), own) for n in range(1, settings.workers + 1)
-    ]
-    return [*outside, Child("api", verb("serve"), own, f"{wiring.api}/healthz"), *workers]
+    own, steps = settings.environment(), [step for step in STEPS if step not in without]
+    names = [f"worker-{n}" for n in range(1, settings.workers + 1)]
+    workers = [Child(name, module("fallsafe.cli.work", name, *steps), own) for name in names]
+    return [*outside, Child("api", module("fallsafe.cli.serve"), own, f"{wiring.api}/healthz"), *workers]
 
 
 def _sandbox(settings: Settings, wiring: Wiring, name: str, codes: Sequence[str]) -> Child:

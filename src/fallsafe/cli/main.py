@@ -167,18 +167,5 @@ def _tell(played: drills.Played) -> None:
         typer.echo(f"    from {answer['path']} ({', '.join(answer['events'])})")
 
 
-@app.command(hidden=True)
-def serve() -> None:
-    """The process of API and pages."""
-    asyncio.run(processes.serve(settings_of_this_process()))
-
-
-@app.command(hidden=True)
-def work(name: str, without: Without = []) -> None:  # noqa: B006 safe because typer makes a list of its own
-    """One worker process."""
-    steps = tuple(step for step in STEPS if step not in without)
-    asyncio.run(processes.work(settings_of_this_process(), name, steps))
-
-
 if __name__ == "__main__":
     app()

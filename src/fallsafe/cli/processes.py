@@ -8,30 +8,20 @@ import json
 import os
 import random
 import secrets
-import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
-import uvicorn
 
 from fallsafe import policyset
-from fallsafe.api.app import create_app
-from fallsafe.api.deps import Deps
-from fallsafe.cli.credentials import ensure_admin
-from fallsafe.cli.killpoints import Hook, hook_of, nothing, watched
+from fallsafe.cli.killpoints import Hook, nothing
 from fallsafe.cli.settings import Settings
-from fallsafe.connectors.http import HttpConnector
 from fallsafe.flows.context import LEASE_BEYOND_CALL
 from fallsafe.flows.policy import REFRESH_SECONDS, Policies
 from fallsafe.store.tx import Database
 from fallsafe.store.vault import Vault, master_key
-from fallsafe.workbench.pages import create_pages
-from fallsafe.workers.loop import STEPS, Setup, Worker
 
 SANDBOX = {"billing": ("BIL",), "logistics": ("WHS", "WFM"), "provisioning": ("PRV",)}
 
@@ -85,51 +75,9 @@ async def policies(store: Database, wiring: Wiring, worker: str) -> Policies:
     return kept
 
 
-async def _keep_fresh(kept: Policies, store: Database) -> None:
+async def keep_fresh(kept: Policies, store: Database) -> None:
     """Takes on what other processes published, for as long as this process runs."""
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
         with contextlib.suppress(psycopg.OperationalError):
             await kept.refresh(store)
-
-
-async def serve(settings: Settings) -> None:
-    """The process of API and pages."""
-    wiring = read_wiring(settings.home)
-    store = await database(settings, wiring, "api")
-    kept = await policies(store, wiring, "api")
-    await ensure_admin(store, settings.home)
-    port = urlsplit(wiring.api).port or settings.port
-    server: uvicorn.Server | None = None
-    deps = Deps(
-        database=store,
-        context=kept.context,
-        secrets=wiring.secrets,
-        stopping=lambda: server is not None and server.should_exit,
-        published=kept.take,
-    )
-    app = create_app(deps)
-    app.include_router(create_pages(deps))
-    server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=port, log_level="warning"))
-    fresh = asyncio.create_task(_keep_fresh(kept, store))
-    await server.serve()
-    fresh.cancel()
-    await store.close()
-
-
-async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) -> None:
-    """One worker process."""
-    wiring = read_wiring(settings.home)
-    hook = hook_of(settings.kill, settings.home, name)
-    store = await database(settings, wiring, name, hook)
-    kept = await policies(store, wiring, name)
-    hosts = frozenset(urlsplit(url).netloc for url in wiring.systems.values())
-    connector = watched(HttpConnector(wiring.systems, wiring.secrets, hosts, time.monotonic), hook)
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    fresh = asyncio.create_task(_keep_fresh(kept, store))
-    await Worker(store, kept.context, connector, time.monotonic, Setup(steps=steps), hook).run(stopping)
-    fresh.cancel()
-    await connector.close()
-    await store.close()

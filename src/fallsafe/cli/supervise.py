@@ -84,9 +84,9 @@ class _Kept:
     ends: int = 0
 
 
-def verb(*arguments: str) -> tuple[str, ...]:
-    """The command line that runs a verb of ours as a process of its own, with the Python that runs now."""
-    return (sys.executable, "-m", "fallsafe.cli.main", *arguments)
+def module(name: str, *arguments: str) -> tuple[str, ...]:
+    """The command line that runs a module of ours as a process of its own, with the Python that runs now."""
+    return (sys.executable, "-m", name, *arguments)
 
 
 def free_port(host: str, wanted: int, taken: Sequence[int] = ()) -> int:

@@ -1,0 +1,43 @@
+"""The process of API and pages: `python -m fallsafe.cli.serve`, started by the supervisor."""
+
+import asyncio
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from fallsafe.api.app import create_app
+from fallsafe.api.deps import Deps
+from fallsafe.cli.credentials import ensure_admin
+from fallsafe.cli.processes import database, keep_fresh, policies, read_wiring
+from fallsafe.cli.settings import Settings, read_settings
+from fallsafe.workbench.pages import create_pages
+
+
+async def serve(settings: Settings) -> None:
+    """The process of API and pages."""
+    wiring = read_wiring(settings.home)
+    store = await database(settings, wiring, "api")
+    kept = await policies(store, wiring, "api")
+    await ensure_admin(store, settings.home)
+    port = urlsplit(wiring.api).port or settings.port
+    server: uvicorn.Server | None = None
+    deps = Deps(
+        database=store,
+        context=kept.context,
+        secrets=wiring.secrets,
+        stopping=lambda: server is not None and server.should_exit,
+        published=kept.take,
+    )
+    app = create_app(deps)
+    app.include_router(create_pages(deps))
+    server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=port, log_level="warning"))
+    fresh = asyncio.create_task(keep_fresh(kept, store))
+    await server.serve()
+    fresh.cancel()
+    await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(read_settings(os.environ, Path.cwd())))

@@ -1,0 +1,37 @@
+"""One worker process: `python -m fallsafe.cli.work NAME [STEP…]`, started by the supervisor; no steps means all."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fallsafe.cli.killpoints import hook_of, watched
+from fallsafe.cli.processes import database, keep_fresh, policies, read_wiring
+from fallsafe.cli.settings import Settings, read_settings
+from fallsafe.connectors.http import HttpConnector
+from fallsafe.workers.loop import STEPS, Setup, Worker
+
+
+async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) -> None:
+    """One worker process."""
+    wiring = read_wiring(settings.home)
+    hook = hook_of(settings.kill, settings.home, name)
+    store = await database(settings, wiring, name, hook)
+    kept = await policies(store, wiring, name)
+    hosts = frozenset(urlsplit(url).netloc for url in wiring.systems.values())
+    connector = watched(HttpConnector(wiring.systems, wiring.secrets, hosts, time.monotonic), hook)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    fresh = asyncio.create_task(keep_fresh(kept, store))
+    await Worker(store, kept.context, connector, time.monotonic, Setup(steps=steps), hook).run(stopping)
+    fresh.cancel()
+    await connector.close()
+    await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(work(read_settings(os.environ, Path.cwd()), sys.argv[1], tuple(sys.argv[2:]) or STEPS))
