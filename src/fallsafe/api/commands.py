@@ -37,10 +37,12 @@ class CommandsDoor:
 
     async def reconcile(self, request: Request, command_id: str) -> Response:
         """Finds out now what became of a command whose outcome is unknown; 202, and the look follows."""
+        await self.deps.who(request)
         return await act(self.deps, request, reconcile_now, number_of(command_id))
 
     async def resend(self, request: Request, command_id: str) -> Response:
         """Sends a command again with the same key, where that is proved to be safe; refused while nobody knows."""
+        await self.deps.who(request)
         return await act(self.deps, request, resend, number_of(command_id))
 
     def router(self) -> APIRouter:

@@ -1,0 +1,259 @@
+"""How fast it is, each figure beside its limit: `make bench`.
+
+Tasks per second through the whole product (claim, intent, lease, attempt, outcome, evidence, journal) with a connector
+that answers at once and over HTTP to a server that does nothing; beside them the time that COPY needs for the very rows
+that the run wrote, and a bare loop that makes the same calls. Nothing here is a test.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import platform
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+from aiohttp import web
+
+from fallsafe import policyset
+from fallsafe.connectors.http import HttpConnector
+from fallsafe.connectors.noop import NoopConnector
+from fallsafe.connectors.port import Connector
+from fallsafe.core.access import system
+from fallsafe.core.orders.draft import ItemDraft, OrderDraft
+from fallsafe.core.orders.order import SHARDS
+from fallsafe.flows import orders
+from fallsafe.flows.policy import Policies
+from fallsafe.store.embedded import Embedded
+from fallsafe.store.migrate import migrate
+from fallsafe.store.tx import Database
+from fallsafe.store.vault import Vault
+from fallsafe.workers.loop import Setup, Worker
+
+WORKERS = 2
+TASKS = 6
+SUBMIT_BATCH = 200
+COPY_BATCH = 1_000
+TABLES = ("items", "tasks", "commands", "agenda", "journal", "evidence", "attempts", "outcomes", "order_keys", "orders")
+CALLS_AT_ONCE = 50
+
+
+async def opened(url: str, owner: str) -> tuple[Database, Policies]:
+    """The store and the policy as a process opens them."""
+    store = Database(url, owner, Vault(bytes(32)))
+    await store.open()
+    policies = Policies(1.0, random.random, "http://127.0.0.1:1", owner)
+    await policies.start(store, policyset.load(policyset.shipped("telco")))
+    return store, policies
+
+
+def draft(n: int) -> OrderDraft:
+    """The order of §26, once more."""
+
+    def item(name: str, offer: str, parent: str = "fiber") -> ItemDraft:
+        return ItemDraft(name, parent, "add", offer, 1, {}, {}, 0, 4500, "EUR", 24, False, "none", ())
+
+    items = (item("fiber", "FIBER-HOME-1G", ""), item("static-ip", "STATIC-IP"), item("router", "WIFI-ROUTER"))
+    return OrderDraft(
+        "BENCH", str(n), "UTC", f"C-{n}", "consumer", 2, False, False, "", "", "", None, None, {}, (), (), (), "", "",
+        (*items, item("billing", "MONTHLY-BILLING")), b"{}",
+    )  # fmt: skip
+
+
+async def submit(url: str, count: int) -> float:
+    """Takes orders in; seconds."""
+    store, policies = await opened(url, "bench")
+    began = time.perf_counter()
+    for first in range(0, count, SUBMIT_BATCH):
+        await _submit_batch(store, policies, [draft(n) for n in range(first, min(first + SUBMIT_BATCH, count))])
+    await store.close()
+    return time.perf_counter() - began
+
+
+async def _submit_batch(store: Database, policies: Policies, drafts: list[OrderDraft]) -> None:
+    await store.transact(lambda tx: orders.submit(tx, policies.context(), drafts, system("bench")))
+
+
+def work(url: str, slot: int, http: str) -> None:
+    """One worker process, until no order is left."""
+    asyncio.run(_work(url, slot, http))
+
+
+async def _work(url: str, slot: int, http: str) -> None:
+    store, policies = await opened(url, f"bench-{slot}")
+    connector: Connector = NoopConnector(time.monotonic)
+    if http:
+        systems = dict.fromkeys(policies.context().newest.systems, http)
+        connector = HttpConnector(systems, {}, frozenset({http.removeprefix("http://")}), time.monotonic)
+    mine = tuple(s for s in range(SHARDS) if s % WORKERS == slot)
+    worker = Worker(store, policies.context, connector, time.monotonic, Setup(shards=mine, calls_a_gate_max=200))
+    while True:
+        worked = await worker.step()
+        if not worked:
+            await worker.finish_calls()
+            if not _is_live(url, mine):
+                break
+            await asyncio.sleep(0.002)
+    await connector.close()
+    await store.close()
+
+
+def _is_live(url: str, shards: tuple[int, ...]) -> bool:
+    """Whether something still waits to be sent or to be recorded."""
+    with psycopg.connect(url) as connection:
+        waiting = "SELECT 1 FROM agenda WHERE shard = ANY(%s) AND kind IN ('send', 'lease') LIMIT 1"
+        return connection.execute(waiting, [list(shards)]).fetchone() is not None
+
+
+def attempts(url: str) -> int:
+    """How many calls were made."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT count(*) FROM attempts").fetchone()
+        return int(row[0]) if row else 0
+
+
+def drain(url: str, http: str = "") -> float:
+    """Seconds that the workers need for everything that was submitted."""
+    context = multiprocessing.get_context("spawn")
+    began = time.perf_counter()
+    processes = [context.Process(target=work, args=(url, slot, http)) for slot in range(WORKERS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return time.perf_counter() - began
+
+
+def copy_limit(owner_url: str) -> tuple[float, int]:
+    """Seconds that COPY needs for the rows of the run into empty tables with the same indexes; how many rows."""
+    seconds, rows = 0.0, 0
+    with psycopg.connect(owner_url) as connection:
+        for table in TABLES:
+            connection.execute(f"CREATE TABLE limit_{table} (LIKE {table} INCLUDING INDEXES INCLUDING DEFAULTS)")
+            blocks = _blocks(connection, table)
+            connection.commit()
+            for block in blocks:
+                began = time.perf_counter()
+                with connection.cursor().copy(f"COPY limit_{table} FROM STDIN") as copy:
+                    copy.write(b"".join(block))
+                connection.commit()
+                seconds += time.perf_counter() - began
+                rows += len(block)
+    return seconds, rows
+
+
+def _blocks(connection: psycopg.Connection[Any], table: str) -> list[list[bytes]]:
+    lines: list[bytes] = []
+    with connection.cursor().copy(f"COPY (SELECT * FROM {table}) TO STDOUT") as copy:
+        lines.extend(bytes(line) for line in copy)
+    return [lines[n : n + COPY_BATCH] for n in range(0, len(lines), COPY_BATCH)]
+
+
+def serve_nothing(port: int) -> None:
+    """A server that accepts everything at once, by the shape that each of the systems answers in."""
+
+    async def answer(request: web.Request) -> web.Response:
+        said = json.loads(await request.read() or b"{}")
+        key = request.headers.get("Idempotency-Key") or said.get("commandId") or said.get("reference") or ""
+        done = {
+            "key": key,
+            "reference": key,
+            "ref": key,
+            "commandId": key,
+            "object": said.get("object"),
+            "state": "OPEN",
+        }
+        states = {"/subscriptions": "ACTIVE", "/reservations": "RESERVED", "/appointments": "BOOKED"}
+        done |= {"state": states.get(request.path, "OPEN"), "accountId": "A", "subscriptionId": "S"}
+        done |= {"reservationId": "R", "appointmentId": "P", "result": {"status": "ACCEPTED", "serviceRef": "V"}}
+        return web.json_response(done, status=202 if "commandId" in said else 201)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    web.run_app(app, host="127.0.0.1", port=port, print=None, access_log=None)
+
+
+async def bare_loop(url: str, calls: int) -> float:
+    """Seconds that a bare client needs for as many calls."""
+    async with aiohttp.ClientSession() as session:
+        gate = asyncio.Semaphore(CALLS_AT_ONCE)
+
+        async def call(n: int) -> None:
+            async with gate, session.post(f"{url}/accounts", json={"object": f"o/{n}"}) as answer:
+                await answer.read()
+
+        began = time.perf_counter()
+        await asyncio.gather(*(call(n) for n in range(calls)))
+        return time.perf_counter() - began
+
+
+def with_installation(body: Callable[[str, str], dict[str, Any]]) -> dict[str, Any]:
+    """Runs a measurement on a fresh database that waits for the disk like in production."""
+    with tempfile.TemporaryDirectory(prefix="fallsafe-bench-") as folder, Embedded(Path(folder)) as server:
+        migrate(server.url("fallsafe_owner"))
+        return body(server.url("fallsafe_owner"), server.url())
+
+
+def no_op(count: int) -> Callable[[str, str], dict[str, Any]]:
+    """The whole product with a connector that answers at once (callbacks are answered at once, too)."""
+
+    def measure(owner_url: str, url: str) -> dict[str, Any]:
+        submitted = asyncio.run(submit(url, count))
+        seconds = drain(url)
+        limit, rows = copy_limit(owner_url)
+        return {
+            "submit": f"{count / submitted:,.0f} orders/s",
+            "no-op connector": f"{attempts(url) / seconds:,.0f} tasks/s",
+            "copy of the same rows": f"{attempts(url) / limit:,.0f} tasks/s ({rows:,} rows)",
+            "share of copy": f"{limit / seconds:.1%}",
+        }
+
+    return measure
+
+
+def over_http(count: int) -> Callable[[str, str], dict[str, Any]]:
+    """The same over HTTP, beside a bare client; what a callback would finish is left waiting for it."""
+
+    def measure(_: str, url: str) -> dict[str, Any]:
+        port = 28_431
+        server = multiprocessing.get_context("spawn").Process(target=serve_nothing, args=(port,), daemon=True)
+        server.start()
+        time.sleep(2)
+        try:
+            asyncio.run(submit(url, count))
+            seconds = drain(url, f"http://127.0.0.1:{port}")
+            calls = attempts(url)
+            bare = asyncio.run(bare_loop(f"http://127.0.0.1:{port}", calls))
+        finally:
+            server.terminate()
+        return {
+            "over HTTP": f"{calls / seconds:,.0f} tasks/s",
+            "bare client": f"{calls / bare:,.0f} calls/s",
+            "share of bare": f"{bare / seconds:.1%}",
+        }
+
+    return measure
+
+
+def main() -> None:
+    """Prints the figures, with what they were measured on."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--orders", type=int, default=1_000)
+    count = asked.parse_args().orders
+    version = psycopg.pq.version_pretty(psycopg.pq.version())
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, libpq {version}"
+    print(f"{count:,} orders, {WORKERS} workers, {machine}")
+    for measure in (no_op(count), over_http(count)):
+        for name, value in with_installation(measure).items():
+            print(f"  {name:<24}{value}")
+
+
+if __name__ == "__main__":
+    main()
