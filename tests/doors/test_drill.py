@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from fallsafe.cli.main import app
 from fallsafe.cli.supervise import read_running
 from fallsafe.simulator.sandbox import judge
 
@@ -142,3 +145,59 @@ class WhenItIsStartedForThePicture:
         assert "6 effects outside, each exactly once" in said
         assert "/sign-in?code=" in said
         assert processes_of(place) == []
+
+
+class WhenTheCommandLineIsUsed:
+    """The same words as the API, for people and for machines."""
+
+    @staticmethod
+    def run(home: Path, *words: str) -> Result:
+        """One command in this process, against the running installation."""
+        return CliRunner().invoke(app, words, env={"FALLSAFE_HOME": str(home)})
+
+    def read(self, home: Path, *words: str) -> Any:
+        """The JSON that a command prints."""
+        result = self.run(home, *words, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output)
+
+    def test_a_case_is_found_and_read(self, home: Path, played: dict[str, dict[str, Any]]) -> None:
+        wanted = played["activateFiberService"]
+        listed = self.read(home, "case", "list", "--state", "any", "--order", wanted["orderId"])
+        assert [c["id"] for c in listed["items"]] == [wanted["caseId"]]
+        case = self.read(home, "case", "show", wanted["caseId"])
+        assert case["resolution"]["type"] == "ReconciledDone"
+        shown = self.run(home, "case", "show", wanted["caseId"])
+        assert "UNKNOWN_OUTCOME" in shown.output
+        assert "Sent, but nobody knows" in shown.output
+        timeline = self.read(home, "case", "timeline", wanted["caseId"])["items"]
+        assert "ExternalStateReconciled" in {r["event"] for r in timeline}
+        assert self.read(home, "case", "evidence", wanted["caseId"])["items"]
+
+    def test_what_is_done_is_not_sent_again(self, home: Path, played: dict[str, dict[str, Any]]) -> None:
+        order = self.read(home, "order", "show", played["activateFiberService"]["orderId"])
+        assert order["order"]["state"] == "completed"
+        case = self.read(home, "case", "show", played["activateFiberService"]["caseId"])
+        assert self.read(home, "command", "show", case["commandId"])["state"] == "done"
+        for verb in ("resend", "reconcile"):
+            refused = self.run(home, "command", verb, case["commandId"])
+            assert refused.exit_code == 1
+            assert case["commandId"] in refused.output
+
+    @pytest.mark.parametrize("words", [("order", "list"), ("policy", "list"), ("coverage",), ("events",), ("doctor",)])
+    def test_every_list_has_words_and_json(self, home: Path, words: tuple[str, ...]) -> None:
+        assert self.read(home, *words)
+        said = self.run(home, *words)
+        assert said.exit_code == 0
+        assert said.output.strip()
+
+    def test_a_wrong_order_is_refused_with_its_place(self, home: Path, tmp_path: Path) -> None:
+        place = tmp_path / "order.json"
+        place.write_text('{"source": "CRM", "externalId": "x-1", "items": [{"externalId": "a", "offer": "F"}]}')
+        refused = self.run(home, "order", "submit", str(place))
+        assert refused.exit_code == 1
+        assert "/items/0" in refused.output
+
+    def test_everything_live_is_covered(self, home: Path, played: dict[str, dict[str, Any]]) -> None:
+        assert played
+        assert self.read(home, "coverage")["percent"] == 100

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,45 +11,26 @@ from typing import Annotated
 
 import typer
 
-from fallsafe import policyset
 from fallsafe.cli import drill as drills
-from fallsafe.cli import processes
+from fallsafe.cli import processes, verbs
+from fallsafe.cli.client import settings_of_this_process
 from fallsafe.cli.credentials import sign_in_code
+from fallsafe.cli.doctor import examine
 from fallsafe.cli.install import Installation, installation, running
-from fallsafe.cli.settings import Settings, WrongSettings, read_settings
+from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import AlreadyRunning, NotReady, read_running
 from fallsafe.workers.loop import STEPS
 
+NAMES = {verbs.order: "order", verbs.case: "case", verbs.command: "command", verbs.policy: "policy"}
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallout management.")
-policy = typer.Typer(no_args_is_help=True, help="Policy sets.")
-app.add_typer(policy, name="policy")
+for room in (verbs.order, verbs.case, verbs.command, verbs.policy):
+    app.add_typer(room, name=NAMES[room])
+app.command("coverage")(verbs.coverage)
+app.command("events")(verbs.events)
 
 Variant = Annotated[str, typer.Option(help="What really happened outside: done (only the answer is lost) or absent.")]
 Fail = Annotated[str, typer.Option(help=f"The step whose answer is lost: {', '.join(drills.STEPS)}.")]
 Without = Annotated[list[str], typer.Option(help=f"A step that no worker takes: {', '.join(STEPS)}.")]
-
-
-def settings_of_this_process() -> Settings:
-    """The settings, read once; a wrong one ends the command with its line."""
-    try:
-        return read_settings(os.environ, Path.cwd())
-    except WrongSettings as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-
-
-@policy.command("check")
-def policy_check(directory: Path) -> None:
-    """Say what is wrong with a policy set, each with file, line and what would be right."""
-    try:
-        problems = policyset.check(directory)
-    except policyset.PolicyError as error:
-        problems = list(error.problems)
-    for problem in problems:
-        typer.echo(str(problem))
-    if problems:
-        raise typer.Exit(1)
-    typer.echo(f"{directory}: nothing is wrong")
 
 
 @app.command()
@@ -79,6 +59,19 @@ def up(
                 there.supervisor.wait_for_end()
     except KeyboardInterrupt:
         typer.echo("stopped")
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    """Say in words what is wrong with a set-up: settings, database, processes, coverage. Exit 1 where something is."""
+    findings = asyncio.run(examine(settings_of_this_process()))
+    if as_json:
+        typer.echo(json.dumps([{"ok": f.ok, "what": f.what, "hint": f.hint} for f in findings], indent=2))
+    else:
+        for f in findings:
+            typer.echo(f"{'ok  ' if f.ok else 'FAIL'} {f.what}" + (f"\n     {f.hint}" if f.hint else ""))
+    if not all(f.ok for f in findings):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,0 +1,320 @@
+"""The verbs that speak to a running installation: the result first, then the next step."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fallsafe import policyset
+from fallsafe.cli.client import client, fail
+
+Row = Mapping[str, Any]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the journal.")]
+Limit = Annotated[int, typer.Option(help="At most so many (200 is the most).")]
+After = Annotated[str, typer.Option(help="Where the page before ended.")]
+
+order = typer.Typer(no_args_is_help=True, help="Orders: hand in, list, show, plan again.")
+case = typer.Typer(no_args_is_help=True, help="Fallout cases: list, show, timeline, evidence, reconcile.")
+command = typer.Typer(no_args_is_help=True, help="Commands: show, reconcile, resend.")
+policy = typer.Typer(no_args_is_help=True, help="Policy sets: list, show, publish, check.")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table for people."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in columns:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        made.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(made)
+
+
+def told(answer: Any, as_json: bool, people: Callable[[Any], None]) -> None:
+    """Prints an answer for machines or for people."""
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        people(answer)
+
+
+def _more(answer: Row) -> None:
+    if answer.get("after"):
+        typer.echo(f"there is more: --after {answer['after']}")
+
+
+def _accepted(answer: Row) -> None:
+    typer.echo(f"accepted: {answer['id']}" + (" (it was under way already)" if answer["already"] else ""))
+    typer.echo(f"what comes of it: {answer['href']}")
+
+
+@order.command("submit")
+def order_submit(
+    file: Annotated[str, typer.Argument(help="A JSON file, or - for standard input.")], as_json: AsJson = False
+) -> None:
+    """Hand in one order."""
+    body = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
+    told(client().post("/orders", body), as_json, _taken)
+
+
+def _read(place: Path) -> bytes:
+    try:
+        return place.read_bytes()
+    except OSError as error:
+        fail(f"{place} cannot be read: {error.strerror}", 2)
+
+
+def _taken(answer: Row) -> None:
+    typer.echo(f"{answer['result']}: {answer['id']} ({answer['source']}:{answer['externalId']})")
+    typer.echo(f"see it: fallsafe order show {answer['id']}")
+
+
+@order.command("list")
+def order_list(state: str = "", limit: Limit = 50, after: After = "", as_json: AsJson = False) -> None:
+    """List orders, newest first."""
+
+    def people(answer: Row) -> None:
+        rows = [(o["id"], f"{o['source']}:{o['externalId']}", o["state"], o["committedAt"]) for o in answer["items"]]
+        table("", ("order", "source", "state", "promised"), rows)
+        _more(answer)
+
+    told(client().get("/orders", state=state, limit=limit, after=after), as_json, people)
+
+
+@order.command("show")
+def order_show(
+    name: Annotated[str, typer.Argument(help="O-…, or source:externalId.")], as_json: AsJson = False
+) -> None:
+    """Show one order: items, plan, cases, why it is where it is."""
+    told(client().get(f"/orders/{name}"), as_json, _order)
+
+
+def _order(file: Row) -> None:
+    one = file["order"]
+    typer.echo(f"{one['id']}  {one['source']}:{one['externalId']}  {one['state']}")
+    typer.echo(f"{file['progress']['why']}")
+    table(
+        "",
+        ("task", "step", "state", "waits for"),
+        [(t["id"], t["step"], t["state"], ", ".join(t["waitsFor"])) for t in file["tasks"]],
+    )
+    for found in file["cases"]:
+        typer.echo(f"case {found['id']} {found['state']}: {found['title']} ({found['severity']})")
+        typer.echo(f"     fallsafe case show {found['id']}")
+    if file["customer"]["text"]:
+        typer.echo(f"the customer may hear: {file['customer']['text']}")
+
+
+@order.command("plan")
+def order_plan(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Plan again what could not be planned."""
+    told(client().post(f"/orders/{name}/plan", {"reason": reason} if reason else {}), as_json, _accepted)
+
+
+@case.command("list")
+def case_list(
+    state: Annotated[str, typer.Option(help="open, any, or states parted by commas.")] = "open",
+    order_id: Annotated[str, typer.Option("--order", help="O-…")] = "",
+    severity: str = "",
+    owner_group: Annotated[str, typer.Option("--owner")] = "",
+    limit: Limit = 50,
+    after: After = "",
+    as_json: AsJson = False,
+) -> None:
+    """List cases."""
+
+    def people(answer: Row) -> None:
+        if not answer["items"]:
+            typer.echo("no case matches; --state any includes those that were resolved")
+        columns = ("case", "severity", "what", "state", "owner", "order")
+        table(
+            "",
+            columns,
+            [(c["id"], c["severity"], c["title"], c["state"], c["ownerGroup"], c["orderId"]) for c in answer["items"]],
+        )
+        _more(answer)
+
+    asked = {"state": state, "orderId": order_id, "severity": severity, "ownerGroup": owner_group}
+    told(client().get("/fallout-cases", **asked, limit=limit, after=after), as_json, people)
+
+
+@case.command("show")
+def case_show(name: str, as_json: AsJson = False) -> None:
+    """Show one case: the six states, why, how bad, what is locked and why, what to do next."""
+    told(client().get(f"/fallout-cases/{name}"), as_json, _case)
+
+
+def _case(file: Row) -> None:
+    said, bad = file["classification"], file["severity"]
+    typer.echo(f"{file['id']}  {said['title']}  ({said['code']}, {bad['level']}, {bad['points']} points)")
+    table("", tuple(file["states"]), [tuple(file["states"].values())])
+    typer.echo(f"why: {said['why']} (rule {said['rule']} of {said['policySet']})")
+    for reason in bad["reasons"]:
+        typer.echo(f"  {reason['points']:>4}  {reason['sentence']}")
+    for action in file["lockedActions"]:
+        typer.echo(f"locked: {action['title']}: {'; '.join(action['locked'])}")
+    for sent in file["notToBeSent"]:
+        typer.echo(f"not to be sent: {sent['operation']} with key {sent['key']} is {sent['state']}")
+    typer.echo(f"next: {file['nextAction']}")
+    if file["commandId"]:
+        typer.echo(f"      fallsafe command show {file['commandId']}")
+
+
+@case.command("timeline")
+def case_timeline(name: str, as_json: AsJson = False) -> None:
+    """What happened, oldest first."""
+
+    def people(answer: Row) -> None:
+        rows = [
+            (r["at"], r["actor"], r["thing"], r["verb"], f"{r['was']} → {r['now']}" if r["now"] else "", r["reason"])
+            for r in answer["items"]
+        ]
+        table("", ("at", "who", "thing", "verb", "state", "reason"), rows)
+
+    told(client().get(f"/fallout-cases/{name}/timeline", limit=200), as_json, people)
+
+
+def _move(record: Row) -> str:
+    return f"{record['was']} → {record['now']}" if record["now"] else ""
+
+
+@case.command("evidence")
+def case_evidence(name: str, as_json: AsJson = False) -> None:
+    """What is known of the evidence, without its bytes."""
+
+    def people(answer: Row) -> None:
+        rows = [(e["id"], e["kind"], e["source"], e["at"], e["size"], e["digest"][:16]) for e in answer["items"]]
+        table("", ("evidence", "kind", "source", "at", "bytes", "digest"), rows)
+
+    told(client().get(f"/fallout-cases/{name}/evidence"), as_json, people)
+
+
+@case.command("reconcile")
+def case_reconcile(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Find out now what became of the command of a case."""
+    told(client().post(f"/fallout-cases/{name}/reconcile", {"reason": reason} if reason else {}), as_json, _accepted)
+
+
+@command.command("show")
+def command_show(name: str, as_json: AsJson = False) -> None:
+    """Show one command: its key, every attempt, what was said, and why it may not be sent."""
+    told(client().get(f"/commands/{name}"), as_json, _command)
+
+
+def _command(one: Row) -> None:
+    typer.echo(f"{one['id']}  {one['operation']}  {one['state']}  key {one['key']}")
+    for sent in one["attempts"]:
+        typer.echo(f"attempt {sent['n']} at {sent['at']} by {sent['worker']}")
+    for said in one["outcomes"]:
+        typer.echo(f"{said['at']} {said['source']} says {said['says']} {said['rawCode']} → {said['disposition']}")
+    if one["locked"]:
+        typer.echo(f"{one['locked']['what']}: {one['locked']['why']}\n{one['locked']['hint']}")
+
+
+@command.command("reconcile")
+def command_reconcile(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Find out now what became of a command whose outcome is unknown."""
+    told(client().post(f"/commands/{name}/reconcile", {"reason": reason} if reason else {}), as_json, _accepted)
+
+
+@command.command("resend")
+def command_resend(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Send a command again with its key, where that is proved to be safe."""
+    told(client().post(f"/commands/{name}/resend", {"reason": reason} if reason else {}), as_json, _accepted)
+
+
+@policy.command("list")
+def policy_list(as_json: AsJson = False) -> None:
+    """List the policy sets that were published."""
+
+    def people(answer: Row) -> None:
+        table(
+            "",
+            ("set", "published", "by", "reason"),
+            [(s["id"], s.get("publishedAt"), s.get("publishedBy"), s.get("reason")) for s in answer["items"]],
+        )
+
+    told(client().get("/policy-sets"), as_json, people)
+
+
+@policy.command("show")
+def policy_show(name: str, as_json: AsJson = False) -> None:
+    """Show the files of a policy set."""
+    told(client().get(f"/policy-sets/{name}"), as_json, lambda answer: typer.echo("\n".join(sorted(answer["files"]))))
+
+
+@policy.command("publish")
+def policy_publish(directory: Path, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Publish a policy set; it is checked first, here and there."""
+    _checked(directory)
+    files = {name: body.decode() for name, body in policyset.read_folder(directory).items()}
+    told(
+        client().post("/policy-sets", {"files": files, "reason": reason or "published from the command line"}),
+        as_json,
+        lambda a: typer.echo(f"published: {a['id']}"),
+    )
+
+
+@policy.command("check")
+def policy_check(directory: Path, as_json: AsJson = False) -> None:
+    """Say what is wrong with a policy set, each with file, line and what would be right."""
+    if as_json:
+        found = [
+            {"file": p.file, "line": p.line, "pointer": p.pointer, "what": p.what, "wouldBeRight": p.would_be_right}
+            for p in problems_of(directory)
+        ]
+        typer.echo(json.dumps({"ok": not found, "problems": found}, indent=2))
+        raise typer.Exit(1 if found else 0)
+    _checked(directory)
+    typer.echo(f"{directory}: nothing is wrong")
+
+
+def problems_of(directory: Path) -> Sequence[policyset.Problem]:
+    """What is wrong with a set, an empty list where nothing is."""
+    try:
+        return policyset.check(directory)
+    except policyset.PolicyError as error:
+        return error.problems
+
+
+def _problem(p: policyset.Problem) -> Row:
+    where = {"file": p.file, "line": p.line, "pointer": p.pointer}
+    return {**where, "what": p.what, "wouldBeRight": p.would_be_right}
+
+
+def _checked(directory: Path) -> None:
+    found = problems_of(directory)
+    for problem in found:
+        typer.echo(str(problem), err=True)
+    if found:
+        raise typer.Exit(1)
+
+
+def coverage(as_json: AsJson = False) -> None:
+    """How much of what is live has a time at which it is next looked at."""
+
+    def people(answer: Row) -> None:
+        typer.echo(f"{answer['percent']:g} % of {answer['live']} live things are covered")
+        for gap in answer["firstGaps"]:
+            typer.echo(f"{gap['thing']} {gap['thingId']}: {gap['gap']}")
+
+    told(client().get("/coverage"), as_json, people)
+
+
+def events(after: After = "", limit: Limit = 50, as_json: AsJson = False) -> None:
+    """The feed of events; `--after now` begins at the end."""
+
+    def people(answer: Row) -> None:
+        table(
+            "",
+            ("at", "event", "subject", "id"),
+            [(e["time"], e["type"], e["subject"], e["id"]) for e in answer["items"]],
+        )
+        _more(answer)
+
+    told(client().get("/events", after=after, limit=limit), as_json, people)
