@@ -4,13 +4,13 @@ The file is made once. In a database that does not know its token (a new one, a 
 that whoever holds the home holds the installation.
 """
 
-import os
 from pathlib import Path
 
 from fallsafe.core.access import system
 from fallsafe.flows import access
 from fallsafe.flows.context import Applied
 from fallsafe.security.tokens import digest_of, new_token
+from fallsafe.store.kept import kept_once
 from fallsafe.store.tx import Database, Tx
 
 INSTALLER = "admin"
@@ -33,14 +33,7 @@ async def ensure_admin(database: Database, home: Path) -> str:
 
 
 def _kept_token(place: Path) -> str:
-    try:
-        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return place.read_text().strip()
-    token = new_token()
-    with os.fdopen(handle, "w") as out:
-        out.write(f"{token}\n")
-    return token
+    return kept_once(place, lambda: f"{new_token()}\n".encode()).decode().strip()
 
 
 async def sign_in_code(database: Database, person: str = PEOPLE[0][0]) -> str:

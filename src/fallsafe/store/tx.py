@@ -8,6 +8,8 @@ was told at its last commit raises `Rewound`: the database went back in time, an
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -38,7 +41,12 @@ from fallsafe.store.work import Aggregate, Entry, Pages, chain_of, chained, evid
 
 R = TypeVar("R")
 LANE_LEASE = timedelta(seconds=60)
+# The class of the advisory locks by which the sessions that write to lanes are seen to live ("lane" in ASCII).
+LANE_LOCK_CLASS = 0x6C616E65
 TRANSACTION_MAX_SECONDS = 5
+READER_SECONDS_MAX = 5.0
+BECAME_OF_SECONDS_MAX = 30.0
+BECAME_OF_SECONDS_BETWEEN = 0.2
 NOTIFY_CHANNEL = "fallsafe_due"
 # The column types of what goes in by COPY, in the order of evidence/copy and outcomes/copy.
 EVIDENCE_TYPES = (
@@ -55,6 +63,10 @@ Hook = Callable[[str], None]
 
 class Rewound(Exception):
     """The database is behind what was acknowledged before: a restore, or a failover with loss."""
+
+
+class CommitUnknown(psycopg.OperationalError):
+    """COMMIT was sent and not answered, and the database could not be asked what became of it. Not to be run again."""
 
 
 class LaneLost(Exception):
@@ -101,12 +113,16 @@ class Database:
         self.url, self.owner, self.vault, self.hook = url, owner, vault, hook
         self.heads: dict[int, int] = dict(heads or {})
         self._writers_max = writers
-        self._idle: asyncio.Queue[Writer | None] = asyncio.Queue()
+        # The writer that came back last goes out first, so that no more lanes are leased than are needed at once.
+        self._idle: asyncio.LifoQueue[Writer | None] = asyncio.LifoQueue()
         self._readers: AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=readers,
             open=False,
+            timeout=READER_SECONDS_MAX,
+            # Given up soon and begun anew at the next use: the waits between its tries grow with each.
+            reconnect_timeout=READER_SECONDS_MAX,
             kwargs={"autocommit": True, "row_factory": dict_row, "application_name": f"fallsafe {owner} reader"},
         )
 
@@ -131,11 +147,12 @@ class Database:
             yield Reader(connection)
 
     async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows of one reading statement; a connection that a server restart broke is tried once more."""
+        """The rows of one reading statement; read once more when a restart of the server broke the connections."""
         try:
             async with self.read() as reader:
                 return await reader.fetch(name, **values)
         except psycopg.OperationalError:
+            await self._readers.check()
             async with self.read() as reader:
                 return await reader.fetch(name, **values)
 
@@ -143,7 +160,7 @@ class Database:
         """Runs `body` in one transaction and commits it with its records.
 
         `body` may run twice and must have no effect but through its `Tx`. Raises `Rewound` when the database went
-        back in time.
+        back in time, `CommitUnknown` when nobody can say whether it was committed.
         """
         for last_try in (False, True):
             writer = await self._take()
@@ -159,7 +176,9 @@ class Database:
                     raise psycopg.OperationalError(
                         "the connection was lost at COMMIT and the transaction is not in the journal"
                     )
-            except (psycopg.OperationalError, LaneLost):
+            except CommitUnknown:
+                raise
+            except (psycopg.OperationalError, IdleInTransactionSessionTimeout, LaneLost):
                 if last_try:
                     raise
             finally:
@@ -195,12 +214,21 @@ class Database:
             self.heads[last.lane] = last.seq
 
     async def _became_of(self, lines: Sequence[Line]) -> bool:
-        """Whether a transaction whose COMMIT was not answered is in the journal. Locking its lane head waits for the
-        old session to end.
+        """Whether a transaction whose COMMIT was not answered is in the journal; asked until the database answers.
+        Raises `CommitUnknown` when it does not for too long.
         """
-        if not lines:
-            return False
-        last = lines[-1]
+        deadline = time.monotonic() + BECAME_OF_SECONDS_MAX
+        while lines:
+            try:
+                return await self._is_there(lines[-1])
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise CommitUnknown(f"COMMIT was not answered, and the database is away: {error}") from error
+                await asyncio.sleep(BECAME_OF_SECONDS_BETWEEN)
+        return False
+
+    async def _is_there(self, last: Line) -> bool:
+        """Whether a line is in the journal. Locking its lane head waits for the old session to end."""
         connection = await self._connect()
         try:
             await connection.execute(sql("lanes/lock"), {"lane": last.lane})
@@ -242,7 +270,8 @@ class Database:
             await self._check_heads(connection)
             now = await _clock(connection)
             cursor = await connection.execute(
-                sql("lanes/lease"), {"owner": self.owner, "until": now + LANE_LEASE, "now": now}
+                sql("lanes/lease"),
+                {"owner": self.owner, "until": now + LANE_LEASE, "now": now, "lock": LANE_LOCK_CLASS},
             )
             row = await cursor.fetchone()
             await connection.commit()
@@ -272,15 +301,20 @@ class Database:
 
     async def renew_lanes(self) -> None:
         """Keeps idle lanes; called with the heartbeat. A lane that was lost is leased anew at its next use."""
-        for _ in range(self._idle.qsize()):
-            writer = self._idle.get_nowait()
-            try:
-                if writer is not None and not await self._renew(writer):
-                    await writer.connection.close()
-                    writer = None
-            except psycopg.OperationalError:
-                writer = None
-            self._idle.put_nowait(writer)
+        idle = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        try:
+            for n, writer in enumerate(idle):
+                idle[n] = await self._renewed(writer) if writer is not None else None
+        finally:
+            for writer in idle:
+                self._idle.put_nowait(writer)
+
+    async def _renewed(self, writer: Writer) -> Writer | None:
+        with contextlib.suppress(psycopg.OperationalError):
+            if await self._renew(writer):
+                return writer
+        await writer.connection.close()
+        return None
 
     async def _renew(self, writer: Writer) -> bool:
         now = await _clock(writer.connection)
@@ -392,13 +426,14 @@ class Tx:
 
     async def loose_key(self) -> OrderKey:
         """The data key of things without an order (unreadable orders, unmatched callbacks), made at the first use."""
+        vault = self._database.vault
         rows = await self.fetch("order_keys/of_orders", ids=[0])
         if not rows:
-            key, wrapped = self._database.vault.make(0)
+            key, wrapped = vault.make(0)
             if await self.execute("order_keys/insert", orders=[0], wrapped=[wrapped]):
                 return key
             rows = await self.fetch("order_keys/of_orders", ids=[0])
-        return self._database.vault.known(0) or self._database.vault.unwrap(0, bytes(rows[0]["wrapped"]))
+        return vault.unwrapped(0, bytes(rows[0]["wrapped"]))
 
     def file(self, entry: Entry) -> None:
         """Sets when a thing must next be looked at. The earlier of two entries of one kind counts."""

@@ -17,6 +17,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from fallsafe.store.kept import kept_once
+
 CACHED_KEYS_MAX = 20_000
 
 
@@ -59,20 +61,26 @@ class Vault:
         self._keys: OrderedDict[int, OrderKey] = OrderedDict()
 
     def make(self, order_id: int) -> tuple[OrderKey, bytes]:
-        """A new data key and its wrapped form, which goes into the database."""
+        """A new data key and its wrapped form, which goes into the database. It is not remembered here: only what the
+        database has kept is the key of an order.
+        """
         key, nonce = AESGCM.generate_key(256), os.urandom(12)
         wrapped = nonce + self._master.encrypt(nonce, key, order_id.to_bytes(8, "big"))
-        return self._keep(order_id, OrderKey(order_id, key)), wrapped
+        return OrderKey(order_id, key), wrapped
 
     def unwrap(self, order_id: int, wrapped: bytes) -> OrderKey:
-        """The data key of an order from its wrapped form."""
+        """The data key of an order from its wrapped form, remembered."""
+        return self._keep(order_id, self.unwrapped(order_id, wrapped))
+
+    def unwrapped(self, order_id: int, wrapped: bytes) -> OrderKey:
+        """The same, not remembered: the transaction that wraps it may yet fail."""
         try:
             key = self._master.decrypt(wrapped[:12], wrapped[12:], order_id.to_bytes(8, "big"))
         except InvalidTag:
             raise Tampered(
                 f"the data key of order {order_id} does not open with this installation's master key"
             ) from None
-        return self._keep(order_id, OrderKey(order_id, key))
+        return OrderKey(order_id, key)
 
     def known(self, order_id: int) -> OrderKey | None:
         """The data key, when it was opened before in this process."""
@@ -80,10 +88,6 @@ class Vault:
         if key is not None:
             self._keys.move_to_end(order_id)
         return key
-
-    def forget(self, order_id: int) -> None:
-        """Drops a key that was made for a transaction that did not commit."""
-        self._keys.pop(order_id, None)
 
     def _keep(self, order_id: int, key: OrderKey) -> OrderKey:
         self._keys[order_id] = key
@@ -94,12 +98,7 @@ class Vault:
 
 def master_key(path: Path) -> bytes:
     """The master key of this home, made once, readable by its owner only."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as out:
-            out.write(os.urandom(32))
-    key = path.read_bytes()
+    key = kept_once(path, lambda: os.urandom(32))
     if len(key) != 32:
         raise Tampered(f"{path} must hold exactly 32 bytes; it holds {len(key)}")
     return key
