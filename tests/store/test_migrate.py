@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from fallsafe.store.embedded import Embedded
-from fallsafe.store.migrate import CannotMigrate, app_url, migrate, migrations, pending
+from fallsafe.store.migrate import migrate
+from fallsafe.store.schema import CannotMigrate, app_url, migrations, pending
 
 
 @pytest.fixture

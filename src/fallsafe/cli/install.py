@@ -8,19 +8,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
-
 from fallsafe.cli import processes
 from fallsafe.cli.processes import SANDBOX, Wiring
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import Child, Supervisor, free_port, module
 from fallsafe.simulator.sandbox.control import command_line, secret_variables
 from fallsafe.store.embedded import Embedded
-from fallsafe.store.migrate import migrate
+from fallsafe.store.schema import app_url, pending
 from fallsafe.workers.loop import STEPS
 
 SANDBOX_PORTS_BEYOND = 11  # 8431 beside 8420
-APP_ROLE = "-c role=fallsafe_app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,8 @@ def installation(
     """Starts everything and returns once it answers. `without` names steps that no worker takes."""
     with ExitStack() as stack:
         owner, app = _database(settings, stack)
-        migrate(owner)
+        if pending(owner):
+            _migrate(owner)
         wiring = _wire(settings, app, time_scale)
         children = _children(settings, wiring, without)
         supervisor = stack.enter_context(Supervisor(settings.home, children, {"api": wiring.api}, say))
@@ -60,9 +58,15 @@ def running(home: Path) -> Installation:
 def _database(settings: Settings, stack: ExitStack) -> tuple[str, str]:
     """The addresses of the database for its owner and for the product."""
     if settings.database_url is not None:
-        return settings.database_url, make_conninfo(settings.database_url, options=APP_ROLE)
+        return settings.database_url, app_url(settings.database_url)
     server = stack.enter_context(Embedded(settings.home))
     return server.url("fallsafe_owner"), server.url()
+
+
+def _migrate(owner_url: str) -> None:
+    from fallsafe.store.migrate import migrate  # a second of imports that most starts do without
+
+    migrate(owner_url)
 
 
 def _wire(settings: Settings, database_url: str, time_scale: float) -> Wiring:

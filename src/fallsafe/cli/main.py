@@ -19,6 +19,7 @@ from fallsafe.cli.doctor import examine
 from fallsafe.cli.install import Installation, installation, running
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import AlreadyRunning, NotReady, read_running
+from fallsafe.store.schema import CannotMigrate
 from fallsafe.workers.loop import STEPS
 
 NAMES = {verbs.order: "order", verbs.case: "case", verbs.command: "command", verbs.policy: "policy"}
@@ -116,7 +117,7 @@ def _told(context: AbstractContextManager[Installation]) -> Iterator[Installatio
     try:
         with context as there:
             yield there
-    except (AlreadyRunning, NotReady) as error:
+    except (AlreadyRunning, NotReady, CannotMigrate) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 

@@ -5,15 +5,19 @@ condition is asked is never a false: it is raised, and whoever asked makes a cas
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-import cel
+from types import ModuleType
 
 from fallsafe.core.events import Json
 from fallsafe.policyset.facts import Fact, samples
 from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
+
+# A plain import of the package brings its own command line along, which takes a second at every start of a process.
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
+import cel  # noqa: E402 safe because only that line has to come before it
 
 LENGTH_MAX = 400
 NESTING_MAX = 8

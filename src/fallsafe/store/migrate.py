@@ -1,13 +1,10 @@
-"""The schema's history: plain SQL files that run once, in order, by Alembic's bookkeeping.
+"""Runs what `fallsafe.store.schema` says is pending, by Alembic's bookkeeping.
 
-A file is `NNNN_pre_<name>.sql` or `NNNN_post_<name>.sql`. `pre` only adds, so that old and new processes run side by
-side while an installation is upgraded; `post` comes when the old ones are gone. The files form one line: each follows
-the one numbered before it. Everything runs as the role `fallsafe_owner`, in one transaction: all of it or nothing.
+Everything runs as the role `fallsafe_owner`, in one transaction: all of it or nothing. It is a module of its own, since
+Alembic takes a second to import, and most starts have nothing to run.
 """
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, LiteralString
@@ -20,12 +17,10 @@ from alembic.script.revision import RevisionMap
 from psycopg.rows import dict_row
 from sqlalchemy.pool import NullPool
 
+from fallsafe.store.schema import MIGRATIONS, CannotMigrate, Migration, after, connect, migrations
 from fallsafe.store.sql import sql
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-FILE_NAME = re.compile(r"\d{4}_(pre|post)_[a-z0-9_]+")
 VERSION_TABLE = "schema_version"
-CONNECT_SECONDS_MAX = 10
 
 MAJOR_MIN = 15
 WHAT_AN_ADMINISTRATOR_RUNS = """\
@@ -35,38 +30,6 @@ WHAT_AN_ADMINISTRATOR_RUNS = """\
     GRANT USAGE, CREATE ON SCHEMA public TO fallsafe_owner;   -- in the database {database}"""
 
 
-class CannotMigrate(Exception):
-    """The database cannot be brought to the wanted schema; the message says why and what would work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One file. `name` is the file's name without `.sql`, and what the version table remembers."""
-
-    name: str
-    path: Path
-    follows: str | None
-
-    @property
-    def is_post(self) -> bool:
-        """Whether it may run only when no process of an older release is left."""
-        return "_post_" in self.name
-
-
-def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
-    """All files in order. A file whose name says neither `pre` nor `post`, or whose number is taken, is refused."""
-    paths = sorted(folder.glob("*.sql"))
-    for path in paths:
-        if not FILE_NAME.fullmatch(path.stem):
-            raise CannotMigrate(f"{path}: name it NNNN_pre_<name>.sql or NNNN_post_<name>.sql")
-    numbers = [path.stem[:4] for path in paths]
-    for number, path in zip(numbers, paths, strict=True):
-        if numbers.count(number) > 1:
-            raise CannotMigrate(f"{path}: the number {number} is taken twice; give one of them the next free number")
-    names = [None, *(path.stem for path in paths)]
-    return [Migration(path.stem, path, before) for path, before in zip(paths, names, strict=False)]
-
-
 def migrate(owner_url: str, upto: Literal["pre", "post"] = "post", folder: Path = MIGRATIONS) -> list[str]:
     """Run what has not run yet and return the names. `upto="pre"` stops before the first pending `post`.
 
@@ -74,7 +37,7 @@ def migrate(owner_url: str, upto: Literal["pre", "post"] = "post", folder: Path 
     be reached, is older than PostgreSQL 15, was made by a newer Fallsafe, or its user may not do what is needed.
     """
     known = migrations(folder)
-    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: _connect(owner_url), poolclass=NullPool)
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: connect(owner_url), poolclass=NullPool)
     try:
         with engine.begin() as connection:
             _run(connection, sql("cluster/lock_schema"))
@@ -85,33 +48,6 @@ def migrate(owner_url: str, upto: Literal["pre", "post"] = "post", folder: Path 
         raise CannotMigrate(f"the migration was undone: {error.orig}") from error
     except psycopg.Error as error:
         raise CannotMigrate(f"the migration was undone: {error}") from error
-
-
-def pending(url: str, folder: Path = MIGRATIONS) -> list[str]:
-    """The names of the migrations that this database lacks; the product's own role may ask."""
-    known = migrations(folder)
-    with _connect(url) as connection:
-        row = connection.execute(sql("cluster/find_version_table")).fetchone()
-        if row is None or not row[0]:
-            return [migration.name for migration in known]
-        version = connection.execute(sql("cluster/read_version")).fetchone()
-    return [migration.name for migration in _after(known, version[0] if version else None)]
-
-
-def app_url(url: str) -> str:
-    """The same database, as `fallsafe_app`: what the product connects with when it was given an owner's URL."""
-    parts = psycopg.conninfo.conninfo_to_dict(url)
-    if parts.get("user") == "fallsafe_app":
-        return url
-    options = " ".join(filter(None, [str(parts.get("options") or ""), "-c role=fallsafe_app"]))
-    return psycopg.conninfo.make_conninfo(url, options=options)
-
-
-def _connect(url: str) -> "psycopg.Connection[tuple[Any, ...]]":
-    try:
-        return psycopg.connect(url, connect_timeout=CONNECT_SECONDS_MAX)
-    except psycopg.OperationalError as error:
-        raise CannotMigrate(f"the database cannot be reached: {error}") from error
 
 
 def _raw(connection: sqlalchemy.Connection) -> "psycopg.Connection[tuple[Any, ...]]":
@@ -158,7 +94,7 @@ def _apply(connection: sqlalchemy.Connection, known: list[Migration], upto: Lite
         scripts = {migration.name: _script(migration, connection) for migration in known}
         line = RevisionMap(lambda: scripts.values())
         _ = line.heads  # reading them makes the map link the scripts to each other
-        for migration in _after(known, heads[0] if heads else None):
+        for migration in after(known, heads[0] if heads else None):
             if upto == "pre" and migration.is_post:
                 return
             applied.append(migration.name)
@@ -171,15 +107,6 @@ def _apply(connection: sqlalchemy.Connection, known: list[Migration], upto: Lite
     if applied:
         _run(connection, sql("cluster/protect_version"))
     return applied
-
-
-def _after(known: list[Migration], version: str | None) -> list[Migration]:
-    if version is None:
-        return known
-    names = [migration.name for migration in known]
-    if version not in names:
-        raise CannotMigrate(f"the database is at {version}, which this release does not know; use a newer Fallsafe")
-    return known[names.index(version) + 1 :]
 
 
 def _script(migration: Migration, connection: sqlalchemy.Connection) -> Script:
