@@ -8,21 +8,22 @@ import json
 import os
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-
-import psycopg
+from typing import TypeVar
 
 from fallsafe import policyset
 from fallsafe.cli.killpoints import Hook, nothing
 from fallsafe.cli.settings import Settings
 from fallsafe.flows.context import LEASE_BEYOND_CALL
 from fallsafe.flows.policy import REFRESH_SECONDS, Policies
-from fallsafe.store.tx import Database
+from fallsafe.store.tx import PASSING, Database
 from fallsafe.store.vault import Vault, master_key
 
+R = TypeVar("R")
+START_SECONDS_BETWEEN = 0.2
 SANDBOX = {"billing": ("BIL",), "logistics": ("WHS", "WFM"), "provisioning": ("PRV",)}
 
 
@@ -75,9 +76,18 @@ async def policies(store: Database, wiring: Wiring, worker: str) -> Policies:
     return kept
 
 
+async def patiently(call: Callable[[], Awaitable[R]]) -> R:
+    """Makes a call of the start of a process; a database that is away, or just coming up, is waited for."""
+    while True:
+        try:
+            return await call()
+        except PASSING:
+            await asyncio.sleep(START_SECONDS_BETWEEN)
+
+
 async def keep_fresh(kept: Policies, store: Database) -> None:
     """Takes on what other processes published, for as long as this process runs."""
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
-        with contextlib.suppress(psycopg.OperationalError):
+        with contextlib.suppress(*PASSING):
             await kept.refresh(store)

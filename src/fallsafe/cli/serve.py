@@ -10,7 +10,7 @@ import uvicorn
 from fallsafe.api.app import create_app
 from fallsafe.api.deps import Deps
 from fallsafe.cli.credentials import ensure_admin
-from fallsafe.cli.processes import database, keep_fresh, policies, read_wiring
+from fallsafe.cli.processes import database, keep_fresh, patiently, policies, read_wiring
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.workbench.pages import create_pages
 
@@ -19,8 +19,8 @@ async def serve(settings: Settings) -> None:
     """The process of API and pages."""
     wiring = read_wiring(settings.home)
     store = await database(settings, wiring, "api")
-    kept = await policies(store, wiring, "api")
-    await ensure_admin(store, settings.home)
+    kept = await patiently(lambda: policies(store, wiring, "api"))
+    await patiently(lambda: ensure_admin(store, settings.home))
     port = urlsplit(wiring.api).port or settings.port
     server: uvicorn.Server | None = None
     deps = Deps(

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fallsafe.cli.killpoints import hook_of, watched
-from fallsafe.cli.processes import database, keep_fresh, policies, read_wiring
+from fallsafe.cli.processes import database, keep_fresh, patiently, policies, read_wiring
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.connectors.http import HttpConnector
 from fallsafe.workers.loop import STEPS, Setup, Worker
@@ -20,7 +20,7 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
     wiring = read_wiring(settings.home)
     hook = hook_of(settings.kill, settings.home, name)
     store = await database(settings, wiring, name, hook)
-    kept = await policies(store, wiring, name)
+    kept = await patiently(lambda: policies(store, wiring, name))
     hosts = frozenset(urlsplit(url).netloc for url in wiring.systems.values())
     connector = watched(HttpConnector(wiring.systems, wiring.secrets, hosts, time.monotonic), hook)
     stopping = asyncio.Event()

@@ -73,6 +73,10 @@ class LaneLost(Exception):
     """Another process took this connection's lane; nothing was committed, and the work is run again on a new lane."""
 
 
+PASSING = (psycopg.OperationalError, IdleInTransactionSessionTimeout, LaneLost)
+"""What passes by itself: the database is away, or took the transaction from us. Whoever works in a loop tries again."""
+
+
 @dataclass(slots=True)
 class Lane:
     """A journal lane as its writer knows it."""
@@ -178,7 +182,7 @@ class Database:
                     )
             except CommitUnknown:
                 raise
-            except (psycopg.OperationalError, IdleInTransactionSessionTimeout, LaneLost):
+            except PASSING:
                 if last_try:
                     raise
             finally:

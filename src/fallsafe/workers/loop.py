@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg
-
 from fallsafe.connectors.port import Connector, Sendable
 from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Lost, Reply
@@ -19,7 +17,7 @@ from fallsafe.core.orders.order import SHARDS
 from fallsafe.flows import callbacks, commands, planning, recover, review
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
-from fallsafe.store.tx import Database, Tx
+from fallsafe.store.tx import PASSING, Database, Tx
 
 BATCH_MAX = 200
 STEPS = ("dispatcher", "leases", "overdue", "callbacks", "reconciler", "planner", "scanner")
@@ -62,13 +60,14 @@ class Worker:
         while not stopping.is_set():
             try:
                 worked = await self.step()
-            except psycopg.OperationalError:
+            except PASSING:
                 worked = False
             if not worked:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), self._setup.sleep_seconds)
         await asyncio.gather(*self._calls, return_exceptions=True)
-        await self._record()
+        with contextlib.suppress(*PASSING):  # safe because what is not recorded is lost by its lease
+            await self._record()
 
     async def step(self) -> bool:
         """One round over everything that is due; whether there was anything."""
@@ -147,7 +146,7 @@ class Worker:
                 await self._database.transact(
                     lambda tx: commands.record_replies(tx, self._context(), replies, system("dispatcher"))
                 )
-            except psycopg.OperationalError:
+            except PASSING:
                 self._replies = [*replies, *self._replies]
                 raise
         return bool(replies)
