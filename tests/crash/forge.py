@@ -7,6 +7,7 @@ started is killed.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import select
@@ -17,7 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fallsafe import policyset
-from fallsafe.cli import serve, work
 from fallsafe.cli.processes import read_wiring
 from fallsafe.cli.settings import read_settings
 from fallsafe.core.policy.policy_set import PolicySet
@@ -34,6 +34,8 @@ def live(life: dict[str, object]) -> None:
     os.environ.update(life["env"])  # type: ignore[arg-type]
     code = 1
     try:
+        from fallsafe.cli import serve, work
+
         settings = read_settings(os.environ, Path.cwd())
         asyncio.run(serve.serve(settings) if life["name"] == "api" else work.work(settings, str(life["name"])))
         code = 0
@@ -44,17 +46,19 @@ def live(life: dict[str, object]) -> None:
 
 
 def read_once() -> None:
-    """Reads the policy set of the home now; a life that asks for the same files gets what was read."""
+    """Reads the policy set of the home now. A life that asks for files that were read before gets what was read."""
     wiring = read_wiring(read_settings(os.environ, Path.cwd()).home)
-    read = policyset.load(Path(wiring.policy), wiring.time_scale)
     load, load_files = policyset.load, policyset.load_files
+    read = [load(Path(wiring.policy), wiring.time_scale)]
 
     def again(files: Mapping[str, bytes], time_scale: float = 1.0) -> PolicySet:
-        known = files == read.files and time_scale == read.time_scale
-        return read if known else load_files(files, time_scale)
+        known = next((p for p in read if p.files == files and p.time_scale == time_scale), None)
+        if known is None:
+            read.append(known := load_files(files, time_scale))
+        return known
 
     policyset.load_files = again
-    policyset.load = lambda folder, scale=1.0: read if str(folder) == wiring.policy else load(folder, scale)
+    policyset.load = lambda folder, scale=1.0: read[0] if str(folder) == wiring.policy else load(folder, scale)
 
 
 def say(**line: object) -> None:
@@ -68,6 +72,8 @@ def run() -> None:
     living: dict[int, str] = {}
     asked = os.fdopen(0, "rb", buffering=0)  # a line that waits in a buffer would not be selected
     read_once()
+    importlib.import_module("fallsafe.cli.serve")  # only now: it takes `load_files` by its name
+    importlib.import_module("fallsafe.cli.work")
     say(ready=True)
     while True:
         if select.select([asked], [], [], LOOK_SECONDS)[0]:

@@ -91,7 +91,9 @@ def quick_policy(home: Path) -> Path:
 
 
 @contextmanager
-def installation(home: Path, faults: Mapping[str, list[dict[str, object]]]) -> Iterator[Installation]:
+def installation(
+    home: Path, faults: Mapping[str, list[dict[str, object]]], time_scale: float = TIME_SCALE
+) -> Iterator[Installation]:
     """Database (with fsync) and systems outside, running; the API and the workers are the caller's."""
     secrets = new_secrets()
     with ExitStack() as stack:
@@ -108,7 +110,7 @@ def installation(home: Path, faults: Mapping[str, list[dict[str, object]]]) -> I
             systems |= dict.fromkeys(codes, json.loads(process.stdout.readline())["url"])
         api = f"http://127.0.0.1:{free_port('127.0.0.1', FIRST_PORT)}"
         folder = str(quick_policy(home))
-        wiring = Wiring(server.url(), api, systems, secrets, TIME_SCALE, folder, LEASE_BEYOND_CALL)
+        wiring = Wiring(server.url(), api, systems, secrets, time_scale, folder, LEASE_BEYOND_CALL)
         wiring.write(home)
         yield Installation(home, server, wiring, sandbox)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvicorn
+from fastapi import FastAPI
 
 from fallsafe.api.app import create_app
 from fallsafe.api.deps import Deps
@@ -13,6 +14,13 @@ from fallsafe.cli.credentials import ensure_admin
 from fallsafe.cli.processes import database, keep_fresh, patiently, policies, read_wiring
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.workbench.pages import create_pages
+
+
+def application(deps: Deps) -> FastAPI:
+    """Everything that answers at the address of the API: the API and the pages."""
+    app = create_app(deps)
+    app.include_router(create_pages(deps))
+    return app
 
 
 async def serve(settings: Settings) -> None:
@@ -30,8 +38,7 @@ async def serve(settings: Settings) -> None:
         stopping=lambda: server is not None and server.should_exit,
         published=kept.take,
     )
-    app = create_app(deps)
-    app.include_router(create_pages(deps))
+    app = application(deps)
     server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=port, log_level="warning"))
     fresh = asyncio.create_task(keep_fresh(kept, store))
     await server.serve()

@@ -1,0 +1,239 @@
+"""While an outcome is unknown nothing is sent, by whomever and for whatever reason (§11, P2).
+
+Fifty tries at once by every path there is. The list of paths is computed from the code, and a path that is not in the
+tables below fails the test. The judge is the file in which the other system wrote down every request it received.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.spec.interlock import (
+    OTHER_CONTENT,
+    TRIES,
+    Said,
+    Seen,
+    World,
+    agenda_kinds,
+    an_unknown_outcome,
+    at_once,
+    by_flow,
+    by_verb,
+    flows_that_can_send,
+    tries_of_flows,
+    try_due,
+    verbs,
+    writing_routes,
+)
+
+from fallsafe.flows import commands, planning, recover, review
+from fallsafe.store.ids import outside
+
+pytestmark = pytest.mark.xdist_group("interlock")
+Fifty = Callable[[World], list[Said | None]]
+UNKNOWN, KNOWN_NAME, NOTHING_HELD = "OUTCOME_UNKNOWN", "ALREADY_EXISTS", "NOTHING_HELD"
+
+
+def post(path: str, body: object = None) -> Fifty:
+    """Fifty requests at once; the ids of the world stand in the path."""
+    return lambda world: at_once(lambda _: world.http("POST", named(world, path), body or {}))
+
+
+def named(world: World, text: str) -> str:
+    """A text with the ids of the world in it."""
+    ids = {"order": world.order_id, "command": world.command_id, "case": world.case_id}
+    return text.format(**{thing: outside(thing, number) for thing, number in ids.items()})
+
+
+def another_policy(world: World) -> object:
+    """A set whose contract says that a repeat is harmless: it would open the lock, if the lock asked it."""
+    folder = Path(world.there.wiring.policy)
+    files = {place.name: place.read_text() for place in folder.glob("*.yaml")}
+    files["operations.yaml"] = files["operations.yaml"].replace("repeat: rejects_duplicate", "repeat: same_result")
+    return {"files": files, "reason": "try it"}
+
+
+def revoke(world: World) -> list[Said | None]:
+    """Fifty at once take away one token."""
+    name = world.token()
+    return at_once(lambda _: world.http("DELETE", f"/api/v1/tokens/{name}"))
+
+
+# Path → fifty tries at once, and the code with which each is refused (None: it is taken in, and nothing is sent).
+ROUTES: dict[str, tuple[Fifty, str | None]] = {
+    "POST /api/v1/orders": (post("/api/v1/orders", OTHER_CONTENT), KNOWN_NAME),
+    "POST /api/v1/orders/batch": (post("/api/v1/orders/batch", {"orders": [OTHER_CONTENT]}), KNOWN_NAME),
+    "POST /api/v1/orders/{order_id:path}/plan": (post("/api/v1/orders/{order}/plan"), NOTHING_HELD),
+    "POST /api/v1/commands/{command_id}/reconcile": (post("/api/v1/commands/{command}/reconcile"), None),
+    "POST /api/v1/commands/{command_id}/resend": (post("/api/v1/commands/{command}/resend"), UNKNOWN),
+    "POST /api/v1/fallout-cases/{case_id}/reconcile": (post("/api/v1/fallout-cases/{case}/reconcile"), None),
+    "POST /api/v1/downstreams/{name}/callbacks": (lambda world: at_once(world.callback), None),
+    "POST /api/v1/policy-sets": (lambda world: post("/api/v1/policy-sets", another_policy(world))(world), None),
+    "POST /api/v1/tokens": (post("/api/v1/tokens", {"name": "ada", "roles": ["operator"]}), None),
+    "DELETE /api/v1/tokens/{token_id}": (revoke, None),
+    "POST /cases/{case_id}/reconcile": (
+        lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/reconcile"))),
+        None,
+    ),
+}
+
+# Verb → its words, and the code with which it is refused.
+WRITING_VERBS: dict[str, tuple[str, str | None]] = {
+    "order submit": ("{home}/other.json", KNOWN_NAME),
+    "order plan": ("{order}", NOTHING_HELD),
+    "case reconcile": ("{case}", None),
+    "command reconcile": ("{command}", None),
+    "command resend": ("{command}", UNKNOWN),
+    "policy publish": ("{policy}", None),
+}
+READING_VERBS = {
+    "order list": "",
+    "order show": "{order}",
+    "case list": "",
+    "case show": "{case}",
+    "case timeline": "{case}",
+    "case evidence": "{case}",
+    "command show": "{command}",
+    "policy list": "",
+    "policy show": "{set}",
+    "policy check": "{policy}",
+    "coverage": "",
+    "events": "",
+    "doctor": "",
+}
+# Verbs with no way to name a command that is there, and why.
+APART = {
+    "up": "starts processes; what they do then is what every other path here tries",
+    "drill": "hands in an order of its own, under a name that was never used",
+}
+
+# Agenda kind → the flow that a worker gives it to. Each is filed for everything that the order has.
+KINDS = {
+    "send": commands.claim,
+    "lease": commands.expire_leases,
+    "overdue": commands.find_overdue,
+    "lookup": recover.claim_looks,
+    "retry": planning.replan_due,
+    "review": review.review,
+    "apply": None,  # names a callback; tried by the flow that applies it
+}
+
+
+def try_kind(world: World, kind: str) -> list[Said | None]:
+    """Fifty entries at once for the task, the order, the command and the case, each taken by hand and by the worker."""
+    flow = KINDS[kind]
+    things = (world.task_id, world.command_id, world.order_id, world.case_id)
+
+    async def one(number: int) -> Said | None:
+        await try_due(world, flow, kind, things[number % len(things)])
+        return None
+
+    return by_flow(world, one)
+
+
+def try_verb(world: World, verb: str, words: str, tries: int) -> list[Said | None]:
+    """A verb with the ids of the world in its words."""
+    home = world.there.home
+    (home / "other.json").write_text(json.dumps(OTHER_CONTENT))
+    known = {"{home}": home, "{policy}": world.there.wiring.policy, "{set}": world.context.newest.id}
+    for name, value in known.items():
+        words = words.replace(name, str(value))
+    return by_verb(world, [*verb.split(), *named(world, words).split()], tries)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
+    """What every path brought; under `at the end` what the other system's file says once its process has ended."""
+    found: dict[str, Seen] = {}
+    with an_unknown_outcome(tmp_path_factory.mktemp("interlock") / "home") as world:
+
+        def look(path: str, fifty: Callable[[], list[Said | None]]) -> None:
+            before, sent = world.journaled(), world.requests()
+            answers = fifty()
+            refusals = [answer for answer in answers if answer is not None]
+            found[path] = Seen(
+                refusals, len(answers) - len(refusals), world.journaled() - before, world.requests() - sent
+            )
+            assert world.state() == "unknown", path
+
+        for path, (fifty, _) in ROUTES.items():
+            look(path, lambda fifty=fifty: fifty(world))
+        for verb, words in READING_VERBS.items():
+            look(verb, lambda verb=verb, words=words: try_verb(world, verb, words, 1))
+        for verb, (words, _) in WRITING_VERBS.items():
+            look(verb, lambda verb=verb, words=words: try_verb(world, verb, words, TRIES))
+        for name, one in tries_of_flows(world).items():
+            look(name, lambda one=one: by_flow(world, one))
+        for kind in KINDS.keys() - {"apply"}:
+            look(kind, lambda kind=kind: try_kind(world, kind))
+        world.there.end_sandbox()
+        found["at the end"] = Seen(requests=world.requests())
+    return found
+
+
+class WhenThePathsAreCounted:
+    """A new route, verb, agenda kind or flow is not there unless somebody has said how it is tried."""
+
+    def test_every_route_that_writes_is_tried(self) -> None:
+        assert writing_routes() - ROUTES.keys() == set()
+
+    def test_every_verb_of_the_command_line_is_tried(self) -> None:
+        assert verbs() - WRITING_VERBS.keys() - READING_VERBS.keys() - APART.keys() == set()
+
+    def test_every_agenda_kind_is_tried(self) -> None:
+        assert agenda_kinds() - KINDS.keys() == set()
+
+    def test_every_flow_that_can_send_is_tried(self, seen: dict[str, Seen]) -> None:
+        assert flows_that_can_send() - seen.keys() == set()
+
+    def test_the_count_finds_what_is_known_to_be_there(self) -> None:
+        assert {"POST /api/v1/commands/{command_id}/resend", "POST /cases/{case_id}/reconcile"} <= writing_routes()
+        assert {"command resend", "order submit"} <= verbs()
+        assert {"send", "lookup", "apply"} <= agenda_kinds()
+        assert {"commands.claim", "commands.resend", "callbacks.apply"} <= flows_that_can_send()
+
+
+REFUSED = {path: code for path, (_, code) in {**ROUTES, **WRITING_VERBS}.items() if code is not None} | {
+    "commands.resend": UNKNOWN,
+    "orders.submit": KNOWN_NAME,
+    "planning.plan_again": NOTHING_HELD,
+}
+
+
+TAKEN_IN = [path for path, (_, code) in {**ROUTES, **WRITING_VERBS}.items() if code is None]
+
+
+class WhenAnOutcomeIsUnknownAndFiftyTryAtOnce:
+    """§11, P2."""
+
+    def test_the_other_system_received_the_one_request_that_was_lost_and_no_other(self, seen: dict[str, Seen]) -> None:
+        assert seen["at the end"].requests == 1
+
+    def test_no_path_brought_a_request(self, seen: dict[str, Seen]) -> None:
+        assert {path for path, one in seen.items() if one.requests and path != "at the end"} == set()
+
+    @pytest.mark.parametrize("path", sorted(REFUSED))
+    def test_each_of_them_is_refused_with_a_reason_and_with_what_would_work(
+        self, seen: dict[str, Seen], path: str
+    ) -> None:
+        refusals = seen[path].refusals
+        assert (len(refusals), seen[path].accepted) == (TRIES, 0)
+        assert {refusal.code for refusal in refusals} == {REFUSED[path]}
+        assert all(refusal.why and refusal.hint for refusal in refusals)
+
+    @pytest.mark.parametrize("path", sorted(REFUSED))
+    def test_each_refusal_is_in_the_journal(self, seen: dict[str, Seen], path: str) -> None:
+        assert seen[path].journaled == TRIES
+
+    @pytest.mark.parametrize("path", sorted(p for p, code in REFUSED.items() if code == UNKNOWN))
+    def test_the_way_out_is_named(self, seen: dict[str, Seen], path: str) -> None:
+        assert all("fallsafe command reconcile C-" in refusal.hint for refusal in seen[path].refusals)
+
+    @pytest.mark.parametrize("path", sorted(TAKEN_IN))
+    def test_what_only_asks_or_is_about_something_else_is_taken_in(self, seen: dict[str, Seen], path: str) -> None:
+        assert (seen[path].refusals, seen[path].accepted) == ([], TRIES)
+
+    def test_an_entry_that_asks_for_a_send_is_refused_in_the_journal_too(self, seen: dict[str, Seen]) -> None:
+        assert seen["send"].journaled > 0
+        assert seen["commands.claim"].journaled > 0
