@@ -62,14 +62,23 @@ LOOSE = Chain(0, 0, 0, "", None)
 
 
 def place(
-    records: Sequence[Record], chains: dict[int, Chain], lane: int, seq: int, head: bytes, now: datetime
+    records: Sequence[Record],
+    chains: dict[int, Chain],
+    lane: int,
+    seq: int,
+    head: bytes,
+    now: datetime,
+    late: datetime | None = None,
 ) -> list[Line]:
-    """The lines of one transaction. `chains` (by order id) are moved forward; an order's time never goes back."""
+    """The lines of one transaction. `chains` (by order id) are moved forward; an order's time never goes back. Records
+    without an order are of the time `late`, by which they are put in order.
+    """
     first, lines = seq + 1, []
     for record in records:
         seq += 1
         chain = chains[record.order_id] if record.order_id else LOOSE
         at = max(now, chain.last_at) if chain.last_at else now
+        at = at if record.order_id else late or now
         version = chain.version + 1 if record.order_id else 0
         payload = canonical(_content(record, chain, lane, seq, version, at, first))
         own = digest(payload)

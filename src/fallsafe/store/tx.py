@@ -59,6 +59,8 @@ OUTCOME_TYPES = (
 )
 
 Hook = Callable[[str], None]
+Head = tuple[int, bytes]
+"""How far a lane had come, and the link of its last record: a lane that was written anew has another."""
 
 
 class Rewound(Exception):
@@ -99,8 +101,10 @@ class Writer:
 class Database:
     """Writers with their lanes, readers, the vault, and what this process remembers of the lanes.
 
-    `hook` is called at the named points `before_commit` and `after_commit` of a transaction that has records; crash
-    tests kill the process there.
+    `heads` are lane heads that the database is known to have reached, acknowledged after `rewinds` rewinds: what was
+    acknowledged before the newest rewind that the database knows of is no longer expected. `hook` is called at the
+    named points `before_commit` and `after_commit` of a transaction that has records; crash tests kill the process
+    there.
     """
 
     def __init__(
@@ -111,11 +115,13 @@ class Database:
         *,
         writers: int = 2,
         readers: int = 4,
-        heads: Mapping[int, int] | None = None,
+        heads: Mapping[int, Head] | None = None,
+        rewinds: int = 0,
         hook: Hook = lambda _: None,
     ) -> None:
         self.url, self.owner, self.vault, self.hook = url, owner, vault, hook
-        self.heads: dict[int, int] = dict(heads or {})
+        self.heads: dict[int, Head] = dict(heads or {})
+        self.rewinds = rewinds
         self._writers_max = writers
         # The writer that came back last goes out first, so that no more lanes are leased than are needed at once.
         self._idle: asyncio.LifoQueue[Writer | None] = asyncio.LifoQueue()
@@ -215,7 +221,7 @@ class Database:
         if lines:
             last = lines[-1]
             writer.lane.seq, writer.lane.link = last.seq, last.link
-            self.heads[last.lane] = last.seq
+            self.heads[last.lane] = (last.seq, last.link)
 
     async def _became_of(self, lines: Sequence[Line]) -> bool:
         """Whether a transaction whose COMMIT was not answered is in the journal; asked until the database answers.
@@ -268,10 +274,11 @@ class Database:
             options=f"{_options(self.url)} -c idle_in_transaction_session_timeout={TRANSACTION_MAX_SECONDS}s",
         )
 
-    async def _lease_lane(self) -> Writer:
+    async def _lease_lane(self, *, checked: bool = True) -> Writer:
         connection = await self._connect()
         try:
-            await self._check_heads(connection)
+            if checked:
+                await self._check_heads(Reader(connection))
             now = await _clock(connection)
             cursor = await connection.execute(
                 sql("lanes/lease"),
@@ -285,23 +292,52 @@ class Database:
         if row is None:
             await connection.close()
             raise Bug("all 256 journal lanes are leased; stop processes that are not needed")
-        self.heads[row["lane"]] = max(row["seq"], self.heads.get(row["lane"], 0))
+        if checked:
+            self.heads[row["lane"]] = (row["seq"], bytes(row["link"]))
         return Writer(
             connection,
             Lane(row["lane"], row["fence"], row["seq"], bytes(row["link"]), IdMaker(row["lane"], row["id_last"])),
         )
 
-    async def _check_heads(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
-        """On every new connection: no lane may be behind what this process or an anchor remembers (rule 14)."""
-        cursor = await connection.execute(sql("lanes/heads"))
-        there = {row["lane"]: row["seq"] for row in await cursor.fetchall()}
-        for lane, seq in self.heads.items():
+    async def check_heads(self) -> None:
+        """Raises `Rewound` when the database is behind what this process, or an anchor, remembers of it (rule 14)."""
+        async with self.read() as reader:
+            await self._check_heads(reader)
+
+    async def _check_heads(self, reader: "Reader") -> None:
+        """On every new connection too: every remembered record is there, and is the one that it was."""
+        (state,) = await reader.fetch("installation/read")
+        if state["rewinds"] > self.rewinds:
+            self.forget_heads(state["rewinds"])
+        heads = dict(self.heads)
+        if not heads:
+            return
+        there = {row["lane"]: row["seq"] for row in await reader.fetch("lanes/heads")}
+        rows = await reader.fetch("lanes/links", lanes=list(heads), seqs=[seq for seq, _ in heads.values()])
+        links = {row["lane"]: bytes(row["link"]) for row in rows}
+        for lane, (seq, link) in sorted(heads.items()):
             if there.get(lane, 0) < seq:
                 raise Rewound(f"journal lane {lane} stands at {there.get(lane, 0)}, but {seq} was acknowledged")
+            if links.get(lane, link) != link:
+                raise Rewound(f"record {seq} of journal lane {lane} is not the one that was acknowledged")
 
-    def forget_heads(self) -> None:
-        """After a rewind was recorded: what was acknowledged before it is no longer expected."""
+    async def transact_behind(self, body: Callable[["Tx"], Awaitable[R]]) -> R:
+        """One transaction on a database that is behind what is remembered: to say so, and to stop (rule 14). On a
+        connection of its own, that nothing else is done with.
+        """
+        writer = await self._lease_lane(checked=False)
+        try:
+            result, _, done = await self._once(writer, body)
+        finally:
+            await self._release(writer)
+        if not done:
+            raise psycopg.OperationalError("the connection was lost at COMMIT; the next look says what became of it")
+        return result
+
+    def forget_heads(self, rewinds: int) -> None:
+        """A rewind is recorded: what was acknowledged before it is no longer expected."""
         self.heads.clear()
+        self.rewinds = rewinds
 
     async def renew_lanes(self) -> None:
         """Keeps idle lanes; called with the heartbeat. A lane that was lost is leased anew at its next use."""
@@ -517,10 +553,13 @@ class Tx:
         if head["fence"] != lane.fence:
             await self._writer.connection.close()
             raise LaneLost(f"lane {lane.number} was taken over")
-        if head["seq"] < max(lane.seq, self._database.heads.get(lane.number, 0)):
+        if head["seq"] < lane.seq:
             raise Rewound(f"journal lane {lane.number} stands at {head['seq']}, but {lane.seq} was acknowledged")
         chains = {i: chain_of(a.order) for i, a in self.aggregates.items() if a.records}
-        lines = place(self._with_evidence(records), chains, lane.number, head["seq"], bytes(head["link"]), now)
+        # The things without an order are locked by rows of their own, after `now` was read: their order in time is that
+        # of their transactions' ends.
+        late = await _clock(self._writer.connection) if self.pages.loose else now
+        lines = place(self._with_evidence(records), chains, lane.number, head["seq"], bytes(head["link"]), now, late)
         for order_id, chain in chains.items():
             aggregate = self.aggregates[order_id]
             aggregate.order = chained(aggregate.order, chain)
