@@ -45,7 +45,7 @@ class OrderKey:
         """The body. Raises `Tampered` when it is not what was sealed."""
         try:
             return self._aead.decrypt(sealed[:12], sealed[12:], self._associated)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # cut too short to be anything
             raise Tampered("sealed bytes do not open with the key of their order") from None
 
     def digest(self, body: bytes) -> str:
@@ -76,7 +76,7 @@ class Vault:
         """The same, not remembered: the transaction that wraps it may yet fail."""
         try:
             key = self._master.decrypt(wrapped[:12], wrapped[12:], order_id.to_bytes(8, "big"))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # cut too short to be anything
             raise Tampered(
                 f"the data key of order {order_id} does not open with this installation's master key"
             ) from None
