@@ -66,14 +66,12 @@ async def submit(store: Database, context: Context, *drafts: OrderDraft) -> list
 
 async def due(store: Database, context: Context, kind: str) -> list[Due]:
     """Everything of one kind that is due now, as a worker that owns every shard reads it."""
-    found = []
     now = (await store.fetch("tx/now"))[0]["clock_timestamp"]
-    for gate in [0, *context.gates.values()]:
-        rows = await store.fetch(
-            "agenda/due", shards=list(range(SHARDS)), gate=gate, now=now, kinds=[kind], per_shard=100, limit=1000
-        )
-        found += [Due(r["kind"], r["id"], r["order_id"], r["due_at"]) for r in rows]
-    return found
+    gates = [0, *context.gates.values()]
+    rows = await store.fetch(
+        "agenda/due", gates=gates, rooms=[1000] * len(gates), shards=list(range(SHARDS)), now=now, kinds=[kind]
+    )
+    return [Due(r["kind"], r["id"], r["order_id"], r["due_at"]) for r in rows]
 
 
 async def claim(store: Database, context: Context) -> list[Claimed]:

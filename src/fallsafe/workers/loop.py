@@ -18,11 +18,27 @@ from fallsafe.flows import callbacks, commands, planning, recover, review
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import PASSING, Database, Tx
+from fallsafe.workers.in_hand import InHand, id_of_due
 
 BATCH_MAX = 200
-STEPS = ("dispatcher", "leases", "overdue", "callbacks", "reconciler", "planner", "scanner")
 Hook = Callable[[str], None]
 Timed = Callable[[Tx, Context, Sequence[Due], Actor], Awaitable[None]]
+Claims = Callable[[Tx, Context, Sequence[Due], Actor], Awaitable[list[Claimed]]]
+
+# Looks that only decide, and those that send: by the kind of their agenda entry, the step that takes them.
+TIMED: dict[str, tuple[str, Timed]] = {
+    "lease": ("leases", commands.expire_leases),
+    "overdue": ("overdue", commands.find_overdue),
+    "apply": ("callbacks", callbacks.apply),
+    "retry": ("planner", planning.replan_due),
+    "review": ("scanner", review.review),
+}
+CLAIMS: dict[str, tuple[str, Claims]] = {
+    "send": ("dispatcher", commands.claim),
+    "lookup": ("reconciler", recover.claim_looks),
+}
+
+STEPS = tuple(name for name, _ in (*CLAIMS.values(), *TIMED.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,7 @@ class Worker:
         self._calls: set[asyncio.Task[None]] = set()
         self._busy: dict[int, int] = {}
         self._replies: list[Attempted] = []
+        self._hand = InHand(database, context, monotonic, database.owner)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Steps until `stopping` is set; then the calls that are under way are recorded. A lost database is waited
@@ -71,55 +88,59 @@ class Worker:
 
     async def step(self) -> bool:
         """One round over everything that is due; whether there was anything."""
+        await self._hand.beat()
         worked = await self._record()
-        for name, kind, flow in (
-            ("leases", "lease", commands.expire_leases),
-            ("overdue", "overdue", commands.find_overdue),
-            ("callbacks", "apply", callbacks.apply),
-            ("planner", "retry", planning.replan_due),
-            ("scanner", "review", review.review),
-        ):
-            if name in self._setup.steps:
-                worked |= await self._timed(kind, 0, flow, name)
-        for gate in (0, *self._context().gates.values()):
-            if "dispatcher" in self._setup.steps:
-                worked |= await self._send("send", gate, "dispatcher")
-            if "reconciler" in self._setup.steps:
-                worked |= await self._send("lookup", gate, "reconciler")
-        return worked
+        due = await self._due()
+        for kind, (name, flow) in TIMED.items():
+            if due.get(kind):
+                await self._timed(flow, due[kind], name)
+        for kind, (name, claim) in CLAIMS.items():
+            if due.get(kind):
+                worked |= await self._send(claim, due[kind], name)
+        return worked or any(due.get(kind) for kind in TIMED)
 
     async def finish_calls(self) -> None:
         """Waits for the calls that are under way; their replies are recorded by the next step."""
         await asyncio.gather(*self._calls)
 
-    async def _due(self, kind: str, gate: int, most: int) -> list[Due]:
+    async def _due(self) -> dict[str, list[Due]]:
+        """What is due in the own shards, by kind; at each gate no more than it has room for."""
+        kinds = [kind for kind, (name, _) in (*TIMED.items(), *CLAIMS.items()) if name in self._setup.steps]
+        rooms = {0: BATCH_MAX, **{g: self._setup.calls_a_gate_max - self._busy.get(g, 0) for g in self._gates()}}
+        open_ = {gate: min(room, BATCH_MAX) for gate, room in rooms.items() if room > 0}
         now: datetime = (await self._database.fetch("tx/now"))[0]["clock_timestamp"]
         rows = await self._database.fetch(
             "agenda/due",
+            gates=list(open_),
+            rooms=list(open_.values()),
             shards=list(self._setup.shards),
-            gate=gate,
             now=now,
-            kinds=[kind],
-            per_shard=most,
-            limit=most,
+            kinds=kinds,
         )
-        return [Due(r["kind"], r["id"], r["order_id"], r["due_at"]) for r in rows]
+        found: dict[str, list[Due]] = {}
+        for due in await self._hand.put_off([Due(r["kind"], r["id"], r["order_id"], r["due_at"]) for r in rows]):
+            found.setdefault(due.kind, []).append(due)
+        return found
 
-    async def _timed(self, kind: str, gate: int, flow: Timed, name: str) -> bool:
-        due = await self._due(kind, gate, BATCH_MAX)
-        if due:
-            await self._database.transact(lambda tx: flow(tx, self._context(), due, system(name)))
-        return bool(due)
+    def _gates(self) -> list[int]:
+        return [*self._context().gates.values()]
 
-    async def _send(self, kind: str, gate: int, name: str) -> bool:
-        free = self._setup.calls_a_gate_max - self._busy.get(gate, 0)
-        due = await self._due(kind, gate, min(free, BATCH_MAX)) if free > 0 else []
-        if not due:
-            return False
-        claim = commands.claim if kind == "send" else recover.claim_looks
+    async def _timed(self, flow: Timed, due: Sequence[Due], name: str) -> None:
+        async def work(tx: Tx, part: Sequence[Due]) -> None:
+            await flow(tx, self._context(), part, system(name))
+
+        async for _ in self._hand.each(name, due, id_of_due, work):
+            pass
+
+    async def _send(self, claim: Claims, due: Sequence[Due], name: str) -> bool:
         claimed_at = self._monotonic()  # before the lease begins, however long its commit takes
-        claimed = await self._database.transact(lambda tx: claim(tx, self._context(), due, system(name)))
+
+        async def work(tx: Tx, part: Sequence[Due]) -> list[Claimed]:
+            return await claim(tx, self._context(), part, system(name))
+
+        claimed = [one async for _, made in self._hand.each(name, due, id_of_due, work) for one in made]
         for one in claimed:
+            gate = self._context().gate(one.operation.system)
             self._busy[gate] = self._busy.get(gate, 0) + 1
             call = asyncio.create_task(self._call(one, gate, claimed_at))
             self._calls.add(call)
@@ -141,14 +162,18 @@ class Worker:
 
     async def _record(self) -> bool:
         replies, self._replies = self._replies, []
-        if replies:
-            try:
-                await self._database.transact(
-                    lambda tx: commands.record_replies(tx, self._context(), replies, system("dispatcher"))
-                )
-            except PASSING:
-                self._replies = [*replies, *self._replies]
-                raise
+        left = {id(one): one for one in replies}
+
+        async def work(tx: Tx, part: Sequence[Attempted]) -> None:
+            await commands.record_replies(tx, self._context(), part, system("dispatcher"))
+
+        try:
+            async for part, _ in self._hand.each("record", replies, lambda one: one.claimed.order_id, work):
+                for one in part:
+                    del left[id(one)]
+        except PASSING:
+            self._replies = [*left.values(), *self._replies]
+            raise
         return bool(replies)
 
     def _sendable(self, claimed: Claimed, claimed_at: float) -> Sendable:
