@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fallsafe import policyset
-from fallsafe.cli.processes import read_wiring
 from fallsafe.cli.settings import read_settings
+from fallsafe.cli.wiring import read_wiring
 from fallsafe.core.policy.policy_set import PolicySet
 
 LOOK_SECONDS = 0.01

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from fallsafe import policyset
-from fallsafe.cli.processes import SANDBOX, Wiring, new_secrets
 from fallsafe.cli.supervise import free_port
+from fallsafe.cli.wiring import SANDBOX, Wiring, new_secrets
 from fallsafe.simulator.sandbox.control import command_line, secret_variables, write_faults
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.migrate import migrate

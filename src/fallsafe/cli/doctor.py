@@ -7,9 +7,10 @@ from pathlib import Path
 
 import psycopg
 
-from fallsafe.cli.processes import Wiring, database, read_wiring
+from fallsafe.cli.processes import database
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import read_running
+from fallsafe.cli.wiring import Wiring, read_wiring
 from fallsafe.store.programs import NoServerError, find_programs
 
 

@@ -7,29 +7,20 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import aiohttp
 
 from fallsafe import policyset
 from fallsafe.cli.install import Installation
+from fallsafe.cli.scenario import FAULTS, SECONDS_MAX, SOURCE, STEPS, order
 from fallsafe.core.events import Json
 from fallsafe.simulator.sandbox import judge
 from fallsafe.simulator.sandbox.control import Control
 
-TIME_SCALE = 60.0
-SECONDS_MAX = 55.0
 POLL_SECONDS = 0.25
 SLOW_SECONDS = 5.0
-SOURCE = "CRM"
-ZONE = "Asia/Jakarta"
-STEPS = (
-    "createBillingAccount", "createSubscription", "reserveRouter", "scheduleInstallation", "activateFiberService",
-    "activateStaticIp",
-)  # fmt: skip
-FAULTS = {"done": "answer_lost_after_effect", "absent": "answer_lost_before_effect"}
 FINAL = ("completed", "failed", "partial", "cancelled", "rejected")
 API = "/api/v1"
 
@@ -100,35 +91,6 @@ class Api:
                 raise RuntimeError(f"{method} {path}: {answer.status} {await answer.text()}")
             read: dict[str, Any] = await answer.json()
             return read
-
-
-def order(external_id: str, now: datetime) -> dict[str, Any]:
-    """The order of §26 as it is handed in: promised tomorrow at 17:00 in Jakarta."""
-    there = now.astimezone(ZoneInfo(ZONE)) + timedelta(days=1)
-    promised = there.replace(hour=17, minute=0, second=0, microsecond=0)
-    place = {"id": "PL-1", "street": "Jalan Melati 8", "city": "Jakarta"}
-    fiber: dict[str, Any] = {
-        "externalId": "fiber",
-        "offer": "FIBER-HOME-1G",
-        "place": place,
-        "monthlyMinor": 4500,
-        "oneOffMinor": 6000,
-    }
-    added = [("static-ip", "STATIC-IP"), ("router", "WIFI-ROUTER"), ("billing", "MONTHLY-BILLING")]
-    rest: list[dict[str, Any]] = [{"externalId": name, "offer": offer, "parent": "fiber"} for name, offer in added]
-    return {
-        "source": SOURCE,
-        "externalId": external_id,
-        "timeZone": ZONE,
-        "customerRef": f"CU-{external_id}",
-        "segment": "consumer",
-        "channel": "web",
-        "catalogVersion": "2026.11",
-        "committedAt": promised.astimezone(UTC).isoformat(),
-        "quote": {"id": f"Q-{external_id}"},
-        "parties": [{"role": "customer", "ref": f"CU-{external_id}", "person": {"name": "Sari Wulandari"}}],
-        "items": [{"action": "add", "currency": "EUR", "termMonths": 24, **item} for item in [fiber, *rest]],
-    }
 
 
 async def play(there: Installation, fail: str, variant: str, seconds_max: float = SECONDS_MAX) -> Played:

@@ -8,14 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fallsafe.cli import processes
-from fallsafe.cli.processes import SANDBOX, Wiring
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import Child, Supervisor, free_port, module
+from fallsafe.cli.wiring import SANDBOX, Wiring, new_secrets, read_wiring
 from fallsafe.simulator.sandbox.control import command_line, secret_variables
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.schema import app_url, pending
-from fallsafe.workers.loop import STEPS
 
 SANDBOX_PORTS_BEYOND = 11  # 8431 beside 8420
 
@@ -52,7 +50,7 @@ def installation(
 
 def running(home: Path) -> Installation:
     """The installation that another process keeps running in this home."""
-    return Installation(home, processes.read_wiring(home), None)
+    return Installation(home, read_wiring(home), None)
 
 
 def _database(settings: Settings, stack: ExitStack) -> tuple[str, str]:
@@ -76,16 +74,16 @@ def _wire(settings: Settings, database_url: str, time_scale: float) -> Wiring:
         taken.append(free_port("127.0.0.1", settings.port + SANDBOX_PORTS_BEYOND, taken))
         urls |= dict.fromkeys(codes, f"http://127.0.0.1:{taken[-1]}")
     api = f"http://{settings.host}:{taken[0]}"
-    wiring = Wiring(database_url, api, urls, processes.new_secrets(), time_scale)
+    wiring = Wiring(database_url, api, urls, new_secrets(), time_scale)
     wiring.write(settings.home)
     return wiring
 
 
 def _children(settings: Settings, wiring: Wiring, without: Sequence[str]) -> Sequence[Child]:
     outside = [_sandbox(settings, wiring, name, codes) for name, codes in SANDBOX.items()]
-    own, steps = settings.environment(), [step for step in STEPS if step not in without]
+    own = settings.environment()
     names = [f"worker-{n}" for n in range(1, settings.workers + 1)]
-    workers = [Child(name, module("fallsafe.cli.work", name, *steps), own) for name in names]
+    workers = [Child(name, module("fallsafe.cli.work", name, *without), own) for name in names]
     return [*outside, Child("api", module("fallsafe.cli.serve"), own, f"{wiring.api}/healthz"), *workers]
 
 

@@ -7,20 +7,19 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fallsafe.cli import drill as drills
-from fallsafe.cli import processes, verbs
+from fallsafe.cli import scenario, verbs
 from fallsafe.cli.client import settings_of_this_process
-from fallsafe.cli.credentials import sign_in_code
-from fallsafe.cli.doctor import examine
 from fallsafe.cli.install import Installation, installation, running
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import AlreadyRunning, NotReady, read_running
 from fallsafe.store.schema import CannotMigrate
-from fallsafe.workers.loop import STEPS
+
+if TYPE_CHECKING:
+    from fallsafe.cli.drill import Played
 
 NAMES = {verbs.order: "order", verbs.case: "case", verbs.command: "command", verbs.policy: "policy"}
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallout management.")
@@ -30,8 +29,8 @@ app.command("coverage")(verbs.coverage)
 app.command("events")(verbs.events)
 
 Variant = Annotated[str, typer.Option(help="What really happened outside: done (only the answer is lost) or absent.")]
-Fail = Annotated[str, typer.Option(help=f"The step whose answer is lost: {', '.join(drills.STEPS)}.")]
-Without = Annotated[list[str], typer.Option(help=f"A step that no worker takes: {', '.join(STEPS)}.")]
+Fail = Annotated[str, typer.Option(help=f"The step whose answer is lost: {', '.join(scenario.STEPS)}.")]
+Without = Annotated[list[str], typer.Option(help="A step that no worker takes: reconciler, dispatcher, …")]
 
 
 @app.command()
@@ -48,14 +47,14 @@ def up(
     if until not in ("", "drill-done"):
         _wrong(f"--until knows drill-done, not {until!r}")
     settings = settings_of_this_process()
-    scale = drills.TIME_SCALE if drill or until else settings.time_scale
+    scale = scenario.TIME_SCALE if drill or until else settings.time_scale
     try:
         with _told(installation(settings, scale, without, typer.echo)) as there:
             typer.echo(f"open cases: {_link(settings, there)}")
             typer.echo("the link signs in once, within ten minutes; Ctrl-C stops everything")
             if drill or until:
                 typer.echo(f"the drill begins: {fail} will lose its answer")
-                _tell(asyncio.run(drills.play(there, fail, variant)))
+                _tell(_play(there, fail, variant))
             if not exit_ and there.supervisor is not None:
                 there.supervisor.wait_for_end()
     except KeyboardInterrupt:
@@ -65,6 +64,8 @@ def up(
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
     """Say in words what is wrong with a set-up: settings, database, processes, coverage. Exit 1 where something is."""
+    from fallsafe.cli.doctor import examine
+
     findings = asyncio.run(examine(settings_of_this_process()))
     if as_json:
         typer.echo(json.dumps([{"ok": f.ok, "what": f.what, "hint": f.hint} for f in findings], indent=2))
@@ -81,7 +82,9 @@ def drill(
     fail: Fail = "activateFiberService",
     without: Without = [],  # noqa: B006 safe because typer makes a list of its own
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers and the effects as JSON.")] = False,
-    seconds: Annotated[float, typer.Option(help="How long it may take once everything answers.")] = drills.SECONDS_MAX,
+    seconds: Annotated[
+        float, typer.Option(help="How long it may take once everything answers.")
+    ] = scenario.SECONDS_MAX,
 ) -> None:
     """Play §26 and judge it: exit 0 only if everything was done outside, each thing exactly once.
 
@@ -91,7 +94,7 @@ def drill(
     settings = settings_of_this_process()
     try:
         if read_running(settings.home) is not None:
-            played = asyncio.run(drills.play(running(settings.home), fail, variant, seconds))
+            played = _play(running(settings.home), fail, variant, seconds)
         else:
             played = _in_a_home_of_its_own(settings, variant, fail, without, seconds)
     except KeyboardInterrupt:
@@ -101,14 +104,18 @@ def drill(
         raise typer.Exit(1)
 
 
-def _in_a_home_of_its_own(
-    settings: Settings, variant: str, fail: str, without: list[str], seconds: float
-) -> drills.Played:
+def _in_a_home_of_its_own(settings: Settings, variant: str, fail: str, without: list[str], seconds: float) -> "Played":
     with tempfile.TemporaryDirectory(prefix="fallsafe-") as folder:
         own = replace(settings, home=Path(folder), database_url=None)
-        silent = _told(installation(own, drills.TIME_SCALE, without, lambda _: None))
+        silent = _told(installation(own, scenario.TIME_SCALE, without, lambda _: None))
         with silent as there:
-            return asyncio.run(drills.play(there, fail, variant, seconds))
+            return _play(there, fail, variant, seconds)
+
+
+def _play(there: Installation, fail: str, variant: str, seconds: float = scenario.SECONDS_MAX) -> "Played":
+    from fallsafe.cli.drill import play  # imported while the children of the installation start, or when it runs
+
+    return asyncio.run(play(there, fail, variant, seconds))
 
 
 @contextmanager
@@ -123,11 +130,13 @@ def _told(context: AbstractContextManager[Installation]) -> Iterator[Installatio
 
 
 def _check(variant: str, fail: str, without: list[str]) -> None:
-    if variant not in drills.FAULTS:
+    if variant not in scenario.FAULTS:
         _wrong(f"--variant is done or absent, not {variant!r}")
-    if fail not in drills.STEPS:
-        _wrong(f"--fail is one of {', '.join(drills.STEPS)}, not {fail!r}")
+    if fail not in scenario.STEPS:
+        _wrong(f"--fail is one of {', '.join(scenario.STEPS)}, not {fail!r}")
     for step in without:
+        from fallsafe.workers.loop import STEPS
+
         if step not in STEPS:
             _wrong(f"--without is one of {', '.join(STEPS)}, not {step!r}")
 
@@ -138,8 +147,11 @@ def _wrong(sentence: str) -> None:
 
 
 def _link(settings: Settings, there: Installation) -> str:
+    from fallsafe.cli.credentials import sign_in_code
+    from fallsafe.cli.processes import database
+
     async def code() -> str:
-        store = await processes.database(settings, there.wiring, "sign-in")
+        store = await database(settings, there.wiring, "sign-in")
         try:
             return await sign_in_code(store)
         finally:
@@ -148,7 +160,7 @@ def _link(settings: Settings, there: Installation) -> str:
     return f"{there.wiring.api}/sign-in?code={asyncio.run(code())}"
 
 
-def _tell(played: drills.Played) -> None:
+def _tell(played: "Played") -> None:
     """The result first, then the answers."""
     if played.settled:
         typer.echo(f"order {played.order_id} is completed: {len(played.effects)} effects outside, each exactly once")

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from fallsafe.api.app import create_app
 from fallsafe.api.deps import Deps
 from fallsafe.cli.credentials import ensure_admin
-from fallsafe.cli.processes import database, keep_fresh, patiently, policies, read_wiring
+from fallsafe.cli.processes import database, keep_fresh, patiently, policies
 from fallsafe.cli.settings import Settings, read_settings
+from fallsafe.cli.wiring import read_wiring
 from fallsafe.workbench.pages import create_pages
 
 

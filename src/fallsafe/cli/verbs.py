@@ -4,14 +4,16 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from fallsafe import policyset
 from fallsafe.cli.client import client, fail
+
+if TYPE_CHECKING:
+    from fallsafe.policyset import Problem
 
 Row = Mapping[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")]
@@ -252,6 +254,8 @@ def policy_show(name: str, as_json: AsJson = False) -> None:
 def policy_publish(directory: Path, reason: Reason = "", as_json: AsJson = False) -> None:
     """Publish a policy set; it is checked first, here and there."""
     _checked(directory)
+    from fallsafe import policyset
+
     files = {name: body.decode() for name, body in policyset.read_folder(directory).items()}
     told(
         client().post("/policy-sets", {"files": files, "reason": reason or "published from the command line"}),
@@ -274,15 +278,17 @@ def policy_check(directory: Path, as_json: AsJson = False) -> None:
     typer.echo(f"{directory}: nothing is wrong")
 
 
-def problems_of(directory: Path) -> Sequence[policyset.Problem]:
+def problems_of(directory: Path) -> "Sequence[Problem]":
     """What is wrong with a set, an empty list where nothing is."""
+    from fallsafe import policyset
+
     try:
         return policyset.check(directory)
     except policyset.PolicyError as error:
         return error.problems
 
 
-def _problem(p: policyset.Problem) -> Row:
+def _problem(p: "Problem") -> Row:
     where = {"file": p.file, "line": p.line, "pointer": p.pointer}
     return {**where, "what": p.what, "wouldBeRight": p.would_be_right}
 

@@ -1,4 +1,4 @@
-"""One worker process: `python -m fallsafe.cli.work NAME [STEP…]`, started by the supervisor; no steps means all."""
+"""One worker process: `python -m fallsafe.cli.work NAME [STEP…]`, started by the supervisor, without those steps."""
 
 import asyncio
 import os
@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fallsafe.cli.killpoints import hook_of, watched
-from fallsafe.cli.processes import database, keep_fresh, patiently, policies, read_wiring
+from fallsafe.cli.processes import database, keep_fresh, patiently, policies
 from fallsafe.cli.settings import Settings, read_settings
+from fallsafe.cli.wiring import read_wiring
 from fallsafe.connectors.http import HttpConnector
 from fallsafe.workers.loop import STEPS, Setup, Worker
 
@@ -34,4 +35,5 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
 
 
 if __name__ == "__main__":
-    asyncio.run(work(read_settings(os.environ, Path.cwd()), sys.argv[1], tuple(sys.argv[2:]) or STEPS))
+    taken = tuple(step for step in STEPS if step not in sys.argv[2:])
+    asyncio.run(work(read_settings(os.environ, Path.cwd()), sys.argv[1], taken))
