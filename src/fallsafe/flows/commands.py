@@ -15,16 +15,18 @@ from fallsafe.core.commands.ledger import Command, CommandState, Purpose, key_li
 from fallsafe.core.commands.outcome import Accepted, Done, Fact, Looked, Lost, NotSent, Rejected, Reply, Says
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
+from fallsafe.core.events import Record
 from fallsafe.core.orders.task import Task
-from fallsafe.flows import facts, payload, settle
+from fallsafe.flows import facts, payload, rewound, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.facts import Told
 from fallsafe.flows.moves import file, move_command
+from fallsafe.flows.rewound import LostTime
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.policyset.templates import TemplateError
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
-from fallsafe.store.work import Aggregate, must_be, row_digest
+from fallsafe.store.work import Aggregate, row_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ async def still_stand(tx: Tx, due: Sequence[Due], now: datetime) -> list[Due]:
 
 async def may_send_at_all(tx: Tx) -> bool:
     """Whether this installation sends: not while its database is known to have gone back in time."""
-    return bool((await tx.fetch("installation/read"))[0]["sending"])
+    return (await rewound.sending(tx)).sending
 
 
 async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> list[Claimed]:
@@ -85,10 +87,12 @@ async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> l
     await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
     turn = await begin(tx, context, actor)
     standing = await still_stand(tx, due, turn.now)
-    if not standing or not await may_send_at_all(tx):
+    state = await rewound.sending(tx)
+    if not standing or not state.sending:
         return []
+    lost = await rewound.lost_time(tx, state)
     personal = await _personal(turn, standing)
-    claimed = [c for d in standing if (c := await _claim_one(turn, d, personal)) is not None]
+    claimed = [c for d in standing if (c := await _claim_one(turn, d, personal, lost)) is not None]
     await settle.end(turn)
     return claimed
 
@@ -103,7 +107,9 @@ async def _personal(turn: Turn, due: Iterable[Due]) -> dict[int, payload.Persona
     return opened  # type: ignore[return-value]  # safe because read_json gives JSON values
 
 
-async def _claim_one(turn: Turn, due: Due, personal: Mapping[int, payload.Personal]) -> Claimed | None:
+async def _claim_one(
+    turn: Turn, due: Due, personal: Mapping[int, payload.Personal], lost: LostTime | None
+) -> Claimed | None:
     aggregate = turn.tx.aggregates[due.order_id or 0]
     command = aggregate.current(due.id)
     task = aggregate.tasks.get(due.id)
@@ -114,6 +120,9 @@ async def _claim_one(turn: Turn, due: Due, personal: Mapping[int, payload.Person
         _look_later(turn, aggregate, task)
         return None
     _, operation = facts.contract(turn, aggregate, command)
+    if lost is not None and rewound.may_be_there(aggregate, task, command, operation, lost):
+        await rewound.doubt_intended(turn, aggregate, command, operation, lost)
+        return None
     refusal = may_send(command, operation, turn.now)
     if refusal is not None:
         _refuse(turn, aggregate, command, refusal)
@@ -159,7 +168,7 @@ async def _request(
         media_type=made.media_type,
         head=payload.head_of(made),
         command_id=command.id,
-        attempt=1,
+        attempt=command.attempts + 1,
     )
     return replace(command, request_evidence_id=evidence.id, payload_digest=evidence.digest), made
 
@@ -201,7 +210,8 @@ async def send(
     n = command.attempts + 1
     row = (aggregate.order.id, command.id, n, turn.now, turn.context.worker, until, policy_set)
     turn.tx.pages.attempts.append(row)
-    evidence = (command.request_evidence_id,) if command.request_evidence_id is not None and n == 1 else ()
+    added = turn.tx.pages.evidence[-1][0].id if turn.tx.pages.evidence else None
+    evidence = (added,) if added is not None and added == command.request_evidence_id else ()
     why = turn.why(
         f"attempt {n} to {operation.name}",
         policy=turn.context.policy(policy_set),
@@ -251,14 +261,33 @@ async def record_replies(tx: Tx, context: Context, attempted: Sequence[Attempted
     await tx.lock(a.claimed.order_id for a in attempted)
     turn = await begin(tx, context, actor)
     for one in attempted:
-        aggregate = must_be(tx.aggregates.get(one.claimed.order_id), f"order {one.claimed.order_id}")
-        command = must_be(aggregate.commands.get(one.claimed.command_id), f"command {one.claimed.command_id}")
+        aggregate = tx.aggregates.get(one.claimed.order_id)
+        command = aggregate.commands.get(one.claimed.command_id) if aggregate else None
+        if aggregate is None or command is None or one.claimed.attempt > command.attempts:
+            await _keep_unclaimed(turn, aggregate, command, one)
+            continue
         evidence = await keep(turn, aggregate, command, one)
         if command.purpose is Purpose.QUERY:
             await recover.record_look(turn, aggregate, command, one, evidence)
         else:
             await facts.apply(turn, aggregate, command, told_of(one.reply, one.claimed.attempt, evidence))
     await settle.end(turn)
+
+
+async def _keep_unclaimed(turn: Turn, aggregate: Aggregate | None, command: Command | None, one: Attempted) -> None:
+    """The answer to an attempt that the database does not know: it went back in time since the claim. It moves
+    nothing, the command is looked up. What belongs to no order that is here is only noted.
+    """
+    said = f"answer to attempt {one.claimed.attempt} of {one.claimed.key}, whose claim the database has lost"
+    if aggregate is not None and command is not None:
+        evidence = await keep(turn, aggregate, command, one)
+        why = turn.why(said, evidence=evidence, causation=one.claimed.key)
+        aggregate.record("command", command.id, "keep_unclaimed", why, str(command.state), str(command.state))
+        return
+    number = one.claimed.command_id
+    turn.tx.loose(
+        Record(0, str(turn.actor), "command", number, "keep_unclaimed", "", "", {}, said, causation=one.claimed.key)
+    )
 
 
 async def keep(turn: Turn, aggregate: Aggregate, command: Command, one: Attempted) -> tuple[int, ...]:

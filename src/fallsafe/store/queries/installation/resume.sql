@@ -1,2 +1,2 @@
--- Sending goes on; every open command is looked up before its next send.
-UPDATE installation SET sending = true, stopped_because = '', stopped_at = NULL
+-- Sending goes on; when it was stopped is kept, since what stood open then is looked up before its next send.
+UPDATE installation SET sending = true, stopped_because = ''

@@ -1,2 +1,2 @@
--- Nothing is sent any more until a person ends it.
-UPDATE installation SET sending = false, stopped_because = %(why)s, stopped_at = %(now)s, rewinds = rewinds + 1
+-- Nothing is sent any more until a person ends it. The count is above that of every rewind that anybody remembers.
+UPDATE installation SET sending = false, stopped_because = %(why)s, stopped_at = %(now)s, rewinds = %(rewinds)s
