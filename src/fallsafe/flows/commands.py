@@ -120,7 +120,7 @@ async def _claim_one(
         _look_later(turn, aggregate, task)
         return None
     _, operation = facts.contract(turn, aggregate, command)
-    if lost is not None and rewound.may_be_there(aggregate, task, command, operation, lost):
+    if lost is not None and rewound.may_be_there(turn, aggregate, task, command, operation, lost):
         await rewound.doubt_intended(turn, aggregate, command, operation, lost)
         return None
     refusal = may_send(command, operation, turn.now)

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from fallsafe.core.commands.contract import Operation, repeat_is_harmless
-from fallsafe.core.commands.ledger import Command, CommandState, Purpose
+from fallsafe.core.commands.contract import Operation, Repeat, repeat_is_harmless
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose, may_have_left
 from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.orders.task import Task
 from fallsafe.flows import facts
@@ -67,27 +67,65 @@ async def lost_time(tx: Tx, state: Sending) -> LostTime | None:
     return LostTime(datetime.fromisoformat(back_to) if back_to else state.stopped_at, state.stopped_at)
 
 
-def may_be_there(aggregate: Aggregate, task: Task, command: Command, operation: Operation, lost: LostTime) -> bool:
+def may_be_there(
+    turn: Turn, aggregate: Aggregate, task: Task, command: Command, operation: Operation, lost: LostTime
+) -> bool:
     """Whether a command that is to be sent may have been sent in the lost time, for all that is known here.
 
-    No once it was looked up or sent after that time. A command that was made after it was made before too, unless
-    something that its task waits for was sent only now; of an order that is fed again it matters only where its
-    contract does not recognize the key.
+    No once it was looked up or sent after that time. A command that was made after it may have been made before too,
+    unless something that its task waits for was proved absent since; of an order that is fed again it matters only
+    where its contract does not recognize the key.
     """
     if command.state is not CommandState.INTENDED or _since(command, lost):
         return False
     if command.intended_at <= lost.until:
         return True
-    before = [aggregate.current(t) for t in task.depends_on]
-    if any(c is not None and c.last_sent_at is not None and c.last_sent_at > lost.until for c in before):
+    if aggregate.order.received_at > lost.until + FED_AGAIN_WITHIN:
         return False
-    if aggregate.order.received_at <= lost.until:
-        return True
-    return aggregate.order.received_at <= lost.until + FED_AGAIN_WITHIN and not repeat_is_harmless(operation)
+    fed_again = aggregate.order.received_at > lost.until
+    if fed_again and repeat_is_harmless(operation) and _key_lived_at(turn.now, operation, lost):
+        return False
+    return not _follows_what_was_absent(turn, aggregate, task, lost)
 
 
 def _since(command: Command, lost: LostTime) -> bool:
     return command.last_sent_at is not None and command.last_sent_at >= lost.until
+
+
+def _key_lived_at(moment: datetime, operation: Operation, lost: LostTime) -> bool:
+    """Whether the other side still knew a key that it may have got at the beginning of the lost time."""
+    return operation.key_lives is None or moment + operation.call_timeout <= lost.since + operation.key_lives
+
+
+def _follows_what_was_absent(turn: Turn, aggregate: Aggregate, task: Task, lost: LostTime) -> bool:
+    """Whether a task waits, however far back, for something that was proved absent since: nothing behind that can have
+    begun in the lost time.
+    """
+    front, reached = [*task.depends_on], set[int]()
+    while front:
+        at = front.pop()
+        command = aggregate.current(at)
+        if at in reached or command is None or command.last_sent_at is None or command.last_sent_at <= lost.until:
+            continue
+        if _was_absent(turn, aggregate, command, lost):
+            return True
+        reached.add(at)
+        front.extend(aggregate.tasks[at].depends_on)
+    return False
+
+
+def _was_absent(turn: Turn, aggregate: Aggregate, command: Command, lost: LostTime) -> bool:
+    """What was in doubt and went out again had been proved absent; and so was what was sent for the first time, and
+    taken, by a system that rejects a key which it knows.
+    """
+    first, last = command.first_sent_at, command.last_sent_at
+    if first is None or last is None:
+        return False
+    if first <= lost.until:
+        return True
+    _, operation = facts.contract(turn, aggregate, command)
+    rejects = operation.repeat is Repeat.REJECTS_DUPLICATE and _key_lived_at(last, operation, lost)
+    return rejects and command.state is CommandState.DONE and not may_have_left(command)
 
 
 async def doubt_intended(

@@ -334,6 +334,12 @@ class Database:
             raise psycopg.OperationalError("the connection was lost at COMMIT; the next look says what became of it")
         return result
 
+    def remember(self, heads: Mapping[int, Head], rewinds: int) -> None:
+        """What an anchor says of all lanes is expected of the database too, if it is of this time."""
+        if rewinds == self.rewinds:
+            newer = {lane: head for lane, head in heads.items() if head[0] > self.heads.get(lane, (0, b""))[0]}
+            self.heads.update(newer)
+
     def forget_heads(self, rewinds: int) -> None:
         """A rewind is recorded: what was acknowledged before it is no longer expected."""
         self.heads.clear()
@@ -554,6 +560,7 @@ class Tx:
             await self._writer.connection.close()
             raise LaneLost(f"lane {lane.number} was taken over")
         if head["seq"] < lane.seq:
+            await self._writer.connection.close()  # whatever is done next begins with a look at all heads
             raise Rewound(f"journal lane {lane.number} stands at {head['seq']}, but {lane.seq} was acknowledged")
         chains = {i: chain_of(a.order) for i, a in self.aggregates.items() if a.records}
         # The things without an order are locked by rows of their own, after `now` was read: their order in time is that
