@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from fallsafe.core.events import RECORD_FORMAT, Record
-from fallsafe.store.canonical import canonical, digest, instant, link
+from fallsafe.store.canonical import digest, instant, link, written
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ def place(
         at = max(now, chain.last_at) if chain.last_at else now
         at = at if record.order_id else late or now
         version = chain.version + 1 if record.order_id else 0
-        payload = canonical(_content(record, chain, lane, seq, version, at, first))
+        payload = written(_content(record, chain, lane, seq, version, at, first))
         own = digest(payload)
         head = link(head, own)
         lines.append(
