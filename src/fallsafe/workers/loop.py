@@ -138,14 +138,19 @@ class Worker:
         async def work(tx: Tx, part: Sequence[Due]) -> list[Claimed]:
             return await claim(tx, self._context(), part, system(name))
 
-        claimed = [one async for _, made in self._hand.each(name, due, id_of_due, work) for one in made]
-        for one in claimed:
-            gate = self._context().gate(one.operation.system)
-            self._busy[gate] = self._busy.get(gate, 0) + 1
-            call = asyncio.create_task(self._call(one, gate, claimed_at))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
-        return bool(claimed)
+        worked = False
+        async for _, made in self._hand.each(name, due, id_of_due, work):
+            for one in made:
+                self._begin(one, claimed_at)
+            worked |= bool(made)
+        return worked
+
+    def _begin(self, claimed: Claimed, claimed_at: float) -> None:
+        gate = self._context().gate(claimed.operation.system)
+        self._busy[gate] = self._busy.get(gate, 0) + 1
+        call = asyncio.create_task(self._call(claimed, gate, claimed_at))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
 
     async def _call(self, claimed: Claimed, gate: int, claimed_at: float) -> None:
         """One attempt. Whatever happens here is a reply; an exception of a connector is an answer that nobody can
