@@ -54,9 +54,10 @@ bench: setup ## measure throughput and latency, each with its limit beside it
 browser:
 	@BROWSER=$(BROWSER) BIN=$(BIN) scripts/browser.sh
 
-lock: setup ## resolve the dependencies anew and write both lock files
+lock: setup ## resolve the dependencies anew and write the lock files
 	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) --group peers -o requirements-peers.lock
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
 clean: ## remove what the recipes made (not the data in .fallsafe)
