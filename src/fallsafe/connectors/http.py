@@ -131,7 +131,7 @@ class HttpConnector:
 
     async def _call(self, sendable: Sendable, address: URL, answer: _Answer) -> Outcome:
         request, operation = sendable.request, sendable.operation
-        self._session = session = self._session or self._open()
+        self._session = session = self._session or self.open_session()
         try:
             async with asyncio.timeout(operation.call_timeout.total_seconds()):
                 async with session.request(
@@ -146,7 +146,8 @@ class HttpConnector:
             return _after(error) if answer.stood else _before(error)
         return _read(sendable, answer)
 
-    def _open(self) -> aiohttp.ClientSession:
+    def open_session(self) -> aiohttp.ClientSession:
+        """The way out to the network; the simulator has another."""
         tls = self._tls if self._tls is not None else True
         return aiohttp.ClientSession(
             # How many calls go out at once is the claiming worker's to say, so there is no limit here.
@@ -183,6 +184,11 @@ def _base(url: str, allowed_hosts: frozenset[str]) -> str | NotSent:
 _CALL: ContextVar[_Answer] = ContextVar("call")
 
 
+def connection_stands() -> None:
+    """Said by whoever carries a call as soon as there is a connection: from here on something may leave."""
+    _CALL.get().stood = True
+
+
 class _Watched(aiohttp.TCPConnector):
     """Notes when a connection stands, which is before anything is written to it. (A trace would cost a fifth more.)"""
 
@@ -193,7 +199,7 @@ class _Watched(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # safe because it is aiohttp's own
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
-        _CALL.get().stood = True
+        connection_stands()
         return connection
 
 

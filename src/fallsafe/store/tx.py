@@ -9,7 +9,6 @@ was told at its last commit raises `Rewound`: the database went back in time, an
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,10 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import IdleInTransactionSessionTimeout
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
 
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.evidence import Evidence
@@ -35,6 +31,8 @@ from fallsafe.store.canonical import digest
 from fallsafe.store.ids import IdMaker
 from fallsafe.store.journal import Line, place
 from fallsafe.store.rows import read_row
+from fallsafe.store.sessions import TRANSACTION_MAX_SECONDS as TRANSACTION_MAX_SECONDS
+from fallsafe.store.sessions import Session, Sessions
 from fallsafe.store.sql import sql
 from fallsafe.store.vault import OrderKey, Vault
 from fallsafe.store.work import Aggregate, Entry, Pages, chain_of, chained, evidence_fact, written
@@ -43,8 +41,6 @@ R = TypeVar("R")
 LANE_LEASE = timedelta(seconds=60)
 # The class of the advisory locks by which the sessions that write to lanes are seen to live ("lane" in ASCII).
 LANE_LOCK_CLASS = 0x6C616E65
-TRANSACTION_MAX_SECONDS = 5
-READER_SECONDS_MAX = 5.0
 BECAME_OF_SECONDS_MAX = 30.0
 BECAME_OF_SECONDS_BETWEEN = 0.2
 NOTIFY_CHANNEL = "fallsafe_due"
@@ -94,7 +90,7 @@ class Lane:
 class Writer:
     """A writing connection with its lane."""
 
-    connection: psycopg.AsyncConnection[dict[str, Any]]
+    connection: Session
     lane: Lane
 
 
@@ -104,7 +100,7 @@ class Database:
     `heads` are lane heads that the database is known to have reached, acknowledged after `rewinds` rewinds: what was
     acknowledged before the newest rewind that the database knows of is no longer expected. `hook` is called at the
     named points `before_commit` and `after_commit` of a transaction that has records; crash tests kill the process
-    there.
+    there. `sessions` are the ways into the database, where they are not the usual ones.
     """
 
     def __init__(
@@ -118,27 +114,19 @@ class Database:
         heads: Mapping[int, Head] | None = None,
         rewinds: int = 0,
         hook: Hook = lambda _: None,
+        sessions: Sessions | None = None,
     ) -> None:
         self.url, self.owner, self.vault, self.hook = url, owner, vault, hook
+        self._sessions = sessions or Sessions(url, owner, readers)
         self.heads: dict[int, Head] = dict(heads or {})
         self.rewinds = rewinds
         self._writers_max = writers
         # The writer that came back last goes out first, so that no more lanes are leased than are needed at once.
         self._idle: asyncio.LifoQueue[Writer | None] = asyncio.LifoQueue()
-        self._readers: AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
-            url,
-            min_size=1,
-            max_size=readers,
-            open=False,
-            timeout=READER_SECONDS_MAX,
-            # Given up soon and begun anew at the next use: the waits between its tries grow with each.
-            reconnect_timeout=READER_SECONDS_MAX,
-            kwargs={"autocommit": True, "row_factory": dict_row, "application_name": f"fallsafe {owner} reader"},
-        )
 
     async def open(self) -> None:
         """Opens the pools; writers take their lanes when they are first used."""
-        await self._readers.open()
+        await self._sessions.open()
         for _ in range(self._writers_max):
             self._idle.put_nowait(None)
 
@@ -148,12 +136,12 @@ class Database:
             writer = self._idle.get_nowait()
             if writer is not None:
                 await self._release(writer)
-        await self._readers.close()
+        await self._sessions.close()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator["Reader"]:
         """A reading connection, for pages and look-ups that change nothing. A stale one is replaced once."""
-        async with self._readers.connection() as connection:
+        async with self._sessions.reader() as connection:
             yield Reader(connection)
 
     async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
@@ -162,7 +150,7 @@ class Database:
             async with self.read() as reader:
                 return await reader.fetch(name, **values)
         except psycopg.OperationalError:
-            await self._readers.check()
+            await self._sessions.check()
             async with self.read() as reader:
                 return await reader.fetch(name, **values)
 
@@ -227,12 +215,13 @@ class Database:
         """Whether a transaction whose COMMIT was not answered is in the journal; asked until the database answers.
         Raises `CommitUnknown` when it does not for too long.
         """
-        deadline = time.monotonic() + BECAME_OF_SECONDS_MAX
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + BECAME_OF_SECONDS_MAX
         while lines:
             try:
                 return await self._is_there(lines[-1])
             except psycopg.OperationalError as error:
-                if time.monotonic() > deadline:
+                if clock() > deadline:
                     raise CommitUnknown(f"COMMIT was not answered, and the database is away: {error}") from error
                 await asyncio.sleep(BECAME_OF_SECONDS_BETWEEN)
         return False
@@ -266,13 +255,8 @@ class Database:
             await writer.connection.close()
         self._idle.put_nowait(None if broken else writer)
 
-    async def _connect(self) -> psycopg.AsyncConnection[dict[str, Any]]:
-        return await psycopg.AsyncConnection.connect(
-            self.url,
-            row_factory=dict_row,
-            application_name=f"fallsafe {self.owner}",
-            options=f"{_options(self.url)} -c idle_in_transaction_session_timeout={TRANSACTION_MAX_SECONDS}s",
-        )
+    async def _connect(self) -> Session:
+        return await self._sessions.connect()
 
     async def _lease_lane(self, *, checked: bool = True) -> Writer:
         connection = await self._connect()
@@ -385,7 +369,7 @@ class Database:
 class Reader:
     """A connection that only reads."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+    def __init__(self, connection: Session) -> None:
         self._connection = connection
 
     async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
@@ -436,7 +420,7 @@ class Tx:
 
     async def _load(self, orders: Sequence[Order]) -> None:
         ids = [o.id for o in orders]
-        keys = await self._keys(ids)
+        keys = await self.keys_of(ids)
         parts: dict[int, list[Any]] = {i: [] for i in ids}
         if ids:
             for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")):
@@ -445,7 +429,8 @@ class Tx:
         for order in orders:
             self.aggregates[order.id] = Aggregate(order, parts[order.id], keys[order.id])
 
-    async def _keys(self, ids: Sequence[int]) -> dict[int, OrderKey]:
+    async def keys_of(self, ids: Sequence[int]) -> dict[int, OrderKey]:
+        """The data keys of orders that are there; 0 stands for things without an order."""
         vault = self._database.vault
         missing = [i for i in ids if vault.known(i) is None]
         for row in await self.fetch("order_keys/of_orders", ids=missing) if missing else []:
@@ -691,12 +676,7 @@ class Tx:
                 await copy.write_row(row)
 
 
-def _options(url: str) -> str:
-    """The session options that an address brings (a role to take on); ours come behind them."""
-    return str(conninfo_to_dict(url).get("options") or "")
-
-
-async def _clock(connection: psycopg.AsyncConnection[dict[str, Any]]) -> datetime:
+async def _clock(connection: Session) -> datetime:
     cursor = await connection.execute(sql("tx/now"))
     row = await cursor.fetchone()
     if row is None:
@@ -705,7 +685,7 @@ async def _clock(connection: psycopg.AsyncConnection[dict[str, Any]]) -> datetim
     return now
 
 
-async def _rollback(connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+async def _rollback(connection: Session) -> None:
     try:
         await connection.rollback()
     except psycopg.Error:

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +21,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fallsafe.store.kept import kept_once
 
 CACHED_KEYS_MAX = 20_000
+NONCE_BYTES, KEY_BYTES = 12, 32
+
+Entropy = Callable[[int], bytes]
+"""That many bytes that nobody can guess. Only a simulated world, whose secrets protect nothing, hands in another."""
 
 
 class Tampered(Exception):
@@ -29,16 +34,17 @@ class Tampered(Exception):
 class OrderKey:
     """The data key of one order: seals, opens, and salts digests."""
 
-    __slots__ = ("_aead", "_associated", "_salt")
+    __slots__ = ("_aead", "_associated", "_entropy", "_salt")
 
-    def __init__(self, order_id: int, key: bytes) -> None:
+    def __init__(self, order_id: int, key: bytes, entropy: Entropy = os.urandom) -> None:
+        self._entropy = entropy
         self._aead = AESGCM(key)
         self._associated = order_id.to_bytes(8, "big")
         self._salt = hashlib.sha256(b"salt" + key).digest()
 
     def seal(self, body: bytes) -> bytes:
         """Nonce and ciphertext."""
-        nonce = os.urandom(12)
+        nonce = self._entropy(NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, body, self._associated)
 
     def open(self, sealed: bytes) -> bytes:
@@ -56,17 +62,18 @@ class OrderKey:
 class Vault:
     """Makes, wraps and keeps data keys. Holds the master key of this installation."""
 
-    def __init__(self, master: bytes) -> None:
+    def __init__(self, master: bytes, entropy: Entropy = os.urandom) -> None:
         self._master = AESGCM(master)
+        self._entropy = entropy
         self._keys: OrderedDict[int, OrderKey] = OrderedDict()
 
     def make(self, order_id: int) -> tuple[OrderKey, bytes]:
         """A new data key and its wrapped form, which goes into the database. It is not remembered here: only what the
         database has kept is the key of an order.
         """
-        key, nonce = AESGCM.generate_key(256), os.urandom(12)
+        key, nonce = self._entropy(KEY_BYTES), self._entropy(NONCE_BYTES)
         wrapped = nonce + self._master.encrypt(nonce, key, order_id.to_bytes(8, "big"))
-        return OrderKey(order_id, key), wrapped
+        return OrderKey(order_id, key, self._entropy), wrapped
 
     def unwrap(self, order_id: int, wrapped: bytes) -> OrderKey:
         """The data key of an order from its wrapped form, remembered."""
@@ -80,7 +87,7 @@ class Vault:
             raise Tampered(
                 f"the data key of order {order_id} does not open with this installation's master key"
             ) from None
-        return OrderKey(order_id, key)
+        return OrderKey(order_id, key, self._entropy)
 
     def known(self, order_id: int) -> OrderKey | None:
         """The data key, when it was opened before in this process."""
