@@ -93,7 +93,9 @@ async def _work(url: str, slot: int, http: str) -> None:
         systems = dict.fromkeys(policies.context().newest.systems, http)
         connector = HttpConnector(systems, {}, frozenset({http.removeprefix("http://")}), time.monotonic)
     mine = tuple(s for s in range(SHARDS) if s % WORKERS == slot)
-    worker = Worker(store, policies.context, connector, time.monotonic, Setup(shards=mine, calls_a_gate_max=200))
+    worker = Worker(
+        store, policies.context, connector, time.monotonic, Setup(shards=lambda: mine, calls_a_gate_max=200)
+    )
     while True:
         worked = await worker.step()
         if not worked:

@@ -15,6 +15,7 @@ from fallsafe.cli.killpoints import Hook, nothing
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.wiring import Wiring
 from fallsafe.flows.policy import REFRESH_SECONDS, Policies
+from fallsafe.store import anchors
 from fallsafe.store.tx import PASSING, Database
 from fallsafe.store.vault import Vault, master_key
 
@@ -23,8 +24,16 @@ START_SECONDS_BETWEEN = 0.2
 
 
 async def database(settings: Settings, wiring: Wiring, owner: str, hook: Hook = nothing) -> Database:
-    """The store as a process of this home opens it."""
-    opened = Database(wiring.database_url, owner, Vault(master_key(settings.master_key_file)), hook=hook)
+    """The store as a process of this home opens it; it expects of the database what the home's last anchor says."""
+    last = anchors.newest(settings.anchors_file)
+    opened = Database(
+        wiring.database_url,
+        owner,
+        Vault(master_key(settings.master_key_file)),
+        heads=last.heads if last else None,
+        rewinds=last.rewinds if last else 0,
+        hook=hook,
+    )
     await opened.open()
     return opened
 

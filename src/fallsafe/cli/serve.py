@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from fallsafe.cli.processes import database, keep_fresh, patiently, policies
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.cli.wiring import read_wiring
 from fallsafe.workbench.pages import create_pages
+from fallsafe.workers.keeper import Keeper
 
 
 def application(deps: Deps) -> FastAPI:
@@ -41,9 +43,16 @@ async def serve(settings: Settings) -> None:
     )
     app = application(deps)
     server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=port, log_level="warning"))
-    fresh = asyncio.create_task(keep_fresh(kept, store))
-    await server.serve()
-    fresh.cancel()
+    keeper = Keeper(
+        store, kept.context, time.monotonic, kind="api", pid=os.getpid(), anchors_file=settings.anchors_file
+    )
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as beside:  # whatever of it fails ends the process, and it is started anew
+        fresh = beside.create_task(keep_fresh(kept, store))
+        beside.create_task(keeper.run(ended))
+        await server.serve()
+        ended.set()
+        fresh.cancel()
     await store.close()
 
 

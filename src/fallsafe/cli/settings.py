@@ -67,6 +67,11 @@ class Settings:
         """The key that wraps every order's own key (mode 0600); without it sealed evidence cannot be read."""
         return self.home / "master.key"
 
+    @property
+    def anchors_file(self) -> Path:
+        """What the database was known to have reached, kept outside it (rule 14)."""
+        return self.home / "log" / "anchors.jsonl"
+
     def sandbox_folder(self, system: str) -> Path:
         """Where a sandbox system keeps its own truth."""
         return self.home / "sandbox" / system

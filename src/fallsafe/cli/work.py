@@ -13,6 +13,7 @@ from fallsafe.cli.processes import database, keep_fresh, patiently, policies
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.cli.wiring import read_wiring
 from fallsafe.connectors.http import HttpConnector
+from fallsafe.workers.keeper import WORKER, Keeper
 from fallsafe.workers.loop import STEPS, Setup, Worker
 
 
@@ -27,9 +28,15 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    fresh = asyncio.create_task(keep_fresh(kept, store))
-    await Worker(store, kept.context, connector, time.monotonic, Setup(steps=steps), hook).run(stopping)
-    fresh.cancel()
+    keeper = Keeper(
+        store, kept.context, time.monotonic, kind=WORKER, pid=os.getpid(), anchors_file=settings.anchors_file
+    )
+    worker = Worker(store, kept.context, connector, time.monotonic, Setup(steps, lambda: keeper.shards), hook)
+    async with asyncio.TaskGroup() as beside:  # whatever of it fails ends the process, and it is started anew
+        fresh = beside.create_task(keep_fresh(kept, store))
+        beside.create_task(keeper.run(stopping))
+        await worker.run(stopping)
+        fresh.cancel()
     await connector.close()
     await store.close()
 

@@ -69,7 +69,6 @@ class InHand:
         now: datetime = (await self._database.fetch("tx/now"))[0]["clock_timestamp"]
         if not first:
             await self._database.fetch("workers/beat", worker=self._name, now=now)
-            await self._database.renew_lanes()
         await self._database.fetch("workers/reap", worker=self._name if first else "", silent_since=now - SILENT_MAX)
         if first:
             await self._database.fetch("workers/begin", worker=self._name, pid=os.getpid(), now=now)

@@ -17,7 +17,7 @@ from fallsafe.core.orders.order import SHARDS
 from fallsafe.flows import callbacks, commands, planning, recover, review
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
-from fallsafe.store.tx import PASSING, Database, Tx
+from fallsafe.store.tx import PASSING, Database, Rewound, Tx
 from fallsafe.workers.in_hand import InHand, id_of_due
 
 BATCH_MAX = 200
@@ -43,10 +43,12 @@ STEPS = tuple(name for name, _ in (*CLAIMS.values(), *TIMED.values()))
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a worker is told: its steps, shards, how long it sleeps when nothing is due, and calls at once a gate."""
+    """What a worker is told: its steps, the shards that it may claim from just now, how long it sleeps when nothing is
+    due, and calls at once a gate.
+    """
 
     steps: tuple[str, ...] = STEPS
-    shards: tuple[int, ...] = tuple(range(SHARDS))
+    shards: Callable[[], Sequence[int]] = lambda: range(SHARDS)
     sleep_seconds: float = 0.2
     calls_a_gate_max: int = 50
 
@@ -72,18 +74,18 @@ class Worker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Steps until `stopping` is set; then the calls that are under way are recorded. A lost database is waited
-        for.
+        for, and so is the keeper, who stops everything, where it went back in time.
         """
         while not stopping.is_set():
             try:
                 worked = await self.step()
-            except PASSING:
+            except (*PASSING, Rewound):
                 worked = False
             if not worked:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), self._setup.sleep_seconds)
         await asyncio.gather(*self._calls, return_exceptions=True)
-        with contextlib.suppress(*PASSING):  # safe because what is not recorded is lost by its lease
+        with contextlib.suppress(*PASSING, Rewound):  # safe because what is not recorded is lost by its lease
             await self._record()
 
     async def step(self) -> bool:
@@ -113,7 +115,7 @@ class Worker:
             "agenda/due",
             gates=list(open_),
             rooms=list(open_.values()),
-            shards=list(self._setup.shards),
+            shards=list(self._setup.shards()),
             now=now,
             kinds=kinds,
         )
