@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,9 +186,9 @@ def forge(environment: Mapping[str, str]) -> Iterator[Forge]:
         process.wait(10)
 
 
-def until(holds: Any, seconds: float, what: str) -> None:
+def until(holds: Any, seconds: float, what: str | Callable[[], str]) -> None:
     """Waits for something. Raises AssertionError that says what did not come."""
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, f"after {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, f"after {seconds:g} s: {what if isinstance(what, str) else what()}"
         time.sleep(0.05)

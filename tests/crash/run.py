@@ -51,12 +51,16 @@ SELECT (SELECT count(*) FROM live) + (SELECT count(*) FROM open) AS live,
                AND NOT (l.state = 'planned' AND EXISTS (SELECT FROM live p WHERE p.id = ANY (l.depends_on))))
     || ARRAY(SELECT 'case ' || o.id FROM open o WHERE NOT EXISTS (SELECT FROM looked c WHERE c.id = o.id)) AS gaps
 """
-# What still moves by itself.
+# What still moves by itself: not what waits for a person, nor what was set aside because workers died with it.
 BUSY = """
-SELECT (SELECT count(*) FROM commands WHERE purpose = 'fulfill' AND state IN ('intended', 'sending', 'accepted'))
-     + (SELECT count(*) FROM commands c WHERE purpose = 'fulfill' AND state = 'unknown'
-        AND NOT EXISTS (SELECT FROM cases k WHERE k.task_id = c.task_id AND k.code = 'LOOKUP_UNDECIDED'))
-     + (SELECT count(*) FROM inbox WHERE state = 'received') AS busy
+SELECT c.operation || ' ' || c.state AS busy FROM commands c
+WHERE c.purpose = 'fulfill' AND c.state IN ('intended', 'sending', 'accepted', 'unknown')
+  AND NOT EXISTS (SELECT FROM suspects s WHERE s.order_id = c.order_id AND s.set_aside_at IS NOT NULL)
+  AND NOT (c.state = 'unknown'
+           AND EXISTS (SELECT FROM cases k WHERE k.task_id = c.task_id AND k.code = 'LOOKUP_UNDECIDED'))
+UNION ALL
+SELECT 'callback of ' || i.system FROM inbox i WHERE i.state = 'received'
+  AND NOT EXISTS (SELECT FROM suspects s WHERE s.order_id IN (i.order_id, i.id) AND s.set_aside_at IS NOT NULL)
 """
 TASKS = """
 SELECT o.external_id AS order_name, i.external_id AS item, t.step, t.operation, t.state, o.state AS order_state
@@ -174,7 +178,7 @@ class _Run:
         until(lambda: self._hand_in(ORDERS), 30, "the API does not take in the last orders")
         for name in WORKERS:
             self._live(name, "", float("inf"))
-        until(lambda: self._hear() or not self._busy(), ENDING_SECONDS_MAX, "something still moves")
+        until(lambda: self._hear() or not self._busy(), ENDING_SECONDS_MAX, lambda: f"{self._busy()} still move")
         with psycopg.connect(self.there.server.url(), row_factory=dict_row) as connection:
             self.report.tasks = connection.execute(TASKS).fetchall()
         self.report.coverage = self.there.ask("/coverage")
@@ -268,9 +272,9 @@ class _Run:
     def _all_live(self) -> bool:
         return all(life.pid for life in self.lives.values())
 
-    def _busy(self) -> int:
+    def _busy(self) -> list[str]:
         with psycopg.connect(self.there.server.url(), row_factory=dict_row) as connection:
-            return int(connection.execute(BUSY).fetchall()[0]["busy"])
+            return [row["busy"] for row in connection.execute(BUSY)]
 
     # -- coverage -----------------------------------------------------------------------------------------------
 

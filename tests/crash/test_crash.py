@@ -15,6 +15,7 @@ from fallsafe.cli.killpoints import POINTS
 TICKS_APART_SECONDS_MAX = 0.5
 FINAL = ("completed", "skipped", "cancelled", "undone")
 STEPS_AN_ORDER = 6
+QUARANTINED = "ORDER_QUARANTINED"
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +46,8 @@ class WhenProcessesDieAtEveryMoment:
         done = [task for task in run.tasks if task["state"] == "completed"]
         assert [effect_of(task) for task in done if run.effects.get(effect_of(task)) != 1] == []
 
-    def test_no_effect_exists_that_no_task_says_is_completed(self, run: Report) -> None:
-        known = {effect_of(task) for task in run.tasks if task["state"] == "completed"}
+    def test_no_effect_exists_that_no_task_says_is_completed_or_asks_about(self, run: Report) -> None:
+        known = {effect_of(task) for task in run.tasks if task["state"] == "completed" or set_aside(run, task)}
         assert set(run.effects) - known == set()
 
     def test_every_order_is_there_with_its_whole_plan(self, run: Report) -> None:
@@ -58,9 +59,13 @@ class WhenProcessesDieAtEveryMoment:
         assert {n for n, f in unfinished.items() if not open_cases(f)} == set()
 
     def test_what_is_not_completed_waits_for_a_person_because_a_repeat_is_not_safe_there(self, run: Report) -> None:
-        left = Counter(task["operation"] for task in run.tasks if task["state"] != "completed")
+        unfinished = [task for task in run.tasks if task["state"] != "completed"]
+        left = Counter(task["operation"] for task in unfinished if not set_aside(run, task))
         assert set(left) <= {"BIL.createSubscription"}
         assert left.total() < ORDERS / 2
+
+    def test_few_orders_are_set_aside_because_workers_died_with_them_again_and_again(self, run: Report) -> None:
+        assert sum(QUARANTINED in open_cases(file) for file in run.files.values()) < ORDERS / 20
 
     def test_the_journal_folds_into_the_rows(self, run: Report) -> None:
         assert run.audit is not None
@@ -85,6 +90,11 @@ class WhenSomebodyLooksAtTheCoverageAllTheWhile:
 def effect_of(task: dict[str, str]) -> str:
     """How the judge names the effect of a task."""
     return f"{task['operation']} CRM/{task['order_name']}/{task['item']}"
+
+
+def set_aside(run: Report, task: dict[str, str]) -> bool:
+    """Whether a task is of an order that no worker takes before a person has looked."""
+    return QUARANTINED in open_cases(run.files[task["order_name"]])
 
 
 def open_cases(file: dict) -> list[str]:
