@@ -106,7 +106,7 @@ def task(order: Aggregate, step: str) -> Task:
     return next(t for t in order.tasks.values() if t.step == step)
 
 
-async def make_due(store: Database, kind: str, thing_id: int, order_id: int) -> None:
+async def make_due(store: Database, kind: str, thing_id: int, order_id: int | None) -> None:
     """A look is due now, whatever was filed before."""
 
     async def body(tx: Tx) -> None:

@@ -5,7 +5,6 @@ Classification, ownership, severity and messages come from the newest published 
 decided.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,7 +20,7 @@ from fallsafe.core.triage.classify import Classification, classify
 from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.core.triage.severity import Severity, derive, severity_facts
 from fallsafe.core.triage.taxonomy import Code, Recoverability
-from fallsafe.flows.turn import Raised, Turn
+from fallsafe.flows.turn import Ended, Raised, Turn
 from fallsafe.store.work import Aggregate, Entry
 
 CASE_LOOK_EVERY = timedelta(minutes=15)
@@ -49,6 +48,8 @@ async def open_raised(turn: Turn) -> None:
     seen = {row["fingerprint"]: row["seen"] for row in rows}
     for (raised, judgement), print_ in zip(judged, prints, strict=True):
         await _open_one(turn, raised, judgement, print_, seen.get(print_, 0))
+        if raised.ended is not None:
+            _heal(turn, raised.aggregate, raised.ended)
     turn.raised.clear()
 
 
@@ -219,29 +220,34 @@ def score_all(turn: Turn, aggregate: Aggregate) -> None:
         score(turn, aggregate, case)
 
 
-def heal(turn: Turn, aggregate: Aggregate, command: Command, evidence: Sequence[int], was: CommandState) -> None:
-    """The effect exists after all: every open case of its task is resolved, verified by the very answer that proved it.
+def heal(turn: Turn, aggregate: Aggregate, command: Command, evidence: tuple[int, ...], was: CommandState) -> None:
+    """The effect exists after all: every open case of its task is resolved, verified by the very answer that proved
+    it; so is what was seen of it earlier in this turn and has no case yet.
 
     A contradiction (`ABSENCE_WRONG`, `CALLBACK_CONFLICT`) is not healed by success; it is what has to be looked at.
     """
+    ended = Ended(command, was, evidence)
+    for n, raised in enumerate(turn.raised):
+        if raised.aggregate is aggregate and raised.signal.task_id == command.task_id:
+            turn.raised[n] = replace(raised, ended=ended)
+    _heal(turn, aggregate, ended)
+
+
+def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
+    command, evidence = ended.command, ended.evidence
     for case in aggregate.open_cases:
         if case.task_id == command.task_id and case.code not in CONTRADICTIONS:
-            how = _resolution(was, case)
+            how = _resolution(ended.was, case)
             healed = replace(
                 case,
                 state=move(CASE_LIFECYCLE, case.state, "heal"),
                 touched_at=turn.now,
                 resolution={"type": how, "verified": True, "evidence": list(evidence), "at": turn.now.isoformat()},
             )
-            aggregate.put(
-                healed,
-                "heal",
-                turn.why(
-                    f"{how}: {command.operation} is done by {command.key}",
-                    evidence=tuple(evidence),
-                    causation=command.key,
-                ),
+            why = turn.why(
+                f"{how}: {command.operation} is done by {command.key}", evidence=evidence, causation=command.key
             )
+            aggregate.put(healed, "heal", why)
             turn.tx.clear("review", case.id)
 
 

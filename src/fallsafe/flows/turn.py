@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fallsafe.core.access import Actor
+from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows.context import Context
@@ -16,12 +17,24 @@ from fallsafe.store.work import Aggregate, Why
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """What ended a failure in the turn that saw it: the command that is done, from which state, on which evidence."""
+
+    command: Command
+    was: CommandState
+    evidence: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Raised:
-    """A signal of an order, and the normalized code when the flow already knows it (empty = classify)."""
+    """A signal of an order, and the normalized code when the flow already knows it (empty = classify). `ended` where
+    a later fact of the same turn has ended it.
+    """
 
     aggregate: Aggregate
     signal: Signal
     code: str = ""
+    ended: Ended | None = None
 
 
 @dataclass(slots=True)

@@ -13,6 +13,8 @@ from fallsafe.core.events import Json
 UNREADABLE = "unreadable"
 BROKEN_OFF = frozenset({500, 502, 503, 504})  # the other side, or something before it, gave up
 KEY_FACT = "key"
+NAMED_LENGTH_MAX = 80
+"""How much of what a wrong answer names is repeated in words; the whole stands in its evidence."""
 
 
 def found(body: Json, pointer: str) -> str | None:
@@ -64,7 +66,7 @@ def mismatch(row: AnswerRule, body: Json, asked: Mapping[str, str]) -> Lost | No
         value, wanted = found(body, pointer), asked.get(fact)
         if value is None or value != wanted:
             reason = "other_key" if fact == KEY_FACT else "other_object"
-            said = f"names {value}" if value is not None else "names none"
+            said = f"names {value[:NAMED_LENGTH_MAX]}" if value is not None else "names none"
             return Lost(reason, message=f"asked about {fact} {wanted}, the answer {said} at {pointer}")
     return None
 

@@ -1,0 +1,179 @@
+"""Callbacks through the flows: each is kept once, moves only what its sender may speak of, and never stays without an
+owner (P2, P4, P5).
+"""
+
+import json
+from typing import Any
+
+from tests.flows import orders as world
+from tests.flows.test_s26_thread import current, until_activation
+
+from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import Case
+from fallsafe.core.commands.ledger import CommandState
+from fallsafe.core.commands.outcome import Accepted, Lost
+from fallsafe.flows import callbacks
+from fallsafe.flows.callbacks import Received
+from fallsafe.flows.context import Applied, Context
+from fallsafe.store.audit import verify
+from fallsafe.store.evidence import evidence_by_id, open_body
+from fallsafe.store.queue import queue
+from fallsafe.store.tx import Database
+
+PRV = Actor("machine", "PRV", frozenset({"machine"}))
+EVERY_APPLY = {"gates": [0], "rooms": [100], "shards": list(range(64)), "now": "infinity", "kinds": ["apply"]}
+KEY = "CRM/777/fiber.activateFiberService/fulfill/1"
+
+
+def said(event: str = "EV-1", key: str = KEY, system: str = "PRV", **changed: Any) -> Received:
+    """A callback of the activation system that says that the service is active."""
+    body = {
+        "eventId": event,
+        "commandId": key,
+        "object": "CRM/777/fiber",
+        "status": "ACTIVE",
+        "serviceRef": "SRV-CRM/777/fiber",
+        **changed,
+    }
+    return Received(system, event, key, json.dumps(body).encode(), "application/json", "POST /callbacks")
+
+
+async def receive(store: Database, context: Context, *received: Received) -> None:
+    """Takes callbacks in, as the door does."""
+    await store.transact(lambda tx: callbacks.receive(tx, context, received, PRV))
+
+
+async def apply(store: Database, context: Context) -> None:
+    """Applies what is due."""
+    entries = await world.due(store, context, "apply")
+    await store.transact(lambda tx: callbacks.apply(tx, context, entries, PRV))
+
+
+async def accepted(store: Database, context: Context) -> int:
+    """The order of the drill, whose activation was taken on."""
+    order_id, claimed = await until_activation(store, context)
+    await world.answer(store, context, claimed, Accepted("SRV-CRM/777/fiber"))
+    return order_id
+
+
+async def every_try(store: Database, context: Context) -> None:
+    """Looks for the commands of callbacks until nobody looks any more."""
+    for _ in range(len(context.newest.limits.unmatched_delays) + 2):
+        for row in await store.fetch("agenda/due", **EVERY_APPLY):
+            await world.make_due(store, "apply", row["id"], None)
+        await apply(store, context)
+
+
+async def loose_cases(store: Database) -> list[Case]:
+    """Open cases that belong to no order."""
+    return [row.case for row in (await queue(store, limit=50)).rows if row.case.order_id == 0]
+
+
+class WhenACallbackSaysDone:
+    async def test_it_completes_its_command(self, store: Database, context: Context) -> None:
+        order_id = await accepted(store, context)
+        await receive(store, context, said())
+        await apply(store, context)
+        assert current(await world.seen(store, order_id)) is CommandState.DONE
+
+    async def test_its_bytes_end_with_the_key_of_its_order(self, store: Database, context: Context) -> None:
+        """Model rule 6: destroying the order's key must make them meaningless."""
+        order_id = await accepted(store, context)
+        await receive(store, context, said(name="Sari Wulandari"))
+        (kept,) = [e for e in await store.fetch("reads/evidence", id=order_id) if e["kind"] == "callback"]
+        sealed = await evidence_by_id(store, kept["id"])
+        assert sealed is not None and sealed.order_id == order_id
+        assert b"Sari Wulandari" in await open_body(store, sealed)
+
+    async def test_what_was_verified_before_is_verified_after_it(
+        self, store: Database, context: Context, owner_url: str
+    ) -> None:
+        await accepted(store, context)
+        await receive(store, context, said(), said("EV-2", key="CRM/0/x"))
+        await apply(store, context)
+        assert verify(owner_url).findings == ()
+
+
+class WhenACallbackNamesACommandOfAnotherSystem:
+    async def test_it_moves_nothing_and_gets_an_owner(self, store: Database, context: Context) -> None:
+        """A system's own signature does not let it speak for another one (P2, P3)."""
+        order_id = await accepted(store, context)
+        await receive(
+            store, context, said(key="CRM/777/billing.createBillingAccount/fulfill/1", object="CRM/777/billing")
+        )
+        before = (await world.seen(store, order_id)).order.version
+        await every_try(store, context)
+        assert (await world.seen(store, order_id)).order.version == before
+        (case,) = await loose_cases(store)
+        assert (case.code, case.owner_group) == ("CALLBACK_UNMATCHED", "INTEGRATION_ENGINEERING")
+
+    async def test_a_question_is_no_command_that_can_be_done(self, store: Database, context: Context) -> None:
+        order_id, claimed = await until_activation(store, context)
+        await world.answer(store, context, claimed, Lost("timeout"))
+        (asked, *_) = await world.look(store, context)
+        await receive(store, context, said(key=asked.key))
+        await apply(store, context)
+        order = await world.seen(store, order_id)
+        assert order.commands[asked.command_id].state is CommandState.SENDING
+        assert current(order) is CommandState.UNKNOWN
+
+
+class WhenACallbackMatchesNothing:
+    async def test_it_is_looked_for_again_and_then_becomes_one_case(self, store: Database, context: Context) -> None:
+        await receive(store, context, said("EV-8", key="CRM/404/x"), said("EV-9", key="CRM/404/x"))
+        await apply(store, context)
+        assert await loose_cases(store) == []
+        await every_try(store, context)
+        (case,) = await loose_cases(store)
+        assert (case.system, case.occurrences) == ("PRV", 2)
+        assert await store.fetch("reads/coverage_gaps") == []
+
+
+class WhenACallbackCannotBeReadAsAnAnswer:
+    async def test_nothing_moves_and_somebody_owns_it(self, store: Database, context: Context) -> None:
+        order_id = await accepted(store, context)
+        await receive(store, context, said(object="CRM/778/fiber"))
+        await apply(store, context)
+        order = await world.seen(store, order_id)
+        assert current(order) is CommandState.ACCEPTED
+        (case,) = order.open_cases
+        assert (case.code, case.task_id) == ("CALLBACK_UNMATCHED", world.task(order, "activateFiberService").id)
+
+    async def test_the_true_answer_ends_that_case(self, store: Database, context: Context) -> None:
+        order_id = await accepted(store, context)
+        await receive(store, context, said(object="CRM/778/fiber"), said("EV-2"))
+        await apply(store, context)
+        order = await world.seen(store, order_id)
+        assert (current(order), order.open_cases) == (CommandState.DONE, [])
+
+
+class WhenADoubtAndItsEndComeTogether:
+    async def test_the_case_is_there_and_healed(self, store: Database, context: Context) -> None:
+        """One batch: cancelled, then active. Nobody is left with a case about something that is done."""
+        order_id = await accepted(store, context)
+        await receive(store, context, said("EV-1", status="CANCELLED"), said("EV-2"))
+        await apply(store, context)
+        order = await world.seen(store, order_id)
+        assert (current(order), order.open_cases) == (CommandState.DONE, [])
+        assert [c.state.value for c in order.cases.values()] == ["resolved"]
+
+
+class WhenOneEventIdIsUsedForTwoStatements:
+    async def test_the_second_one_is_kept_and_seen(self, store: Database, context: Context) -> None:
+        await accepted(store, context)
+        await receive(store, context, said(status="IN_PROGRESS"))
+        await receive(store, context, said(status="REJECTED", code="NO_PORT"))
+        (case,) = await loose_cases(store)
+        assert (case.raw_code, case.system) == ("EVENT_ID_REUSED", "PRV")
+
+    async def test_two_in_one_batch_are_told_apart_too(self, store: Database, context: Context) -> None:
+        await receive(store, context, said(), said(status="REJECTED"), said())
+        (case,) = await loose_cases(store)
+        assert case.occurrences == 1
+
+    async def test_a_true_repeat_is_no_case(self, store: Database, context: Context) -> None:
+        await accepted(store, context)
+        await receive(store, context, said())
+        again = await store.transact(lambda tx: callbacks.receive(tx, context, [said()], PRV))
+        assert isinstance(again[0], Applied) and again[0].already
+        assert await loose_cases(store) == []
