@@ -1,0 +1,2 @@
+-- The lines that were read of a file.
+SELECT line FROM {relation}
