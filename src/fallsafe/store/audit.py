@@ -1,15 +1,17 @@
-"""Verifies the journal against itself, its orders' chains, the sealed evidence and the rows (P5).
+"""Verifies the journal against itself, its anchors, its orders' chains, the sealed evidence and the rows (P5).
 
 Lanes are followed link by link, orders record by record; rows are folded from the deltas of their records and compared
-with what stands; sealed bytes are compared with the digest that their record holds. What is found is named by its
-place.
+with what stands; append-only rows and sealed bytes are compared with the digests that their records hold. What is found
+is named by its place. Everything is read once, order by order, so that the memory needed is that of one order.
 """
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
@@ -18,9 +20,11 @@ from fallsafe.core.commands.ledger import Command
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
-from fallsafe.store.canonical import digest, link
+from fallsafe.store.anchors import Anchor, Tree, of_row, ranges
+from fallsafe.store.canonical import digest, instant, link
 from fallsafe.store.rows import CHAIN, columns, read_row
 from fallsafe.store.sql import sql
+from fallsafe.store.work import row_digest
 
 FOLDED: dict[str, tuple[type, str]] = {
     "order": (Order, "orders"),
@@ -29,7 +33,13 @@ FOLDED: dict[str, tuple[type, str]] = {
     "command": (Command, "commands"),
     "case": (Case, "cases"),
 }
+STREAMS = ("journal", "evidence", "attempts", "outcomes", *(table for _, table in FOLDED.values()))
 START = bytes(32)
+ROWS_AT_ONCE = 2_000
+# The columns of a journal row that its payload says too.
+SAID = ("order_id", "version", "at", "thing", "thing_id", "verb")
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,94 +52,218 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How much was looked at, and everything that was found."""
+    """How much was looked at, and everything that was found. `anchored` counts records that an anchor kept outside the
+    database covers, `anchored_until` is when the last such anchor was set: what came later could have been rewritten
+    as a whole without being seen.
+    """
 
     records: int
     rows: int
     evidence: int
+    anchored: int
+    anchored_until: datetime | None
     findings: tuple[Finding, ...]
 
 
-def verify(url: str) -> Report:
-    """Reads one snapshot of the whole database. Nothing is changed; the findings name each broken place."""
+def verify(url: str, kept: Sequence[Anchor] = ()) -> Report:
+    """Reads one snapshot of the whole database. Nothing is changed; the findings name each broken place. `kept` are
+    anchors from outside the database, oldest first.
+    """
     with psycopg.connect(url, row_factory=dict_row) as connection:
         connection.execute(sql("audit/begin"))
-        lines = connection.execute(sql("audit/journal")).fetchall()
-        heads = {r["lane"]: (r["seq"], bytes(r["link"])) for r in connection.execute(sql("lanes/heads")).fetchall()}
-        findings = [*_lanes(lines, heads), *_orders(lines)]
-        folded, sealed = _fold(lines)
-        rows = 0
-        for thing, (kind, table) in FOLDED.items():
-            standing = connection.execute(sql(f"audit/{table}")).fetchall()
-            rows += len(standing)
-            findings += _compare(thing, {r["id"]: columns(read_row(kind, r)) for r in standing}, folded)
-        kept = {r["id"]: r for r in connection.execute(sql("audit/evidence")).fetchall()}
-        findings += _evidence(kept, sealed)
-    return Report(len(lines), rows, len(kept), tuple(findings))
+        audit = _Audit(connection)
+        audit.lanes(_Anchors(audit, kept))
+        audit.orders()
+    anchored = audit.anchored if kept else 0
+    return Report(
+        audit.records, audit.rows, audit.evidence, anchored, kept[-1].at if kept else None, tuple(audit.findings)
+    )
 
 
-def _lanes(lines: list[dict[str, Any]], heads: dict[int, tuple[int, bytes]]) -> Iterator[Finding]:
-    """Every record's digest and link, without a gap, up to the lane's head."""
-    at: dict[int, tuple[int, bytes]] = {}
-    for line in lines:
+class _Audit:
+    """One verification: what was counted and found so far."""
+
+    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+        self._connection = connection
+        self.records = self.rows = self.evidence = self.anchored = 0
+        self.findings: list[Finding] = []
+
+    def find(self, where: str, what: str) -> None:
+        """Notes that something is not as it was written."""
+        self.findings.append(Finding(where, what))
+
+    def stream(self, name: str) -> Iterator[dict[str, Any]]:
+        """The rows of a statement, some at a time."""
+        with self._connection.cursor(name=name.replace("/", "_")) as cursor:
+            cursor.itersize = ROWS_AT_ONCE
+            yield from cursor.execute(sql(name))
+
+    # -- lane by lane ----------------------------------------------------------------------------------------------
+
+    def lanes(self, anchors: "_Anchors") -> None:
+        """Every record's digest, link and columns, without a gap, up to the lane's head; and what the anchors say."""
+        heads = {r["lane"]: (r["seq"], bytes(r["link"])) for r in self._connection.execute(sql("lanes/heads"))}
+        at: dict[int, tuple[int, bytes]] = {}
+        for line in self.stream("audit/lanes"):
+            self.records += 1
+            self._line(line, *at.get(line["lane"], (0, START)))
+            at[line["lane"]] = (line["seq"], bytes(line["link"]))
+            anchors.take(line)
+        for lane in sorted(heads.keys() | at.keys()):
+            seq, head = at.get(lane, (0, START)), heads.get(lane, (0, START))
+            if seq != head and head[0]:
+                self.find(f"journal lane {lane}", f"the lane ends at {seq[0]}, its head at {head[0]}")
+        anchors.judge()
+
+    def _line(self, line: Row, seq: int, before: bytes) -> None:
         where = f"journal lane {line['lane']} seq {line['seq']}"
-        seq, before = at.get(line["lane"], (0, START))
         own = digest(line["payload"].encode())
         if line["seq"] != seq + 1:
-            yield Finding(where, f"record {seq + 1} of the lane is missing or out of place")
+            self.find(where, f"record {seq + 1} of the lane is missing or out of place")
         if own != bytes(line["digest"]):
-            yield Finding(where, "the content is not what was written: its digest is another")
+            self.find(where, "the content is not what was written: its digest is another")
         if link(before, bytes(line["digest"])) != bytes(line["link"]):
-            yield Finding(where, "the link does not follow from the record before")
-        at[line["lane"]] = (line["seq"], bytes(line["link"]))
-    for lane, head in heads.items():
-        if at.get(lane) != head:
-            last = at.get(lane, (0, START))[0]
-            yield Finding(f"journal lane {lane}", f"the lane ends at {last}, its head at {head[0]}")
+            self.find(where, "the link does not follow from the record before")
+        wrong = [name for name, value in _said(line["payload"]).items() if value != _plain(line[name])]
+        if wrong:
+            self.find(where, f"column {', '.join(wrong)} is not what the content says")
+
+    # -- order by order --------------------------------------------------------------------------------------------
+
+    def orders(self) -> None:
+        """Each order's records, the rows that they fold into, and all that was only ever added to."""
+        streams = {name: _by_order(self.stream(f"audit/{name}")) for name in STREAMS}
+        waiting = {name: next(stream, None) for name, stream in streams.items()}
+        while any(waiting.values()):
+            one = min(group[0] for group in waiting.values() if group is not None)
+            whole = {name: g[1] if g is not None and g[0] == one else [] for name, g in waiting.items()}
+            self._order(one, whole)
+            waiting |= {name: next(streams[name], None) for name, rows in whole.items() if rows}
+
+    def _order(self, one: int, whole: Mapping[str, list[dict[str, Any]]]) -> None:
+        written = _Written()
+        version, before = 0, ""
+        for line in whole["journal"]:
+            said = msgspec.json.decode(line["payload"])
+            if one and (line["version"] != version + 1 or said["before"][2] != before):
+                self.find(f"order {one} version {line['version']}", "does not follow from the record before")
+            version, before = line["version"], bytes(line["digest"]).hex()
+            written.add(said)
+        for thing, (kind, table) in FOLDED.items():
+            self.rows += len(whole[table])
+            standing = {row["id"]: columns(read_row(kind, row)) for row in whole[table]}
+            self._compare(thing, standing, {i: row for (t, i), row in written.rows.items() if t == thing})
+        self._evidence({row["id"]: row for row in whole["evidence"]}, written.evidence)
+        self._added(one, "attempt", whole["attempts"], written.attempts)
+        self._added(one, "outcome", whole["outcomes"], written.outcomes)
+
+    def _compare(self, thing: str, standing: Mapping[int, Row], folded: Mapping[int, Row]) -> None:
+        for number in sorted(folded.keys() | standing.keys()):
+            written, row = folded.get(number), standing.get(number)
+            if written is None or row is None:
+                self.find(f"{thing} {number}", "the row has no record" if written is None else "the row is gone")
+                continue
+            for name in sorted(written.keys() - CHAIN):
+                if row[name] != written[name]:
+                    self.find(f"{thing} {number}", f"column {name} was changed behind the journal")
+
+    def _evidence(self, kept: Mapping[int, Row], said: Mapping[int, Row]) -> None:
+        self.evidence += len(kept)
+        for number in sorted(kept.keys() | said.keys()):
+            row, written = kept.get(number), said.get(number)
+            if row is None or written is None:
+                self.find(f"evidence {number}", "is gone" if row is None else "has no record")
+            elif digest(bytes(row["sealed"])).hex() != written["sealed"]:
+                self.find(f"evidence {number}", "its bytes are not those that were sealed")
+            elif row_digest({name: value for name, value in row.items() if name != "sealed"}) != written["row"]:
+                self.find(f"evidence {number}", "what stands beside its bytes was changed behind the journal")
+
+    def _added(self, one: int, what: str, rows: Sequence[Row], said: set[str]) -> None:
+        """Rows that are only ever added, each with its digest in the record that added it."""
+        digests = [row_digest(list(row.values())) for row in rows]
+        for row, own in zip(rows, digests, strict=True):
+            if own not in said:
+                number = row["id"] if what == "outcome" else f"{row['n']} of command {row['command_id']}"
+                self.find(f"{what} {number}", "is not what was written, or has no record")
+        gone = len(said - set(digests))
+        if gone:
+            self.find(f"order {one}", f"{gone} {what}s of it are gone, or not as they were written")
 
 
-def _orders(lines: list[dict[str, Any]]) -> Iterator[Finding]:
-    """Every order's versions without a gap, each naming the digest of the one before."""
-    at: dict[int, tuple[int, str]] = {}
-    for line in sorted((x for x in lines if x["order_id"]), key=lambda x: (x["order_id"], x["version"])):
-        version, before = at.get(line["order_id"], (0, ""))
-        said = json.loads(line["payload"])
-        if line["version"] != version + 1 or said["before"][2] != before:
-            where = f"order {line['order_id']} version {line['version']}"
-            yield Finding(where, "does not follow from the record before")
-        at[line["order_id"]] = (line["version"], bytes(line["digest"]).hex())
+@dataclass(slots=True)
+class _Written:
+    """What the records of one order say: its rows, and the digests of what was added."""
 
+    rows: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    evidence: dict[int, Row] = field(default_factory=dict)
+    attempts: set[str] = field(default_factory=set)
+    outcomes: set[str] = field(default_factory=set)
 
-def _fold(lines: list[dict[str, Any]]) -> tuple[dict[tuple[str, int], dict[str, Any]], dict[int, dict[str, Any]]]:
-    """Rows from the deltas of their records, in the order of each order's versions; and what was said of evidence."""
-    rows: dict[tuple[str, int], dict[str, Any]] = {}
-    sealed: dict[int, dict[str, Any]] = {}
-    for line in sorted(lines, key=lambda x: (x["order_id"], x["version"], x["lane"], x["seq"])):
-        said = json.loads(line["payload"])
+    def add(self, said: Row) -> None:
+        """The next record."""
         if said["thing"] in FOLDED and said["delta"]:
-            rows.setdefault((said["thing"], said["thingId"]), {}).update(said["delta"])
-        for added in said["facts"].get("added", ()):
-            sealed[added["id"]] = added
-    return rows, sealed
+            self.rows.setdefault((said["thing"], said["thingId"]), {}).update(said["delta"])
+        facts = said["facts"]
+        self.evidence.update((added["id"], added) for added in facts.get("added", ()))
+        self.attempts.update((facts["attemptRow"],) if "attemptRow" in facts else ())
+        self.outcomes.update((facts["outcomeRow"],) if "outcomeRow" in facts else ())
 
 
-def _compare(
-    thing: str, standing: dict[int, dict[str, Any]], folded: dict[tuple[str, int], dict[str, Any]]
-) -> Iterator[Finding]:
-    for number in sorted({i for t, i in folded if t == thing} | set(standing)):
-        written, row = folded.get((thing, number)), standing.get(number)
-        if written is None or row is None:
-            yield Finding(f"{thing} {number}", "the row has no record" if written is None else "the row is gone")
-            continue
-        for name in written.keys() - CHAIN:
-            if row[name] != written[name]:
-                yield Finding(f"{thing} {number}", f"column {name} was changed behind the journal")
+class _Anchors:
+    """The roots of all anchors, computed anew while the lanes go by, and compared with those that were kept outside."""
+
+    def __init__(self, audit: _Audit, kept: Sequence[Anchor]) -> None:
+        self._audit, self._kept = audit, kept
+        self._journaled = tuple(of_row(row) for row in audit.stream("audit/anchors"))
+        self._ranges = ranges(self._journaled)
+        self._trees = [Tree() for _ in self._journaled]
+
+    def take(self, line: Row) -> None:
+        """The next record, in the order of lane and seq."""
+        ends = self._ranges.get(line["lane"], [])
+        while ends and ends[0][0] < line["seq"]:
+            ends.pop(0)
+        if not ends:
+            return
+        seq, place = ends[0]
+        self._trees[place].add(bytes(line["digest"]))
+        if line["seq"] == seq and self._journaled[place].heads[line["lane"]][1] != bytes(line["link"]):
+            where = f"journal lane {line['lane']} seq {seq}"
+            self._audit.find(where, f"anchor {self._journaled[place].number} saw another record here")
+
+    def judge(self) -> None:
+        """Once all records went by."""
+        for anchor, tree in zip(self._journaled, self._trees, strict=True):
+            if (tree.root(), tree.size) != (anchor.root, anchor.records):
+                self._audit.find(f"anchor {anchor.number}", "its root is not that of the records it covers")
+        there = {anchor.number: anchor for anchor in self._journaled}
+        rewinds = self._kept[-1].rewinds if self._kept else 0
+        for anchor in self._kept:
+            if there.get(anchor.number) == anchor:
+                self._audit.anchored = anchor.total
+            elif anchor.rewinds == rewinds:
+                what = "another" if anchor.number in there else "none"
+                self._audit.find(f"anchor {anchor.number}", f"was kept outside the database, which has {what}")
 
 
-def _evidence(kept: dict[int, dict[str, Any]], said: dict[int, dict[str, Any]]) -> Iterator[Finding]:
-    for number in sorted(kept.keys() | said.keys()):
-        row, written = kept.get(number), said.get(number)
-        if row is None or written is None:
-            yield Finding(f"evidence {number}", "is gone" if row is None else "has no record")
-        elif digest(bytes(row["sealed"])).hex() != written["sealed"]:
-            yield Finding(f"evidence {number}", "its bytes are not those that were sealed")
+def _by_order(rows: Iterator[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    for one, group in itertools.groupby(rows, lambda row: row["order_id"] if "order_id" in row else row["id"]):
+        yield one, list(group)
+
+
+def _said(payload: str) -> dict[str, Any]:
+    """The columns that a record's content says; none of them where it cannot be read, which its digest says."""
+    try:
+        said = msgspec.json.decode(payload)
+        return {name: said[_camel(name)] for name in SAID}
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return {}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def _plain(value: Any) -> Any:
+    return instant(value) if isinstance(value, datetime) else value

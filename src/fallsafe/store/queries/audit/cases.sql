@@ -1,2 +1,2 @@
 -- Every row of cases, to compare with what the journal folds to.
-SELECT * FROM cases
+SELECT * FROM cases ORDER BY order_id, id

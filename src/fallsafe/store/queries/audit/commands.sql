@@ -1,2 +1,2 @@
 -- Every row of commands, to compare with what the journal folds to.
-SELECT * FROM commands
+SELECT * FROM commands ORDER BY order_id, id

@@ -1,2 +1,2 @@
 -- Every row of items, to compare with what the journal folds to.
-SELECT * FROM items
+SELECT * FROM items ORDER BY order_id, id

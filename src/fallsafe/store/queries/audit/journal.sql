@@ -1,2 +1,2 @@
--- Every record, lane by lane.
-SELECT lane, seq, order_id, version, payload, digest, link FROM journal ORDER BY lane, seq
+-- Every record, order by order.
+SELECT order_id, version, payload, digest FROM journal ORDER BY order_id, version, at, lane, seq

@@ -1,2 +1,2 @@
 -- Every row of orders, to compare with what the journal folds to.
-SELECT * FROM orders
+SELECT * FROM orders ORDER BY id

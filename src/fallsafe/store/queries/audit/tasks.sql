@@ -1,2 +1,2 @@
 -- Every row of tasks, to compare with what the journal folds to.
-SELECT * FROM tasks
+SELECT * FROM tasks ORDER BY order_id, id
