@@ -15,9 +15,9 @@ from cryptography.x509.oid import NameOID
 
 from fallsafe.connectors.contract_suite import MADE, SECRET, SYSTEM, command
 from fallsafe.connectors.http import HttpConnector
-from fallsafe.connectors.scripted import ScriptedServer, answers
+from fallsafe.connectors.scripted import ScriptedServer, answers, sends
 from fallsafe.core.commands.contract import AnswerRule, Request
-from fallsafe.core.commands.outcome import Done, NotSent, Reply, Says
+from fallsafe.core.commands.outcome import Done, NotSent, Rejected, Reply, Says
 from fallsafe.core.errors import Bug
 
 HERE = frozenset({"127.0.0.1"})
@@ -166,6 +166,22 @@ class WhenItKeepsWhatWasSaid:
         _, answer = reply.evidence
         assert b"[credential removed]" in answer.body
         assert "which was removed" in answer.head
+
+    async def test_nor_is_it_in_what_is_read_from_the_answer(self) -> None:
+        async with ScriptedServer() as server:
+            server.move = answers(422, {"code": "NO", "text": f"the token {SECRET} has expired"})
+            reply = await sent_to(server.url)
+        assert reply.outcome == Rejected("NO", "the token [credential removed] has expired")
+
+    async def test_head_lines_that_are_no_text_are_kept_as_text(self) -> None:
+        body = b'{"state":"MADE"}'
+        head = b"HTTP/1.1 201 Made\r\nX-City: K\xf6ln\r\nContent-Length: %d\r\n\r\n" % len(body)
+        async with ScriptedServer() as server:
+            server.move = sends(head + body)
+            reply = await sent_to(server.url)
+        _, answer = reply.evidence
+        assert "X-City: K\\xf6ln" in answer.head
+        assert answer.head.encode()
 
     async def test_credentials_in_a_template_are_not_kept_either(self) -> None:
         headers = (("Authorization", "Basic abc"), ("Cookie", "a=b"), ("X-Tenant", "7"))

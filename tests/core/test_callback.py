@@ -28,6 +28,8 @@ CONTRACT = CallbackContract(
         ),
     ),
 )
+# Both are instants, and neither can be brought to UTC by every clock.
+BEYOND_ALL_YEARS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00")
 BODY: dict[str, Json] = {
     "eventId": "EV-1",
     "commandId": KEY,
@@ -51,8 +53,8 @@ class WhenACallbackArrives:
             ({**BODY, "eventId": ""}, "no_event_id", "/eventId"),
             ({**BODY, "eventId": {"id": 1}}, "no_event_id", "/eventId"),
             ({"eventId": "EV-1"}, "no_key", "/commandId"),
-            ({**BODY, "commandId": "x" * 257}, "too_long", "/commandId"),
-            ({**BODY, "eventId": "x" * 257}, "too_long", "/eventId"),
+            ({**BODY, "commandId": "x" * 513}, "too_long", "/commandId"),
+            ({**BODY, "eventId": "x" * 513}, "too_long", "/eventId"),
         ],
     )
     def test_one_without_an_address_is_refused_with_the_place(self, body: Json, reason: str, pointer: str) -> None:
@@ -95,7 +97,12 @@ class WhenACallbackIsApplied:
         assert isinstance(refused, Unreadable)
         assert refused.reason == reason
 
-    @pytest.mark.parametrize("time", ["", "yesterday", "2026-07-02T03:04:05", 7, None])
+    def test_a_reference_that_nobody_could_ask_by_is_not_believed(self) -> None:
+        refused = read_callback(CONTRACT, {**BODY, "serviceRef": "SRV-\0"}, ASKED)
+        assert isinstance(refused, Unreadable)
+        assert refused.reason == "unreadable"
+
+    @pytest.mark.parametrize("time", ["", "yesterday", "2026-07-02T03:04:05", 7, None, *BEYOND_ALL_YEARS])
     def test_a_time_that_cannot_be_read_is_left_out_and_the_fact_stands(self, time: Json) -> None:
         read = read_callback(CONTRACT, {**BODY, "occurredAt": time}, ASKED)
         assert isinstance(read, Callback)

@@ -156,3 +156,28 @@ class WhenAPointerIsFollowed:
         rows = (row(Says.DONE, 200, where={"/id": []}),)
         assert isinstance(read(rows, 200, {"id": "x"}, ASKED, effect=True), Done)
         assert isinstance(read(rows, 200, {"id": None}, ASKED, effect=True), Lost)
+
+
+class WhenAnAnswerHoldsWhatCannotBeWrittenDown:
+    """No answer of another system may stop a worker: the whole stands in its evidence, the words are made fit."""
+
+    def test_control_characters_in_code_and_words_become_spaces(self) -> None:
+        said = read(ROWS, 422, {"result": {"code": "A\0B", "text": "no\tport\ud800"}}, ASKED, effect=True)
+        assert said == Rejected("A B", "no port ")
+
+    def test_words_without_end_are_cut(self) -> None:
+        said = read(ROWS, 422, {"result": {"code": "A" * 9_000, "text": "x" * 90_000}}, ASKED, effect=True)
+        assert isinstance(said, Rejected)
+        assert (len(said.raw_code), len(said.message)) == (200, 1_000)
+
+    @pytest.mark.parametrize("reference", ["SRV-\0", "S" * 257, "a\nb"])
+    def test_a_reference_that_nobody_could_ask_by_makes_the_answer_lost(self, reference: str) -> None:
+        said = read(ROWS, 200, {**ACTIVE, "serviceRef": reference}, ASKED, effect=True)
+        assert isinstance(said, Lost)
+        looked = read_look_up(ROWS, 200, {**ACTIVE, "serviceRef": reference}, ASKED)
+        assert isinstance(looked, Lost)
+
+    def test_what_a_wrong_answer_names_is_cut_too(self) -> None:
+        said = read(ROWS, 200, {**ACTIVE, "commandId": "k" * 9_000}, ASKED, effect=True)
+        assert isinstance(said, Lost)
+        assert len(said.message) < 300

@@ -74,6 +74,7 @@ class _Answer:
     body: bytearray = field(default_factory=bytearray)
     cut: bool = False
     whole: bool = False
+    repeated_us: bool = False
 
 
 class HttpConnector:
@@ -107,8 +108,11 @@ class HttpConnector:
             return Reply(address)
         answer = _Answer()
         _CALL.set(answer)
-        outcome = await self._call(sendable, address, answer)
-        evidence = _evidence(sendable, outcome, answer, self._secrets.get(sendable.operation.system, ""))
+        ended = await self._call(sendable, address, answer)
+        # Before anything is read from the answer: what is taken out of it must not hold our credential either.
+        _hide(answer, self._secrets.get(sendable.operation.system, ""))
+        outcome = _read(sendable, answer) if ended is None else ended
+        evidence = _evidence(sendable, outcome, answer)
         facts: Json = {"httpStatus": answer.status} if answer.status else None
         return Reply(outcome, evidence, self._monotonic() - began, facts)
 
@@ -129,7 +133,8 @@ class HttpConnector:
         # host: that ended where the path begins.
         return base if isinstance(base, NotSent) else URL(base + path, encoded=True)
 
-    async def _call(self, sendable: Sendable, address: URL, answer: _Answer) -> Outcome:
+    async def _call(self, sendable: Sendable, address: URL, answer: _Answer) -> Outcome | None:
+        """Sends it and takes what comes; how it ended where no whole answer came."""
         request, operation = sendable.request, sendable.operation
         self._session = session = self._session or self.open_session()
         try:
@@ -144,7 +149,7 @@ class HttpConnector:
                     await _take(came, answer)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return _after(error) if answer.stood else _before(error)
-        return _read(sendable, answer)
+        return None
 
     def open_session(self) -> aiohttp.ClientSession:
         """The way out to the network; the simulator has another."""
@@ -206,11 +211,11 @@ class _Watched(aiohttp.TCPConnector):
 async def _take(came: aiohttp.ClientResponse, answer: _Answer) -> None:
     """Takes the answer piece by piece, so that what came before a break is kept."""
     answer.status = came.status
-    answer.media_type = came.headers.get("Content-Type", "")
+    answer.media_type = _text(came.headers.get("Content-Type", ""))
     answer.encoding = came.headers.get("Content-Encoding", "").strip().lower()
     answer.retry_after = _retry_after(came.headers)
     lines = [f"{name}: {value}" for name, value in came.headers.items() if name.lower() not in NEVER_KEPT]
-    answer.head = "\n".join([f"HTTP {came.status} {came.reason or ''}".rstrip(), *lines])
+    answer.head = _text("\n".join([f"HTTP {came.status} {came.reason or ''}".rstrip(), *lines]))
     while chunk := await came.content.readany():
         answer.body += chunk
         if len(answer.body) > KEPT_BYTES_MAX:
@@ -219,6 +224,11 @@ async def _take(came: aiohttp.ClientResponse, answer: _Answer) -> None:
             came.close()
             return
     answer.whole = True
+
+
+def _text(head: str) -> str:
+    """Head lines as text: a byte that is no UTF-8 is written out, so that it can be kept whatever a server sends."""
+    return head.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
 def _before(error: Exception) -> NotSent:
@@ -307,11 +317,22 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     return min(max(wait, timedelta(0)), RETRY_AFTER_MAX)
 
 
-def _evidence(sendable: Sendable, outcome: Outcome, answer: _Answer, secret: str) -> tuple[RawBytes, ...]:
+def _hide(answer: _Answer, secret: str) -> None:
+    """Takes our credential out of an answer: some systems repeat what they were sent, and it is never kept, not even as
+    their words.
+    """
+    raw = secret.encode()
+    if len(secret) >= SECRET_LENGTH_MIN_TO_HIDE and (raw in answer.body or secret in answer.head):
+        answer.body = answer.body.replace(raw, HIDDEN)
+        answer.head = answer.head.replace(secret, HIDDEN.decode())
+        answer.repeated_us = True
+
+
+def _evidence(sendable: Sendable, outcome: Outcome, answer: _Answer) -> tuple[RawBytes, ...]:
     """What went out, unless it is proved that nothing did, and what came back."""
     if not answer.head:
         return () if isinstance(outcome, NotSent) else (_request(sendable.request),)
-    return (_request(sendable.request), _kept(answer, secret))
+    return (_request(sendable.request), _kept(answer))
 
 
 def _request(request: Request) -> RawBytes:
@@ -321,12 +342,8 @@ def _request(request: Request) -> RawBytes:
     )
 
 
-def _kept(answer: _Answer, secret: str) -> RawBytes:
+def _kept(answer: _Answer) -> RawBytes:
     notes = [f"(cut after {KEPT_BYTES_MAX} bytes)"] if answer.cut else []
     notes += [] if answer.cut or answer.whole else ["(the answer broke off here)"]
-    body, head = bytes(answer.body), answer.head
-    if len(secret) >= SECRET_LENGTH_MIN_TO_HIDE and (secret.encode() in body or secret in head):
-        # Some systems repeat what they were sent; a credential is never kept, not even as their words.
-        body, head = body.replace(secret.encode(), HIDDEN), head.replace(secret, HIDDEN.decode())
-        notes.append("(the answer repeated our credential, which was removed)")
-    return RawBytes("answer", body, answer.media_type, "\n".join([head, *notes]))
+    notes += ["(the answer repeated our credential, which was removed)"] if answer.repeated_us else []
+    return RawBytes("answer", bytes(answer.body), answer.media_type, "\n".join([answer.head, *notes]))

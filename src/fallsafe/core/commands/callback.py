@@ -7,22 +7,24 @@ A callback that does not name what was asked for says nothing about it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fallsafe.core.commands.contract import AnswerRule, CallbackContract
-from fallsafe.core.commands.outcome import Fact, Says
-from fallsafe.core.commands.reading import fits, found, mismatch
+from fallsafe.core.commands.outcome import Fact, Lost, Says
+from fallsafe.core.commands.reading import code_and_message, fits, found, mismatch, reference_of
 from fallsafe.core.events import Json
 
-ID_LENGTH_MAX = 256
+ID_LENGTH_MAX = 512
+"""Longer than any key of ours: source, order and item may have 300 characters, and the step comes behind them."""
 ANY_STATUS = 0
+YEAR_MIN, YEAR_MAX = 1970, 2200
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """Why a callback cannot be read: a word for the code, a sentence for people, and the JSON pointer at fault."""
 
-    reason: str  # not_an_object, no_event_id, no_key, too_long, other_key, other_object, unknown_status
+    reason: str  # not_an_object, no_event_id, no_key, too_long, other_key, other_object, unknown_status, unreadable
     why: str
     pointer: str = ""
 
@@ -45,7 +47,7 @@ class Callback:
 
 
 def address(contract: CallbackContract, body: Json) -> Address | Unreadable:
-    """Event id and key of a parsed callback body, both of at most 256 characters."""
+    """Event id and key of a parsed callback body, both of at most `ID_LENGTH_MAX` characters."""
     if not isinstance(body, Mapping):
         return Unreadable("not_an_object", "a callback is a JSON object")
     event_id = _word(body, contract.event_id, "no_event_id", "event id")
@@ -78,14 +80,14 @@ def read_callback(contract: CallbackContract, body: Json, asked: Mapping[str, st
     other = mismatch(row, body, asked)
     if other is not None:
         return Unreadable(other.reason, other.message)
-    return Callback(place.event_id, place.key, _fact(contract, row, body))
+    reference = reference_of(row.reference or contract.reference, body)
+    if isinstance(reference, Lost):
+        return Unreadable(reference.reason, reference.message)
+    return Callback(place.event_id, place.key, _fact(contract, row, body, reference))
 
 
-def _fact(contract: CallbackContract, row: AnswerRule, body: Json) -> Fact:
-    reference, code, message = (
-        found(body, pointer) or "" if pointer else ""
-        for pointer in (row.reference or contract.reference, row.code, row.message)
-    )
+def _fact(contract: CallbackContract, row: AnswerRule, body: Json, reference: str) -> Fact:
+    code, message = code_and_message(row, body)
     raw_code = code or (row.lost_because if row.says is Says.LOST else "")
     return Fact(
         row.says, "callback", reference, raw_code, message, occurred_at=_time(body, contract.occurred_at), result=body
@@ -93,10 +95,12 @@ def _fact(contract: CallbackContract, row: AnswerRule, body: Json) -> Fact:
 
 
 def _time(body: Json, pointer: str) -> datetime | None:
-    """The sender's own time. It is evidence, never our clock: one that cannot be read, or has no zone, is left out."""
+    """The sender's own time. It is evidence, never our clock: one that cannot be read, has no zone, or lies outside the
+    years in which there are orders, is left out.
+    """
     text = found(body, pointer) if pointer else None
     try:
         at = datetime.fromisoformat(text or "")
+        return at.astimezone(UTC) if at.tzinfo is not None and YEAR_MIN <= at.year <= YEAR_MAX else None
     except ValueError:
         return None
-    return at if at.tzinfo is not None else None

@@ -1,7 +1,8 @@
 """Reads an answer by the rows of a contract: the first row that fits says what the answer means (§11, §12.1).
 
 Reading is where a wrong "it worked" would come in, so every doubt ends in `Lost`: no row fits, the answer names another
-key or another object, or it names none. The bytes were parsed by whoever brought them; nothing here parses.
+key or another object, or it names none. The bytes were parsed by whoever brought them; nothing here parses. What is
+taken out of an answer is fit to be written down: the whole stands in its evidence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,11 @@ UNREADABLE = "unreadable"
 BROKEN_OFF = frozenset({500, 502, 503, 504})  # the other side, or something before it, gave up
 KEY_FACT = "key"
 NAMED_LENGTH_MAX = 80
-"""How much of what a wrong answer names is repeated in words; the whole stands in its evidence."""
+"""How much of what a wrong answer names is repeated in words."""
+CODE_LENGTH_MAX = 200
+MESSAGE_LENGTH_MAX = 1_000
+REFERENCE_LENGTH_MAX = 256
+"""A longer reference, or one with control characters, cannot be used to ask by: the answer that gives it is lost."""
 
 
 def found(body: Json, pointer: str) -> str | None:
@@ -41,8 +46,27 @@ def _text(value: Json) -> str | None:
             return None
 
 
+def in_words(text: str, length_max: int) -> str:
+    """A text from outside as it may be written down: no control characters and no halves of characters, cut."""
+    cut = text[:length_max]
+    return cut if cut.isprintable() else "".join(sign if sign.isprintable() else " " for sign in cut)
+
+
+def code_and_message(row: AnswerRule, body: Json) -> tuple[str, str]:
+    """The other side's own code and words, empty where the row names no pointer or the answer has nothing there."""
+    return in_words(_at(body, row.code), CODE_LENGTH_MAX), in_words(_at(body, row.message), MESSAGE_LENGTH_MAX)
+
+
+def reference_of(pointer: str, body: Json) -> str | Lost:
+    """What the other side calls it, empty where it does not say; `Lost` where it cannot be used to ask by."""
+    reference = _at(body, pointer)
+    if len(reference) <= REFERENCE_LENGTH_MAX and reference.isprintable():
+        return reference
+    why = f"the reference at {pointer} is longer than {REFERENCE_LENGTH_MAX} or holds control characters"
+    return Lost(UNREADABLE, "", why)
+
+
 def _at(body: Json, pointer: str) -> str:
-    """The text at a pointer, empty where the row names no pointer or the answer has nothing there."""
     return (found(body, pointer) or "") if pointer else ""
 
 
@@ -66,7 +90,7 @@ def mismatch(row: AnswerRule, body: Json, asked: Mapping[str, str]) -> Lost | No
         value, wanted = found(body, pointer), asked.get(fact)
         if value is None or value != wanted:
             reason = "other_key" if fact == KEY_FACT else "other_object"
-            said = f"names {value[:NAMED_LENGTH_MAX]}" if value is not None else "names none"
+            said = f"names {in_words(value, NAMED_LENGTH_MAX)}" if value is not None else "names none"
             return Lost(reason, message=f"asked about {fact} {wanted}, the answer {said} at {pointer}")
     return None
 
@@ -91,24 +115,23 @@ def _unread(status: int, effect: bool) -> Lost:
 
 
 def _outcome(row: AnswerRule, status: int, body: Json) -> Outcome:
+    reference, (code, message) = reference_of(row.reference, body), code_and_message(row, body)
+    if isinstance(reference, Lost):
+        return reference
     match row.says:
         case Says.ACCEPTED | Says.PROGRESS | Says.PENDING:
-            return Accepted(_at(body, row.reference), body)
+            return Accepted(reference, body)
         case Says.DONE:
-            return Done(_at(body, row.reference), body)
+            return Done(reference, body)
         case Says.REJECTED:
-            return Rejected(_at(body, row.code) or f"http_{status}", _at(body, row.message), _at(body, row.reference))
+            return Rejected(code or f"http_{status}", message, reference)
         case Says.NOT_SENT:
-            return NotSent(f"http_{status}", _at(body, row.code))
+            return NotSent(f"http_{status}", code)
         case Says.LOST:
-            return _lost(row, body)
+            return Lost(row.lost_because or UNREADABLE, code, message)
         case Says.ABSENT:
             # "Not found" in answer to a request for an effect proves nothing about the effect.
             return Lost(UNREADABLE, f"http_{status}", "an operation with an effect cannot answer that it is absent")
-
-
-def _lost(row: AnswerRule, body: Json) -> Lost:
-    return Lost(row.lost_because or UNREADABLE, _at(body, row.code), _at(body, row.message))
 
 
 def read_look_up(
@@ -122,7 +145,9 @@ def read_look_up(
 
 
 def _looked(row: AnswerRule, status: int, body: Json) -> Looked | NotSent | Lost:
-    reference, code, message = (_at(body, pointer) for pointer in (row.reference, row.code, row.message))
+    reference, (code, message) = reference_of(row.reference, body), code_and_message(row, body)
+    if isinstance(reference, Lost):
+        return reference
     match row.says:
         case Says.DONE | Says.ABSENT:
             return Looked(row.says, reference, code, message, body)
@@ -133,4 +158,4 @@ def _looked(row: AnswerRule, status: int, body: Json) -> Looked | NotSent | Lost
         case Says.NOT_SENT:
             return NotSent(f"http_{status}", code)
         case Says.LOST:
-            return _lost(row, body)
+            return Lost(row.lost_because or UNREADABLE, code, message)
