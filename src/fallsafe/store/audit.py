@@ -87,6 +87,9 @@ class _Audit:
         self._connection = connection
         self.records = self.rows = self.evidence = self.anchored = 0
         self.findings: list[Finding] = []
+        # By id, the digests of evidence that stands and of evidence that a record names, until they meet.
+        self._kept: dict[int, tuple[str, str]] = {}
+        self._named: dict[int, tuple[str, str]] = {}
 
     def find(self, where: str, what: str) -> None:
         """Notes that something is not as it was written."""
@@ -139,6 +142,7 @@ class _Audit:
             whole = {name: g[1] if g is not None and g[0] == one else [] for name, g in waiting.items()}
             self._order(one, whole)
             waiting |= {name: next(streams[name], None) for name, rows in whole.items() if rows}
+        self._unmatched()
 
     def _order(self, one: int, whole: Mapping[str, list[dict[str, Any]]]) -> None:
         written = _Written()
@@ -153,7 +157,7 @@ class _Audit:
             self.rows += len(whole[table])
             standing = {row["id"]: columns(read_row(kind, row)) for row in whole[table]}
             self._compare(thing, standing, {i: row for (t, i), row in written.rows.items() if t == thing})
-        self._evidence({row["id"]: row for row in whole["evidence"]}, written.evidence)
+        self._evidence(whole["evidence"], written.evidence)
         self._added(one, "attempt", whole["attempts"], written.attempts)
         self._added(one, "outcome", whole["outcomes"], written.outcomes)
 
@@ -167,16 +171,27 @@ class _Audit:
                 if row[name] != written[name]:
                     self.find(f"{thing} {number}", f"column {name} was changed behind the journal")
 
-    def _evidence(self, kept: Mapping[int, Row], said: Mapping[int, Row]) -> None:
-        self.evidence += len(kept)
-        for number in sorted(kept.keys() | said.keys()):
-            row, written = kept.get(number), said.get(number)
-            if row is None or written is None:
-                self.find(f"evidence {number}", "is gone" if row is None else "has no record")
-            elif digest(bytes(row["sealed"])).hex() != written["sealed"]:
+    def _evidence(self, rows: Sequence[Row], said: Mapping[int, Row]) -> None:
+        """Evidence that came in before its order was known stands apart from the record that names it: what has no
+        match among the things of one order waits for the end.
+        """
+        self.evidence += len(rows)
+        for row in rows:
+            beside = {name: value for name, value in row.items() if name != "sealed"}
+            self._kept[row["id"]] = (digest(bytes(row["sealed"])).hex(), row_digest(beside))
+        self._named.update((number, (written["sealed"], written["row"])) for number, written in said.items())
+        for number in sorted(self._kept.keys() & self._named.keys()):
+            (sealed, row_says), written = self._kept.pop(number), self._named.pop(number)
+            if sealed != written[0]:
                 self.find(f"evidence {number}", "its bytes are not those that were sealed")
-            elif row_digest({name: value for name, value in row.items() if name != "sealed"}) != written["row"]:
+            elif row_says != written[1]:
                 self.find(f"evidence {number}", "what stands beside its bytes was changed behind the journal")
+
+    def _unmatched(self) -> None:
+        for number in sorted(self._kept):
+            self.find(f"evidence {number}", "has no record")
+        for number in sorted(self._named):
+            self.find(f"evidence {number}", "is gone")
 
     def _added(self, one: int, what: str, rows: Sequence[Row], said: set[str]) -> None:
         """Rows that are only ever added, each with its digest in the record that added it."""
