@@ -150,6 +150,13 @@ class WhenAnOperationIsAsked:
                 if row.says in (Says.DONE, Says.ACCEPTED, Says.PENDING):
                     assert {fact for _, fact in row.must_match} == {"key", "object"}, operation.name
 
+    def test_of_an_answer_is_kept_only_what_a_later_request_takes(self):
+        assert set(telco().result_fields.values()) == {frozenset()}
+        taken = with_text(
+            "operations.yaml", "{results.createBillingAccount.reference}", "{results.createBillingAccount.ledger.id}"
+        )
+        assert load_files(taken).result_fields["createBillingAccount"] == {"ledger"}
+
     def test_a_look_up_that_is_refused_says_nothing_about_what_it_asked(self):
         for operation in telco().operations.values():
             if not operation.effect:

@@ -20,6 +20,7 @@ from fallsafe.core.triage.classify import Classification, classify
 from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.core.triage.severity import Severity, derive, severity_facts
 from fallsafe.core.triage.taxonomy import Code, Recoverability
+from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Ended, Raised, Turn
 from fallsafe.store.work import Aggregate, Entry
 
@@ -42,7 +43,8 @@ async def open_raised(turn: Turn) -> None:
     """
     if not turn.raised:
         return
-    judged = [(raised, judge(turn, raised.signal, raised.code)) for raised in turn.raised]
+    # Judged by all that was said; kept, and compared with others, without what is personal in it.
+    judged = [(await _discreet(turn, raised), judge(turn, raised.signal, raised.code)) for raised in turn.raised]
     prints = [fingerprint(r.signal.system, r.signal.operation, c.code, r.signal.message) for r, c in judged]
     rows = await turn.tx.fetch("cases/alike", fingerprints=prints, since=turn.now - timedelta(days=1))
     seen = {row["fingerprint"]: row["seen"] for row in rows}
@@ -51,6 +53,14 @@ async def open_raised(turn: Turn) -> None:
         if raised.ended is not None:
             _heal(turn, raised.aggregate, raised.ended)
     turn.raised.clear()
+
+
+async def _discreet(turn: Turn, raised: Raised) -> Raised:
+    """What may be written down of a signal."""
+    signal, order = raised.signal, raised.aggregate
+    message, code = await discreet(turn, order, signal.message), await discreet(turn, order, signal.raw_code)
+    sign = await discreet(turn, order, signal.sign)
+    return replace(raised, signal=replace(signal, message=message, raw_code=code, sign=sign))
 
 
 async def _open_one(turn: Turn, raised: Raised, judged: Classification, print_: str, seen: int) -> None:

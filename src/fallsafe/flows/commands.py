@@ -19,6 +19,7 @@ from fallsafe.core.events import Record
 from fallsafe.core.orders.task import Task
 from fallsafe.flows import facts, payload, rewound, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
 from fallsafe.flows.moves import file, move_command
 from fallsafe.flows.rewound import LostTime
@@ -387,6 +388,7 @@ async def _resend_one(turn: Turn, command_id: int, reason: str) -> Answer:
     aggregate, command = find(turn.tx, command_id)
     if aggregate is None or command is None:
         return Refused("command", command_id, no_such(command_id))
+    reason = await discreet(turn, aggregate, reason)
     refusal = _why_not_resend(turn, aggregate, command)
     if refusal is not None:
         aggregate.refuse("command", command.id, "resend", refusal, turn.why(causation=command.key, askedBecause=reason))

@@ -5,6 +5,7 @@ Whoever brings it (the sender of an attempt, a callback, a look-up, a lease that
 `apply`, so one table decides for all.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,9 +15,11 @@ from fallsafe.core.commands.disposition import Disposition, Verdict, dispose
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.detect.signal import Detector, Signal
+from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet, retry_for
 from fallsafe.core.recover.retry import decide
 from fallsafe.flows import cases
+from fallsafe.flows.discretion import discreet
 from fallsafe.flows.moves import file, move_command
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate, Why, row_digest
@@ -53,14 +56,15 @@ def contract(turn: Turn, aggregate: Aggregate, command: Command) -> tuple[Policy
 async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> Verdict:
     """Stores a fact, reads it, and does what the table says. Facts are never refused."""
     verdict = dispose(command, told.fact)
-    why = await _store(turn, aggregate, command, told, verdict)
+    written = await _discreet(turn, aggregate, told)
+    why = await _store(turn, aggregate, command, written, verdict)
     if verdict.verb is None:
         aggregate.record(
             "command", command.id, f"keep_{verdict.disposition.value}", why, str(command.state), str(command.state)
         )
     else:
         moved = await move_command(
-            turn, aggregate, command, verdict.verb, why, **_changes(turn, command, told, verdict.verb)
+            turn, aggregate, command, verdict.verb, why, **_changes(turn, command, written, verdict.verb)
         )
         await _follow(turn, aggregate, command, moved, told)
     if verdict.opens:
@@ -68,6 +72,14 @@ async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) 
     if verdict.disposition is Disposition.CONFLICT:
         turn.tx.pages.hint = True
     return verdict
+
+
+async def _discreet(turn: Turn, aggregate: Aggregate, told: Told) -> Told:
+    """What may be written down of it; it is judged by all that was said."""
+    fact = told.fact
+    code, message = await discreet(turn, aggregate, fact.raw_code), await discreet(turn, aggregate, fact.message)
+    sign = await discreet(turn, aggregate, told.sign)
+    return replace(told, fact=replace(fact, raw_code=code, message=message), sign=sign)
 
 
 async def _store(turn: Turn, aggregate: Aggregate, command: Command, told: Told, verdict: Verdict) -> Why:
@@ -156,13 +168,28 @@ async def _follow(turn: Turn, aggregate: Aggregate, was: Command, command: Comma
 
 
 def _keep_result(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> None:
-    task = aggregate.tasks.get(command.task_id)
-    if task is not None and told.fact.result is not None and command.purpose is Purpose.FULFILL:
-        aggregate.put(
-            replace(task, result=told.fact.result),
-            "keep_result",
-            turn.why("the answer's own words", causation=command.key),
-        )
+    """Keeps what later requests take from the answer; the whole of it is evidence."""
+    task, result = aggregate.tasks.get(command.task_id), told.fact.result
+    if task is None or not isinstance(result, Mapping) or command.purpose is not Purpose.FULFILL:
+        return
+    wanted = turn.policy(aggregate).result_fields.get(task.step, frozenset())
+    kept: dict[str, Json] = {name: _storable(result[name]) for name in sorted(wanted) if name in result}
+    if kept:
+        why = turn.why("what later requests take from the answer", causation=command.key)
+        aggregate.put(replace(task, result=kept), "keep_result", why)
+
+
+def _storable(value: Json) -> Json:
+    """A value as the database takes it: without NUL characters, which no JSON column holds."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case Mapping():
+            return {name.replace("\0", ""): _storable(each) for name, each in value.items()}
+        case list():
+            return [_storable(each) for each in value]
+        case _:
+            return value
 
 
 async def _retry(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> None:

@@ -21,6 +21,7 @@ from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows import moves, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
@@ -153,6 +154,7 @@ async def _plan_one_again(turn: Turn, order_id: int, reason: str) -> Answer:
     what = f"cannot plan order {outside('order', order_id)} again"
     if aggregate is None:
         return Refused("order", order_id, Refusal("NOT_FOUND", what, "there is no such order", "fallsafe order list"))
+    reason = await discreet(turn, aggregate, reason)
     refusal = _why_not(turn, aggregate, what)
     if refusal is None:
         left = await replan(turn, aggregate, reason)

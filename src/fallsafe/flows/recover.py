@@ -31,6 +31,7 @@ from fallsafe.core.recover.reconcile import (
 )
 from fallsafe.flows import cases, commands, facts, payload, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
 from fallsafe.flows.moves import file, move_command
 from fallsafe.flows.turn import Turn, begin
@@ -170,12 +171,13 @@ async def record_look(
         reason = outcome.reason if isinstance(outcome, Lost | NotSent) else "unreadable"
         await lose_look(turn, aggregate, query, reason, evidence)
         return
+    raw_code = await discreet(turn, aggregate, outcome.raw_code)
     why = turn.why(
         f"{query.operation} by {query.method} says {outcome.says.value}",
         evidence=evidence,
         causation=query.key,
         reference=outcome.reference,
-        rawCode=outcome.raw_code,
+        rawCode=raw_code,
     )
     await move_command(
         turn,
@@ -189,7 +191,7 @@ async def record_look(
         lease_worker="",
         reference=outcome.reference,
         finding=outcome.says.value,
-        lost_because=outcome.raw_code,
+        lost_because=raw_code,
     )
     await _decide(turn, aggregate, query, evidence, outcome)
 
@@ -261,12 +263,9 @@ async def _conclude(
         case FoundDone(reference):
             await facts.apply(turn, aggregate, target, _told(Says.DONE, reference, evidence, outcome.result))
         case FoundRejected(code, message):
-            await facts.apply(
-                turn,
-                aggregate,
-                target,
-                Told(Fact(Says.REJECTED, "look_up", "", code, message, target.attempts), evidence),
-            )
+            words = message or (outcome.message if outcome.says is Says.REJECTED else "")
+            fact = Fact(Says.REJECTED, "look_up", "", code, words, target.attempts)
+            await facts.apply(turn, aggregate, target, Told(fact, evidence))
         case FoundPending(reference):
             aggregate.put(
                 replace(target, pending_looks=target.pending_looks + 1),
@@ -347,15 +346,16 @@ async def reconcile_now(
     """
     await tx.lock(await commands.orders_of(tx, command_ids))
     turn = await begin(tx, context, actor)
-    answers = [_reconcile_one(turn, command_id, reason) for command_id in command_ids]
+    answers = [await _reconcile_one(turn, command_id, reason) for command_id in command_ids]
     await settle.end(turn)
     return answers
 
 
-def _reconcile_one(turn: Turn, command_id: int, reason: str) -> Answer:
+async def _reconcile_one(turn: Turn, command_id: int, reason: str) -> Answer:
     aggregate, command = commands.find(turn.tx, command_id)
     if aggregate is None or command is None:
         return Refused("command", command_id, commands.no_such(command_id))
+    reason = await discreet(turn, aggregate, reason)
     refusal = _why_not_reconcile(turn, command)
     if refusal is not None:
         aggregate.refuse(

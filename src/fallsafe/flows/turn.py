@@ -39,13 +39,16 @@ class Raised:
 
 @dataclass(slots=True)
 class Turn:
-    """What the functions of one transaction share. `now` was read after the order locks."""
+    """What the functions of one transaction share. `now` was read after the order locks; `private` are the personal
+    values of orders, where they were looked for (`flows.discretion`).
+    """
 
     tx: Tx
     context: Context
     now: datetime
     actor: Actor
     raised: list[Raised] = field(default_factory=list)
+    private: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     def why(
         self,

@@ -84,6 +84,18 @@ class Contracts:
     requests: tuple[tuple[Part, Template], ...]
 
 
+def result_fields(asked: Contracts) -> dict[str, frozenset[str]]:
+    """The fields of the result of each finished step that some request takes, by step."""
+    found: dict[str, set[str]] = {}
+    for _, built in asked.requests:
+        for name in built.names():
+            kind, _, rest = name.partition(".")
+            step, _, path = rest.partition(".")
+            if kind == "results" and path:
+                found.setdefault(step, set()).add(path.partition(".")[0])
+    return {step: frozenset(fields - {"reference"}) for step, fields in found.items()}
+
+
 def contracts(file: Part, systems_file: Part, known: Mapping[str, System], findings: Findings) -> Contracts:
     """All operations of the set; queries are operations without an effect, asked in the ways that they name."""
     common = {kind: answers(file.at("common").at(kind)) for kind in ("effect", "query")}

@@ -147,6 +147,7 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
         holidays=recover.holidays(parts["holidays"]),
         limits=recover.limits(parts["limits"], findings),
         files=dict(files),
+        result_fields=contracts.result_fields(asked),
     )
     whole.check(policy, parts, rules, asked, findings)
     return policy

@@ -3,7 +3,7 @@ rule it used.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fallsafe.core.commands.contract import Operation, System
@@ -60,7 +60,8 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class PolicySet:
     """One published set. `id` is `name@date+digest` (the first 12 hex digits of the digest of its files). `files` are
-    its bytes by name, to publish and to show.
+    its bytes by name, to publish and to show. `result_fields` are the fields of the result of each step that a request
+    of the set may take; nothing else of an answer is kept beside its evidence.
     """
 
     id: str
@@ -85,6 +86,7 @@ class PolicySet:
     holidays: frozenset[str]
     limits: Limits
     files: Mapping[str, bytes]
+    result_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def retry_for(policy: PolicySet, task_type: str) -> RetryPolicy:
