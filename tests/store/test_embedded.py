@@ -161,6 +161,31 @@ class WhenItIsKilled:
         server.start()
         assert ask(server, "SELECT v FROM kept", "fallsafe_owner") == 8
 
+    def test_whoever_keeps_it_brings_it_up_again_and_says_so(self, server: Embedded) -> None:
+        server.start()
+        said: list[str] = []
+        with server.kept(said.append):
+            store(server, 9)
+            before = server.pid
+            Embedded(server.home).kill()
+            wait_until(lambda: server.pid not in (None, before))
+            server.start()  # returns when it answers
+            assert ask(server, "SELECT v FROM kept", "fallsafe_owner") == 9
+        assert said == ["postgres has ended; starting it again"]
+
+    def test_one_that_cannot_be_brought_up_is_tried_again(self, server: Embedded) -> None:
+        server.start()
+        said: list[str] = []
+        lock = server.data / "fallsafe.conf"
+        with server.kept(said.append):
+            lock.rename(server.home / "aside")
+            lock.mkdir()
+            Embedded(server.home).kill()
+            wait_until(lambda: len(said) > 2)
+            lock.rmdir()
+            wait_until(lambda: server.pid is not None)
+        assert ask(server, "SELECT 1") == 1
+
     def test_processes_that_outlived_their_parent_are_waited_for(self, server: Embedded) -> None:
         server.start()
         pid = server.pid

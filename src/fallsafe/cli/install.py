@@ -38,11 +38,11 @@ def installation(
 ) -> Iterator[Installation]:
     """Starts everything and returns once it answers. `without` names steps that no worker takes."""
     with ExitStack() as stack:
-        owner, app = _database(settings, stack)
+        owner, app = _database(settings, stack, say)
         if pending(owner):
             _migrate(owner)
         wiring = _wire(settings, app, time_scale)
-        children = _children(settings, wiring, without)
+        children = processes(settings, wiring, without)
         supervisor = stack.enter_context(Supervisor(settings.home, children, {"api": wiring.api}, say))
         supervisor.wait_ready()
         yield Installation(settings.home, wiring, supervisor)
@@ -53,11 +53,12 @@ def running(home: Path) -> Installation:
     return Installation(home, read_wiring(home), None)
 
 
-def _database(settings: Settings, stack: ExitStack) -> tuple[str, str]:
+def _database(settings: Settings, stack: ExitStack, say: Callable[[str], None]) -> tuple[str, str]:
     """The addresses of the database for its owner and for the product."""
     if settings.database_url is not None:
         return settings.database_url, app_url(settings.database_url)
     server = stack.enter_context(Embedded(settings.home))
+    stack.enter_context(server.kept(say))
     return server.url("fallsafe_owner"), server.url()
 
 
@@ -79,7 +80,8 @@ def _wire(settings: Settings, database_url: str, time_scale: float) -> Wiring:
     return wiring
 
 
-def _children(settings: Settings, wiring: Wiring, without: Sequence[str]) -> Sequence[Child]:
+def processes(settings: Settings, wiring: Wiring, without: Sequence[str] = ()) -> Sequence[Child]:
+    """What the supervisor keeps running: the systems of the sandbox at their addresses, the API, and the workers."""
     outside = [_sandbox(settings, wiring, name, codes) for name, codes in SANDBOX.items()]
     own = settings.environment()
     names = [f"worker-{n}" for n in range(1, settings.workers + 1)]

@@ -13,8 +13,9 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,8 @@ START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0
 ORPHAN_SECONDS_MAX = 5.0
 POLL_SECONDS = 0.005
+KEEP_SECONDS = 0.2
+KEEP_SECONDS_MAX = 10.0
 LOG_BYTES_MAX = 10 * 1024 * 1024
 # The kernel allows 107 bytes for a socket's path; the rest is room for the socket's lock file.
 SOCKET_PATH_BYTES_MAX = 100
@@ -107,11 +110,42 @@ class Embedded:
     def kill(self) -> None:
         """End every process of the server at once, as a power cut would. For tests."""
         pid = self.pid
-        for victim in [*([pid] if pid else []), *self._processes()]:
+        for victim in [*([pid] if pid else []), *self.processes()]:
             _signal(victim, signal.SIGKILL)
         if pid is not None:
             self._await_end(pid, ORPHAN_SECONDS_MAX)
         self._release_watcher()
+
+    def processes(self) -> list[int]:
+        """Every process of the server, its parent among them."""
+        pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+        return [pid for pid in pids if _works_in(pid, self.data) and _is_alive(pid)]
+
+    @contextlib.contextmanager
+    def kept(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Brings the server up again whenever it has ended, for as long as the context lasts; `say` is told of it."""
+        ending = threading.Event()
+        watcher = threading.Thread(target=self._keep, args=(ending, say), name="postgres", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            watcher.join()
+
+    def _keep(self, ending: threading.Event, say: Callable[[str], None]) -> None:
+        pause = KEEP_SECONDS
+        while not ending.wait(pause):
+            if self.pid is not None:
+                continue
+            say("postgres has ended; starting it again")
+            self._release_watcher()
+            try:
+                self.start()
+                pause = KEEP_SECONDS
+            except (NoServerError, OSError, psycopg.Error) as error:  # a full disk is one of them
+                say(str(error))
+                pause = min(pause * 2, KEEP_SECONDS_MAX)
 
     def url(self, role: str = "fallsafe_app", dbname: str = "fallsafe") -> str:
         """Where `role` finds the database `dbname` of this server."""
@@ -179,10 +213,6 @@ class Embedded:
             return self._server.poll() is None
         return _is_alive(pid) and _works_in(pid, self.data)
 
-    def _processes(self) -> list[int]:
-        pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
-        return [pid for pid in pids if _works_in(pid, self.data) and _is_alive(pid)]
-
     def _join(self) -> bool:
         """True when a server of this home runs and is ready; waits for one that is starting or stopping."""
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -203,7 +233,7 @@ class Embedded:
         if found is None:
             return
         deadline = time.monotonic() + ORPHAN_SECONDS_MAX
-        while orphans := self._processes():
+        while orphans := self.processes():
             if time.monotonic() > deadline:
                 for pid in orphans:
                     _signal(pid, signal.SIGKILL)
