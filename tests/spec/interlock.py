@@ -48,6 +48,7 @@ from fallsafe.flows import callbacks, commands, orders, planning, recover
 from fallsafe.flows.callbacks import Received
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Applied, Context, Refused
+from fallsafe.flows.installation import end_rewind, look_anew, stop
 from fallsafe.security.signature import sign
 from fallsafe.simulator.sandbox import judge
 from fallsafe.store.ids import outside
@@ -459,6 +460,14 @@ async def try_callback(world: World, number: int) -> None:
     await try_due(world, callbacks.apply, "apply", kept.id)
 
 
+async def try_rewind(world: World) -> None:
+    """Somebody says that the database went back and somebody that all is well again: what is open is asked about."""
+    context = world.context
+    await world.flow(lambda tx: stop(tx, context, "it went back", 0, BOSS))
+    await world.flow(lambda tx: end_rewind(tx, context, BOSS, "it is known"))
+    await world.flow(lambda tx: look_anew(tx, context, BOSS))
+
+
 def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | None]]]:
     """A try for each flow from which a way leads to a request."""
     context, draft = world.context, draft_of(OTHER_CONTENT, b"{}")
@@ -482,6 +491,7 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
         "commands.find_overdue": due(commands.find_overdue, "overdue"),
         "commands.record_replies": lambda _: try_late_answer(world),
         "commands.resend": resend,
+        "installation.look_anew": lambda _: try_rewind(world),
         "callbacks.apply": lambda n: try_callback(world, n),
         "orders.submit": submit,
         "planning.plan_again": plan,

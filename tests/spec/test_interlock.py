@@ -33,6 +33,7 @@ from fallsafe.store.ids import outside
 pytestmark = pytest.mark.xdist_group("interlock")
 Fifty = Callable[[World], list[Said | None]]
 UNKNOWN, KNOWN_NAME, NOTHING_HELD = "OUTCOME_UNKNOWN", "ALREADY_EXISTS", "NOTHING_HELD"
+NOT_STOPPED = "NOT_STOPPED"
 
 
 def post(path: str, body: object = None) -> Fifty:
@@ -72,6 +73,7 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/policy-sets": (lambda world: post("/api/v1/policy-sets", another_policy(world))(world), None),
     "POST /api/v1/tokens": (post("/api/v1/tokens", {"name": "ada", "roles": ["operator"]}), None),
     "DELETE /api/v1/tokens/{token_id}": (revoke, None),
+    "POST /api/v1/installation/end-rewind": (post("/api/v1/installation/end-rewind"), NOT_STOPPED),
     "POST /cases/{case_id}/reconcile": (
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/reconcile"))),
         None,
@@ -86,6 +88,7 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "command reconcile": ("{command}", None),
     "command resend": ("{command}", UNKNOWN),
     "policy publish": ("{policy}", None),
+    "audit rewound": ("", NOT_STOPPED),
 }
 READING_VERBS = {
     "order list": "",
@@ -98,6 +101,7 @@ READING_VERBS = {
     "policy list": "",
     "policy show": "{set}",
     "policy check": "{policy}",
+    "audit verify": "",
     "coverage": "",
     "events": "",
     "doctor": "",

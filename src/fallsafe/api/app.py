@@ -27,6 +27,7 @@ from fallsafe.api.commands import CommandsDoor
 from fallsafe.api.deps import Deps
 from fallsafe.api.feed import FeedDoor
 from fallsafe.api.health import HealthDoor
+from fallsafe.api.installation import InstallationDoor
 from fallsafe.api.orders import OrdersDoor
 from fallsafe.api.people import PeopleDoor
 from fallsafe.api.policies import PoliciesDoor
@@ -47,7 +48,7 @@ def create_app(deps: Deps) -> FastAPI:
     app = FastAPI(title="Fallsafe", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     people = PeopleDoor(deps)
     api = APIRouter(prefix=BASE)
-    doors = (OrdersDoor, CommandsDoor, CasesDoor, CallbacksDoor, FeedDoor, PoliciesDoor)
+    doors = (OrdersDoor, CommandsDoor, CasesDoor, CallbacksDoor, FeedDoor, PoliciesDoor, InstallationDoor)
     for door in (*(make(deps) for make in doors), people):
         api.include_router(door.router())
     app.include_router(api)

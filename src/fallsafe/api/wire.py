@@ -575,11 +575,12 @@ class Me(Wire, frozen=True):
 
 
 class Rewind(Wire, frozen=True):
-    """Whether this installation may send."""
+    """Whether this installation may send, and how often its database went back in time."""
 
     sending: bool
     stopped_because: str
     stopped_at: str | None
+    rewinds: int
 
 
 def pages(kind: type[Any]) -> dict[str, Any]:

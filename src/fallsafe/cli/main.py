@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fallsafe.cli import scenario, verbs
+from fallsafe.cli import scenario, verbs, verbs_audit
 from fallsafe.cli.client import settings_of_this_process
 from fallsafe.cli.install import Installation, installation, running
 from fallsafe.cli.settings import Settings
@@ -21,10 +21,16 @@ from fallsafe.store.schema import CannotMigrate
 if TYPE_CHECKING:
     from fallsafe.cli.drill import Played
 
-NAMES = {verbs.order: "order", verbs.case: "case", verbs.command: "command", verbs.policy: "policy"}
+ROOMS = {
+    "order": verbs.order,
+    "case": verbs.case,
+    "command": verbs.command,
+    "policy": verbs.policy,
+    "audit": verbs_audit.audit,
+}
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallout management.")
-for room in (verbs.order, verbs.case, verbs.command, verbs.policy):
-    app.add_typer(room, name=NAMES[room])
+for name, room in ROOMS.items():
+    app.add_typer(room, name=name)
 app.command("coverage")(verbs.coverage)
 app.command("events")(verbs.events)
 
