@@ -27,7 +27,7 @@ from fallsafe.flows.turn import Turn, begin
 from fallsafe.policyset.templates import TemplateError
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
-from fallsafe.store.work import Aggregate, row_digest
+from fallsafe.store.work import Aggregate, Why, row_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,66 +374,71 @@ async def find_overdue(tx: Tx, context: Context, due: Sequence[Due], actor: Acto
 
 
 async def resend(tx: Tx, context: Context, command_ids: Sequence[int], actor: Actor, reason: str) -> list[Answer]:
-    """A person asks that the same command goes out again, with its key and bytes. Only *absent* may, where the
-    contract makes a repeat harmless (rule 2).
+    """A person asks that the same command goes out again, with its key and bytes: one that was proved absent, where the
+    contract makes a repeat harmless (rule 2), or one whose attempts are spent and of which nothing ever left.
     """
-    await tx.lock(await orders_of(tx, command_ids))
+    aggregates = await tx.lock(await orders_of(tx, command_ids))
     turn = await begin(tx, context, actor)
-    answers = [await _resend_one(turn, command_id, reason) for command_id in command_ids]
+    rows = await tx.fetch("agenda/of_orders", ids=[a.order.id for a in aggregates])
+    scheduled = frozenset(row["id"] for row in rows if row["kind"] == "send")
+    answers = [await _resend_one(turn, command_id, reason, scheduled) for command_id in command_ids]
     await settle.end(turn)
     return answers
 
 
-async def _resend_one(turn: Turn, command_id: int, reason: str) -> Answer:
+async def _resend_one(turn: Turn, command_id: int, reason: str, scheduled: frozenset[int]) -> Answer:
     aggregate, command = find(turn.tx, command_id)
     if aggregate is None or command is None:
         return Refused("command", command_id, no_such(command_id))
     reason = await discreet(turn, aggregate, reason)
-    refusal = _why_not_resend(turn, aggregate, command)
+    refusal = _why_not_resend(turn, aggregate, command, command.task_id in scheduled)
     if refusal is not None:
         aggregate.refuse("command", command.id, "resend", refusal, turn.why(causation=command.key, askedBecause=reason))
         return Refused("command", command.id, refusal)
-    await send_again(turn, aggregate, command, turn.why(reason, rule="repeat_is_harmless", causation=command.key))
+    if command.state is CommandState.ABSENT:
+        await send_again(turn, aggregate, command, turn.why(reason, rule="repeat_is_harmless", causation=command.key))
+    else:
+        _try_anew(turn, aggregate, command, turn.why(reason, rule="nothing_left", causation=command.key))
     return Applied("command", command.id)
 
 
-def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command) -> Refusal | None:
-    name = outside("command", command.id)
-    what = f"cannot send command {name} again"
+def _try_anew(turn: Turn, aggregate: Aggregate, command: Command, why: Why) -> None:
+    """Attempts that were spent are counted anew: nothing of them ever left."""
+    aggregate.put(replace(command, retries=0), "resend", why)
+    file(turn, aggregate, "send", command.task_id, turn.now, command.system)
+    turn.tx.pages.hint = True
+
+
+def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command, scheduled: bool) -> Refusal | None:
+    what = f"cannot send command {outside('command', command.id)} again"
     if not may(turn.actor, "resend"):
-        return Refusal(
-            "NOT_ALLOWED",
-            what,
-            f"{turn.actor} has none of the roles {', '.join(who_may('resend'))}",
-            "ask somebody who has",
-        )
+        why = f"{turn.actor} has none of the roles {', '.join(who_may('resend'))}"
+        return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    if command.purpose is Purpose.QUERY:
+        return Refusal("IS_A_QUESTION", what, "it only asks", "reconcile the command that it asks about")
     _, operation = facts.contract(turn, aggregate, command)
     if command.state is CommandState.ABSENT:
-        if not repeat_is_harmless(operation):
-            return Refusal(
-                "REPEAT_NOT_SAFE",
-                what,
-                f"{operation.name} does not recognise a repeat, and an earlier attempt may have left",
-                "a person must declare the outcome, with evidence and a second person's approval",
-            )
-        return (
-            None
-            if key_lives(command, operation, turn.now)
-            else Refusal(
-                "KEY_EXPIRED",
-                what,
-                f"its key {command.key} has expired at {command.system}",
-                "supersede it with a new command after a person declared the outcome",
-            )
-        )
-    return may_send(replace(command, attempts=command.attempts or 1), operation, turn.now) or Refusal(
-        "ALREADY_INTENDED", what, "it is waiting to be sent by itself", "nothing needs to be done"
-    )
+        return _why_not_repeat(what, command, operation, turn.now)
+    refusal = may_send(command, operation, turn.now)
+    if refusal is None and scheduled:
+        return Refusal("ALREADY_INTENDED", what, "it is waiting to be sent by itself", "nothing needs to be done")
+    return refusal
 
 
-async def send_again(turn: Turn, aggregate: Aggregate, command: Command, why: object) -> None:
-    """The same command, key and bytes, after *absent*."""
-    await move_command(turn, aggregate, command, "send_again", why)  # type: ignore[arg-type]
+def _why_not_repeat(what: str, command: Command, operation: Operation, now: datetime) -> Refusal | None:
+    if not repeat_is_harmless(operation):
+        why = f"{operation.name} does not recognise a repeat, and an earlier attempt may have left"
+        hint = "a person must declare the outcome, with evidence and a second person's approval"
+        return Refusal("REPEAT_NOT_SAFE", what, why, hint)
+    if not key_lives(command, operation, now):
+        why = f"its key {command.key} has expired at {command.system}"
+        return Refusal("KEY_EXPIRED", what, why, "supersede it with a new command after a person declared the outcome")
+    return None
+
+
+async def send_again(turn: Turn, aggregate: Aggregate, command: Command, why: Why) -> None:
+    """The same command, key and bytes, after *absent*; its attempts are counted anew."""
+    await move_command(turn, aggregate, command, "send_again", why, retries=0)
     file(turn, aggregate, "send", command.task_id, turn.now, command.system)
     turn.tx.pages.hint = True
 

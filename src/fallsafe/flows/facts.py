@@ -17,7 +17,7 @@ from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet, retry_for
-from fallsafe.core.recover.retry import decide
+from fallsafe.core.recover.retry import OWN_DELAY, began_failing, decide
 from fallsafe.flows import cases
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.moves import file, move_command
@@ -137,7 +137,7 @@ def _changes(turn: Turn, command: Command, told: Told, verb: str) -> dict[str, A
                 "first_empty_at": None,
             }
         case "not_sent":
-            changes["retries"] = command.retries + 1
+            changes["retries"] = command.retries + (told.sign != OWN_DELAY)
         case _:
             pass  # safe because the other verbs bring no column of their own
     return changes
@@ -197,25 +197,20 @@ async def _retry(turn: Turn, aggregate: Aggregate, command: Command, told: Told)
     by the secondary rule (§12).
     """
     policy = turn.policy(aggregate)
-    task = aggregate.tasks[command.task_id]
-    rules = retry_for(policy, task.type)
     judged = cases.judge(turn, _signal(turn, aggregate, command, told, told.sign))
-    at = decide(rules, command, command.retries, command.intended_at, turn.now, turn.context.dice(), judged.code)
-    if at is None:
-        _raise(turn, aggregate, command, told, "", told.sign, spent=True)
-        return
-    if told.retry_after is not None:
-        at = max(at, turn.now + told.retry_after)
+    if told.sign == OWN_DELAY:
+        said, at = "its own sender came too late to start it", turn.now
+    else:
+        rules, dice = retry_for(policy, aggregate.tasks[command.task_id].type), turn.context.dice()
+        since = began_failing(command)
+        again = decide(rules, command, command.retries, since, turn.now, dice, judged.code, told.retry_after)
+        if again is None:
+            _raise(turn, aggregate, command, told, "", told.sign, spent=True)
+            return
+        said, at = judged.code, again
+    why = f"{said}: nothing happened, the same command goes out again at {at.isoformat()}; no case is needed"
     aggregate.record(
-        "command",
-        command.id,
-        "retry_later",
-        turn.why(
-            f"{judged.code}: nothing happened, the same command goes out again at {at.isoformat()}; no case is needed",
-            policy=policy,
-            rule=judged.rule,
-            evidence=told.evidence,
-        ),
+        "command", command.id, "retry_later", turn.why(why, policy=policy, rule=judged.rule, evidence=told.evidence)
     )
     file(turn, aggregate, "send", command.task_id, at, command.system)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.commands.ledger import Command, CommandState, may_have_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,17 @@ def delay(policy: RetryPolicy, failures: int, dice: float) -> timedelta:
     """The wait after `failures` failures; `dice` is in [0, 1) and spreads it by the jitter."""
     base = policy.delays[min(failures, len(policy.delays)) - 1]
     return base * (1 + policy.jitter * (2 * dice - 1))
+
+
+OWN_DELAY = "too_late_to_start"
+"""The reason of an attempt that its own sender did not start in time: nobody outside failed, no attempt is spent."""
+
+
+def began_failing(command: Command) -> datetime:
+    """From when the window counts: the first send; after *absent* the first look that found nothing."""
+    if may_have_left(command) and command.first_empty_at is not None:
+        return command.first_empty_at
+    return command.first_sent_at or command.intended_at
 
 
 def decide(

@@ -1,0 +1,124 @@
+"""§12 through the flows: what is proved not sent goes out again by policy, and what is spent goes on when a person says
+so.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.flows import orders as world
+from tests.flows.test_s26_thread import OPERATOR, current, gaps, lost, until_activation
+
+from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.commands.outcome import NotSent
+from fallsafe.flows import commands
+from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.store.tx import Database, Tx
+from fallsafe.store.work import Aggregate, Why
+
+
+async def refused(store: Database, context: Context, times: int) -> int:
+    """The activation's connection was refused so often."""
+    order_id, claimed = await until_activation(store, context)
+    for n in range(times):
+        await world.answer(store, context, claimed, NotSent("refused"))
+        if n + 1 < times:
+            (claimed,) = await again(store, context, order_id)
+    return order_id
+
+
+async def again(store: Database, context: Context, order_id: int) -> list[commands.Claimed]:
+    """What is claimed once the wait is over."""
+    task_id = world.task(await world.seen(store, order_id), "activateFiberService").id
+    await world.make_due(store, "send", task_id, order_id)
+    return await world.claim(store, context)
+
+
+def activation(order: Aggregate) -> Command:
+    """The command of the activation."""
+    found = order.current(world.task(order, "activateFiberService").id)
+    assert found is not None
+    return found
+
+
+async def resend(store: Database, context: Context, order_id: int) -> Answer:
+    """An operator asks that the activation goes out again."""
+    asked = [activation(await world.seen(store, order_id)).id]
+    (answer,) = await store.transact(lambda tx: commands.resend(tx, context, asked, OPERATOR, "it is up again"))
+    return answer
+
+
+class WhenASystemAsksToWaitForLong:
+    @pytest.mark.parametrize(("hours", "cases"), [(0.5, 0), (23, 1)])
+    async def test_beyond_the_window_a_person_is_told_instead(
+        self, store: Database, context: Context, hours: float, cases: int
+    ) -> None:
+        """Retry-After is honored within the retry window; nobody waits for a day without a case."""
+        order_id, claimed = await until_activation(store, context)
+        told = NotSent("http_429", "http_429", timedelta(hours=hours))
+        await world.answer(store, context, claimed, told)
+        order = await world.seen(store, order_id)
+        assert (current(order), len(order.open_cases)) == (CommandState.INTENDED, cases)
+        assert await gaps(store) == []
+
+
+class WhenACommandWaitedForLongBeforeItsFirstSend:
+    async def test_its_window_begins_with_its_first_send(self, store: Database, context: Context) -> None:
+        order_id, claimed = await until_activation(store, context)
+
+        async def age(tx: Tx) -> None:
+            (order,) = await tx.lock([order_id])
+            old = activation(order).intended_at - timedelta(days=2)
+            order.put(replace(activation(order), intended_at=old), "age", Why(OPERATOR, "a test"))
+
+        await store.transact(age)
+        await world.answer(store, context, claimed, NotSent("refused"))
+        assert (await world.seen(store, order_id)).open_cases == []
+
+
+class WhenTheSendersOwnProcessWasTooSlow:
+    async def test_no_attempt_is_spent_and_nobody_is_blamed(self, store: Database, context: Context) -> None:
+        order_id, claimed = await until_activation(store, context)
+        for _ in range(6):
+            await world.answer(store, context, claimed, NotSent("too_late_to_start"))
+            (claimed,) = await world.claim(store, context)
+        order = await world.seen(store, order_id)
+        assert (activation(order).retries, order.open_cases) == (0, [])
+
+
+class WhenAttemptsAreSpent:
+    async def test_there_is_a_case_and_nothing_goes_out_by_itself(self, store: Database, context: Context) -> None:
+        order_id = await refused(store, context, 3)
+        (case,) = (await world.seen(store, order_id)).open_cases
+        assert case.code == "RETRY_EXHAUSTED"
+        assert await world.claim(store, context) == []
+        assert await gaps(store) == []
+
+    async def test_a_person_lets_the_same_command_go_out_again(self, store: Database, context: Context) -> None:
+        order_id = await refused(store, context, 3)
+        assert isinstance(await resend(store, context, order_id), Applied)
+        (claimed,) = await world.claim(store, context)
+        assert (claimed.key, claimed.attempt) == ("CRM/777/fiber.activateFiberService/fulfill/1", 4)
+        await world.answer(store, context, claimed, NotSent("refused"))
+        assert len((await world.seen(store, order_id)).open_cases) == 1
+
+    async def test_one_that_waits_by_itself_needs_nobody(self, store: Database, context: Context) -> None:
+        order_id = await refused(store, context, 1)
+        answer = await resend(store, context, order_id)
+        assert isinstance(answer, Refused)
+        assert answer.refusal.code == "ALREADY_INTENDED"
+
+    async def test_attempts_count_anew_after_it_was_proved_absent(self, store: Database, context: Context) -> None:
+        order_id, _ = await lost(store, context)
+
+        async def absent(tx: Tx) -> None:
+            (order,) = await tx.lock([order_id])
+            proved = replace(activation(order), state=CommandState.ABSENT, retries=2, first_empty_at=await tx.now())
+            order.put(proved, "find_absent", Why(OPERATOR, "a test"))
+
+        await store.transact(absent)
+        assert isinstance(await resend(store, context, order_id), Applied)
+        (claimed,) = await world.claim(store, context)
+        await world.answer(store, context, claimed, NotSent("refused"))
+        order = await world.seen(store, order_id)
+        assert (activation(order).retries, activation(order).state) == (1, CommandState.INTENDED)
