@@ -11,8 +11,12 @@ BIN := $(VENV)/bin
 BROWSER ?= 1
 JOBS ?= 2
 TESTS ?=
+SEEDS ?= $(or $(SEED),1)
+ORDERS ?= 20
+PROFILE ?= default
+MINUTES ?= 10
 
-.PHONY: help setup run test check static test-all bench browser lock clean
+.PHONY: help setup run test check static test-all sim bench chaos browser lock clean
 
 help: ## list the recipes
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +52,14 @@ check: static test ## what continuous integration runs: style, types, import con
 test-all: ## run the tests on each Python from 3.11 to 3.14 that is found and starts
 	@scripts/each_python.sh $(TESTS)
 
+sim: setup ## play simulated worlds that try to break every promise (SEED=7 or SEEDS=1..100, ORDERS=20, PROFILE=calm|default|hell)
+	@PYTHONHASHSEED=0 $(BIN)/python -m fallsafe.simulator --seeds $(SEEDS) --orders $(ORDERS) --profile $(PROFILE) $(SIM)
+
 bench: setup ## measure throughput and latency, each with its limit beside it
 	@$(BIN)/python bench/run.py
+
+chaos: setup ## kill, halt and cut off everything at random while orders flow, then count (MINUTES=10 SEED=…)
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 browser:
 	@BROWSER=$(BROWSER) BIN=$(BIN) scripts/browser.sh
