@@ -1,0 +1,2 @@
+-- How many orders there are.
+SELECT count(DISTINCT order_id) AS orders FROM happened

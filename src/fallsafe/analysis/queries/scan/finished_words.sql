@@ -1,0 +1,6 @@
+-- How many orders have a milestone of the order itself: the furthest that is usual is where orders end.
+SELECT step, count(DISTINCT order_id) AS orders
+FROM happened
+WHERE kind = 0 AND step >= 3
+GROUP BY step
+ORDER BY step DESC

@@ -1,0 +1,239 @@
+"""From files to events: every file by its own layout into one table of what happened, and what was left out of each."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from fallsafe.analysis.scan.layout import DATES, Layout, Role
+from fallsafe.analysis.scan.meaning import MEANINGS_MAX, Meaning, Phrase, interpret
+from fallsafe.analysis.scan.profile import Profile
+from fallsafe.analysis.scan.times import TimeForm, Written
+from fallsafe.analysis.sources import Engine, LeftOut, Table
+from fallsafe.analysis.sql import literal, statement
+
+_NO_TIME = "not a time, or a day that does not exist"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An opened file with what was recognized in it."""
+
+    table: Table
+    layout: Layout
+
+
+def settled(engine: Engine, file: File) -> File:
+    """The same file with its doubts about day and month looked up in all rows, where the sample left them open."""
+    layout = file.layout
+    forms = {c.name: c.form for c in (*layout.roles.values(), *(c for _, c in layout.dates)) if c.form is not None}
+    doubtful = [
+        c for c in (*layout.roles.values(), *(c for _, c in layout.dates)) if (f := forms.get(c.name)) and f.ambiguous
+    ]
+    if not doubtful:
+        return file
+    day_first = layout.day_first if layout.day_first is not None else _told_by_rows(engine, file.table, doubtful)
+    unsure = layout.unsure
+    if day_first is None:
+        guess = (
+            "day"
+            if "%d" in _first(doubtful[0]) and _first(doubtful[0]).find("%d") < _first(doubtful[0]).find("%m")
+            else "month"
+        )
+        unsure = (
+            *unsure,
+            f"nothing tells day from month in {doubtful[0].name!r}; the {guess} was taken to stand first",
+        )
+    return replace(file, layout=replace(layout, day_first=day_first, unsure=unsure))
+
+
+def _first(column: Profile) -> str:
+    return column.form.formats[0] if column.form is not None and column.form.formats else ""
+
+
+def _told_by_rows(engine: Engine, table: Table, columns: Sequence[Profile]) -> bool | None:
+    """Whether the day stands first, from the rows that only one reading fits; None where all rows fit both."""
+    for column in columns:
+        form = column.form
+        assert form is not None
+        day = form if _day_first(form) else form.swapped()
+        counts = engine.connection.execute(
+            statement(
+                "scan/count_both_ways",
+                day_first=day.expression(column.text),
+                month_first=day.swapped().expression(column.text),
+                relation=table.relation,
+            )
+        ).fetchone()
+        assert counts is not None
+        if counts[0] != counts[1]:
+            return bool(counts[0] > counts[1])
+    return None
+
+
+def _day_first(form: TimeForm) -> bool:
+    first = form.formats[0] if form.formats else ""
+    return "%m" not in first or first.find("%d") < first.find("%m")
+
+
+def phrases(engine: Engine, file: File) -> Iterator[Phrase]:
+    """All phrases of a file."""
+    layout = file.layout
+    kind = _text(layout, Role.TASK)
+    raw = _text(layout, Role.EVENT) if layout.is_log or layout.has(Role.EVENT) else "NULL"
+    text = statement("scan/phrases_of_log", type=kind, raw=raw, relation=file.table.relation, most=str(MEANINGS_MAX))
+    found = [Phrase(*row) for row in engine.connection.execute(text).fetchall()]
+    if layout.is_log:
+        yield from found
+        return
+    for kind_name in dict.fromkeys(p.type for p in found):
+        rows = sum(p.rows for p in found if p.type == kind_name)
+        yield from (Phrase(kind_name, _date_word(key), rows) for key, _ in layout.dates)
+    yield from (p for p in found if p.raw)
+
+
+def _date_word(key: str) -> str:
+    """What the event of a date is called: the date's key, of which each is a word of its own."""
+    return key
+
+
+def read_events(engine: Engine, files: Sequence[File]) -> tuple[Meaning, ...]:
+    """Fills `event` and `meaning` from all files, and gives the meanings."""
+    meanings = interpret(p for file in files for p in phrases(engine, file))
+    engine.connection.execute(statement("scan/make_event"))
+    engine.connection.execute(
+        statement("scan/make_meaning"),
+        {
+            "no": [m.no for m in meanings],
+            "type": [m.type for m in meanings],
+            "raw": [m.raw for m in meanings],
+            "kind": [m.kind for m in meanings],
+            "name": [m.name for m in meanings],
+            "code": [int(m.word) for m in meanings],
+            "step": [m.step for m in meanings],
+            "bit": [m.bit for m in meanings],
+            "kind_bit": [m.kind_bit for m in meanings],
+        },
+    )
+    for file in files:
+        _insert(engine, file)
+    return meanings
+
+
+def _insert(engine: Engine, file: File) -> None:
+    layout, relation = file.layout, file.table.relation
+    columns = ",\n    ".join(f"{expression} AS {name}" for name, expression in _columns(file))
+    kind = _text(layout, Role.TASK)
+    if layout.is_log:
+        raw = _text(layout, Role.EVENT)
+        engine.connection.execute(statement("scan/read_log", columns=columns, type=kind, raw=raw, relation=relation))
+    else:
+        steps = ", ".join(_steps(layout))
+        engine.connection.execute(
+            statement("scan/read_table", columns=columns, type=kind, steps=steps, relation=relation)
+        )
+
+
+def _columns(file: File) -> Iterator[tuple[str, str]]:
+    layout = file.layout
+    yield "order_id", _text(layout, Role.ORDER)
+    yield "item_id", _text(layout, Role.ITEM)
+    yield "task_id", _text(layout, Role.TASK_ID)
+    if layout.is_log:
+        yield "ts", _time(layout, Role.TIME)
+    yield "due", _time(layout, Role.DUE)
+    yield "until", _time(layout, Role.UNTIL)
+    yield "team", _text(layout, Role.GROUP)
+    yield "product", _text(layout, Role.PRODUCT)
+    yield "customer", _text(layout, Role.CUSTOMER)
+    yield "sold", _number(layout, Role.SOLD_PRICE)
+    yield "listed", _number(layout, Role.CATALOG_PRICE)
+    yield "quantity", _text(layout, Role.QUANTITY)
+    yield "discontinued", _truth(layout)
+    yield "waits_for", _text(layout, Role.WAITS_FOR)
+    yield "line", f"hash({', '.join(_quoted(file))})"
+
+
+def _quoted(file: File) -> Iterable[str]:
+    from fallsafe.analysis.sql import quoted
+
+    return (quoted(c.name) for c in file.table.columns)
+
+
+def _steps(layout: Layout) -> Iterator[str]:
+    """The events of a row of a table: its dates, and its state."""
+    dates = [_expression(layout, column) for _, column in layout.dates]
+    for (key, _), at in zip(layout.dates, dates, strict=True):
+        yield f"{{'raw': {literal(key)}, 'ts': {at}, 'dated': TRUE}}"
+    if layout.has(Role.EVENT):
+        latest = f"greatest({', '.join(dates)})"
+        changed = _time(layout, Role.TIME) if layout.has(Role.TIME) else "NULL::TIMESTAMP"
+        state = _text(layout, Role.EVENT)
+        yield f"{{'raw': {state}, 'ts': coalesce({changed}, {latest}), 'dated': {changed} IS NOT NULL}}"
+
+
+def _text(layout: Layout, role: Role) -> str:
+    column = layout.roles.get(role)
+    return f"nullif({column.text}, '')" if column is not None else "NULL::VARCHAR"
+
+
+def _time(layout: Layout, role: Role) -> str:
+    column = layout.roles.get(role)
+    return _expression(layout, column) if column is not None else "NULL::TIMESTAMP"
+
+
+def _expression(layout: Layout, column: Profile) -> str:
+    form = form_in(layout, column)
+    text = column.raw if form.written is Written.NATIVE else column.text
+    return f"({form.expression(text, layout.zone)})::TIMESTAMP"
+
+
+def form_in(layout: Layout, column: Profile) -> TimeForm:
+    """How a column's times are read in this file; a column without times gives none."""
+    form = column.form or TimeForm(Written.ISO)
+    turn = form.ambiguous and layout.day_first is not None and _day_first(form) != layout.day_first
+    return form.swapped() if turn else form
+
+
+def _number(layout: Layout, role: Role) -> str:
+    column = layout.roles.get(role)
+    return f"TRY_CAST(replace({column.text}, ',', '.') AS DOUBLE)" if column is not None else "NULL::DOUBLE"
+
+
+def _truth(layout: Layout) -> str:
+    column = layout.roles.get(Role.DISCONTINUED)
+    if column is None:
+        return "NULL::BOOLEAN"
+    return f"lower({column.text}) IN ('1', 'true', 'yes', 'y', 't', 'ja')"
+
+
+def unread(engine: Engine, file: File) -> Iterator[LeftOut]:
+    """What of a file was left out, by its reader and here, with the number of rows and an example."""
+    yield from file.table.left_out
+    layout = file.layout
+    order = _text(layout, Role.ORDER)
+    example = f"left(concat_ws(', ', {', '.join(_quoted(file))}), 120)"
+    cases = [f"WHEN {order} IS NULL THEN 'no order number'"]
+    if layout.is_log:
+        column = layout.roles[Role.TIME]
+        cases += [
+            f"WHEN nullif({column.text}, '') IS NULL THEN 'no time'",
+            f"WHEN {_time(layout, Role.TIME)} IS NULL THEN {literal(f'{column.name}: {_NO_TIME}')}",
+        ]
+    else:
+        known = [f"{_expression(layout, c)} IS NOT NULL" for _, c in layout.dates]
+        cases += [f"WHEN NOT ({' OR '.join(known)}) THEN 'no date that can be read'"]
+    yield from _counted(engine, file, f"CASE {' '.join(cases)} END", example)
+    others = [c for r, c in layout.roles.items() if r in (Role.DUE, Role.UNTIL)] + [c for _, c in layout.dates]
+    for column in others:
+        wrong = literal(f"{column.name}: {_NO_TIME}; the rest of the row was used")
+        there = f"nullif({column.text}, '') IS NOT NULL"
+        why = f"CASE WHEN {there} AND {_expression(layout, column)} IS NULL THEN {wrong} END"
+        yield from _counted(engine, file, why, f"left({column.text}, 60)")
+
+
+def _counted(engine: Engine, file: File, why: str, example: str) -> Iterator[LeftOut]:
+    text = statement("scan/count_unread", why=why, example=example, relation=file.table.relation)
+    for reason, rows, one in engine.connection.execute(text).fetchall():
+        yield LeftOut(f"{file.table.place}: {reason}", rows, (one,) if one else ())
+
+
+assert all(DATES)  # every date of a table has a word

@@ -1,0 +1,282 @@
+"""A scan from beginning to end: open, recognize, read, learn, find, sum up.
+
+Nothing is sent anywhere and nothing is written but to the scratch folder. What was understood, what was left out and
+what was learned stand beside what was found, so that a wrong reading is seen and can be put right.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from fallsafe.analysis.scan.find import Scene, found, iso, spoken, stamp
+from fallsafe.analysis.scan.findings import Finding, Kind
+from fallsafe.analysis.scan.layout import Layout, Role, recognize
+from fallsafe.analysis.scan.learn import Finish, Learned, finish_of, learn, needed, sample, told_by
+from fallsafe.analysis.scan.meaning import Meaning
+from fallsafe.analysis.scan.profile import profiles
+from fallsafe.analysis.scan.reading import File, form_in, read_events, settled, unread
+from fallsafe.analysis.scan.standing import OpenOrder, Standing
+from fallsafe.analysis.sources import Engine, LeftOut, Reading
+from fallsafe.analysis.sql import statement
+from fallsafe.core.events import Json
+from fallsafe.core.policy.policy_set import PolicySet
+
+FIRST = datetime(1970, 1, 2)  # noqa: DTZ001 safe because all times of the analysis are UTC without saying so
+LAST = datetime(2100, 1, 1)  # noqa: DTZ001
+ATTRIBUTES = ("due", "until", "team", "product", "customer")
+
+Tell = Callable[[str, float], None]
+"""Called with what is being done and how much of the whole is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person asks for beyond the files: lines of a mapping, a policy set, the time to judge by."""
+
+    mapping: Mapping[str, str] | None = None
+    policy: PolicySet | None = None
+    as_of: datetime | None = None
+    reading: Reading = field(default_factory=Reading)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The result. `findings` are by order, the worst first within one; the tables of the engine can be asked for more
+    while it is open.
+    """
+
+    scene: Scene
+    files: tuple[File, ...]
+    findings: tuple[Finding, ...]
+    learned: Learned
+    events: int
+    left_out: tuple[LeftOut, ...]
+    understood: tuple[str, ...]
+    unsure: tuple[str, ...]
+
+
+class Nothing(Exception):
+    """There is nothing to judge in the files; the sentence says why. `left_out` is what was not read."""
+
+    def __init__(self, why: str, left_out: Sequence[LeftOut] = ()) -> None:
+        super().__init__(why)
+        self.left_out = tuple(left_out)
+
+
+def scan(engine: Engine, places: Sequence[str], wanted: Wanted, tell: Tell = lambda what, share: None) -> Scan:
+    """Scans files. Raises `Unreadable`, `Unrecognized` or `Nothing`, each with a sentence for people."""
+    files = []
+    for n, place in enumerate(places):
+        tell(f"reading {place}", 0.4 * n / len(places))
+        files.append(_opened(engine, place, wanted))
+    tell("putting events in order", 0.4)
+    meanings = read_events(engine, files)
+    left_out = [part for file in files for part in unread(engine, file)]
+    scene, events, later = _scene(engine, files, meanings, wanted, left_out)
+    left_out += later
+    tell("learning what is usual", 0.6)
+    learned = _learned(scene, wanted)
+    tell("looking for what is wrong", 0.75)
+    standing = Standing(learned, meanings, scene.as_of)
+    findings = [*found(scene), *_of_open_orders(scene, standing, learned)]
+    ranks = {kind: n for n, kind in enumerate(Kind)}
+    findings.sort(key=lambda f: (f.order_id, ranks[f.kind], f.task_id or "", f.reason))
+    tell("summing up", 0.95)
+    understood = tuple(_understood(files, scene, learned, standing))
+    unsure = tuple(sentence for file in files for sentence in file.layout.unsure)
+    return Scan(scene, tuple(files), tuple(findings), learned, events, tuple(left_out), understood, unsure)
+
+
+def _opened(engine: Engine, place: str, wanted: Wanted) -> File:
+    table = engine.read(place, wanted.reading)
+    return settled(engine, File(table, recognize(profiles(engine, table), wanted.mapping)))
+
+
+def _scene(
+    engine: Engine, files: Sequence[File], meanings: Sequence[Meaning], wanted: Wanted, left_out: Sequence[LeftOut]
+) -> tuple[Scene, int, list[LeftOut]]:
+    row = engine.connection.execute(statement("scan/span"), {"first": FIRST, "last": LAST})
+    names = [d[0] for d in row.description or ()]
+    values = row.fetchone()
+    assert values is not None
+    span = dict(zip(names, values, strict=True))
+    if not span["n"]:
+        raise Nothing("no row has both an order's number and a time", left_out)
+    first, limit = _window(span["oldest"], span["newest"], span["early"], span["recent"])
+    newest = _newest(engine, first, limit)
+    as_of = wanted.as_of or newest
+    has_task_id = _task_ids_tell(engine, files, meanings)
+    task = "coalesce(e.task_id, e.item_id, '')" if has_task_id else "''"
+    engine.connection.execute(
+        statement("scan/make_happened", task=task, first=stamp(first), last=stamp(min(as_of, limit)))
+    )
+    counted = engine.connection.execute(statement("scan/count_orders")).fetchone()
+    orders = counted[0] if counted else 0
+    if not orders:
+        raise Nothing(f"nothing happened before {as_of:%Y-%m-%d %H:%M}", left_out)
+    of = sample(engine, span["n"])
+    finish = finish_of(engine, meanings, orders, next((f.layout.finish for f in files if f.layout.finish), ""))
+    has = frozenset(name for name in span if isinstance(span[name], int) and span[name] and name != "n")
+    scene = Scene(
+        engine=engine,
+        meanings=meanings,
+        finish=finish,
+        as_of=as_of,
+        first=first,
+        limit=max(limit, min(as_of, LAST)),
+        due_day_only=bool(span["due_day_only"]),
+        day_only=bool(span["day_only"]),
+        naive=any(_is_naive(f.layout) for f in files),
+        orders=orders,
+        has=has,
+        has_task_id=has_task_id,
+        is_table_of_orders=all(_is_table_of_orders(f.layout) for f in files),
+    )
+    _tables(scene, of)
+    return scene, span["n"], list(_later(scene, newest))
+
+
+def _window(oldest: datetime, newest: datetime, early: datetime, recent: datetime) -> tuple[datetime, datetime]:
+    """Between when times are believed: what lies further outside than the files are long is a typing error."""
+    length = max(recent - early, timedelta(days=400))
+    return max(FIRST, early - length if oldest < early - length else oldest), min(
+        LAST, recent + length if newest > recent + length else newest
+    )
+
+
+def _newest(engine: Engine, first: datetime, limit: datetime) -> datetime:
+    row = engine.connection.execute(statement("scan/newest"), {"first": first, "limit": limit}).fetchone()
+    assert row is not None and isinstance(row[0], datetime)
+    return row[0]
+
+
+def _task_ids_tell(engine: Engine, files: Sequence[File], meanings: Sequence[Meaning]) -> bool:
+    """Whether ids of tasks join the events of one task; one of its own on every event is the event's id."""
+    if not any(f.layout.has(Role.TASK_ID) for f in files):
+        return False
+    several = {m.kind for m in meanings if m.kind} != set() and len(
+        {(m.kind, m.word) for m in meanings if m.kind}
+    ) > len({m.kind for m in meanings if m.kind})
+    row = engine.connection.execute(statement("scan/count_task_ids")).fetchone()
+    assert row is not None
+    return not several or row[1] < 0.95 * row[0]
+
+
+def _is_naive(layout: Layout) -> bool:
+    columns = [*(c for r, c in layout.roles.items() if r is Role.TIME), *(c for _, c in layout.dates)]
+    return layout.zone == "UTC" and any(form_in(layout, c).naive for c in columns)
+
+
+def _is_table_of_orders(layout: Layout) -> bool:
+    return not layout.is_log and not any(layout.has(r) for r in (Role.ITEM, Role.TASK, Role.TASK_ID, Role.PRODUCT))
+
+
+def _tables(scene: Scene, of: int) -> None:
+    """Makes `task` and `ord`, which all findings are asked of."""
+    run = scene.engine.connection.execute
+    run(statement("scan/make_surely_before", naive=str(scene.naive).upper()))
+    attributes = ",\n    ".join(_attribute(name, name in scene.has) for name in ATTRIBUTES)
+    team = ("min(team)", "max(team)") if "team" in scene.has else ("NULL", "NULL")
+    attributes += f",\n    {team[0]} AS first_team,\n    {team[1]} AS last_team"
+    finish = ", ".join(map(str, scene.finish.meanings)) or "-1"
+    run(statement("scan/make_task", finish=finish, attributes=attributes))
+    needs = needed(scene.engine, scene.meanings, scene.finish, of)
+    run(statement("scan/make_need"), {"kind": list(needs), "needs": list(needs.values())})
+    run(statement("scan/make_ord", finished=_finished(scene.finish)))
+
+
+def _attribute(name: str, there: bool) -> str:
+    types = {"due": "TIMESTAMP", "until": "TIMESTAMP"}
+    return f"max_by({name}, moment) AS {name}" if there else f"NULL::{types.get(name, 'VARCHAR')} AS {name}"
+
+
+def _finished(finish: Finish) -> str:
+    """When an order was finished: with a word of its own unless it was reopened since, or with all its work."""
+    if finish.meanings:
+        return "CASE WHEN reopened_at IS NULL OR finish_last_at > reopened_at THEN finish_at END"
+    return "CASE WHEN open_tasks = 0 AND done_kinds <> 0 AND (needs & ~done_kinds) = 0 THEN done_last_at END"
+
+
+def _learned(scene: Scene, wanted: Wanted) -> Learned:
+    of = max(1, scene.orders // 50_000)
+    learned = learn(scene.engine, of, 86_400.0 if scene.day_only else 0.0)
+    return told_by(wanted.policy, learned, scene.meanings) if wanted.policy is not None else learned
+
+
+def _of_open_orders(scene: Scene, standing: Standing, learned: Learned) -> Iterator[Finding]:
+    """What is to be said of orders that are neither finished nor stopped: without a reason, past their date, about to
+    miss it.
+    """
+    for row in scene.rows("scan/open_orders"):
+        due = row["due"]
+        order = OpenOrder(**{name: value for name, value in row.items() if name != "due"})
+        yield from standing.stuck([order])
+        yield Finding(
+            order.order_id, Kind.UNFINISHED, order.last_at, None,
+            f"not finished by {scene.as_of:%Y-%m-%d %H:%M}; last: {scene.meanings[order.meaning].said}",
+            {"lastEvent": scene.meanings[order.meaning].said, "lastAt": iso(order.last_at), "due": iso(due)},
+        )  # fmt: skip
+        if due is not None:
+            yield from _against_its_date(scene, order, due, learned)
+
+
+def _against_its_date(scene: Scene, order: OpenOrder, due: datetime, learned: Learned) -> Iterator[Finding]:
+    until = due + timedelta(days=1) if scene.due_day_only else due
+    facts: dict[str, Json] = {"due": iso(due)}
+    if scene.as_of > until or (scene.due_day_only and scene.as_of >= until):
+        over = scene.as_of - due
+        reason = f"its date passed {spoken(over)} ago, and it is not finished"
+        yield Finding(
+            order.order_id, Kind.OVERDUE, due, None, reason, facts | {"overSeconds": int(over.total_seconds())},
+            "not finished on the promised date",
+        )  # fmt: skip
+        return
+    rest = learned.rests.get(order.mask)
+    if rest is None:
+        return
+    likely = max(order.last_at + rest, scene.as_of)
+    if likely >= until:
+        reason = f"at the usual pace it is finished {spoken(likely - due)} after its date"
+        yield Finding(
+            order.order_id,
+            Kind.AT_RISK,
+            order.last_at,
+            None,
+            reason,
+            facts | {"likely": iso(likely)},
+            "slower than promised",
+        )
+
+
+def _later(scene: Scene, newest: datetime) -> Iterator[LeftOut]:
+    if newest <= scene.as_of:
+        return
+    row = scene.engine.connection.execute(statement("scan/count_later"), {"as_of": scene.as_of, "limit": scene.limit})
+    counted = row.fetchone()
+    if counted and counted[0]:
+        yield LeftOut(f"later than {scene.as_of:%Y-%m-%d %H:%M}, as of which was asked", counted[0])
+
+
+def _understood(files: Sequence[File], scene: Scene, learned: Learned, standing: Standing) -> Iterator[str]:
+    for file in files:
+        yield from (f"{file.table.place}: {sentence}" for sentence in file.table.understood)
+        kind = "a log of events" if file.layout.is_log else "a table of orders with their dates"
+        parts = [f"{role.value} = {column.name}" for role, column in file.layout.roles.items()]
+        parts += [f"{key} = {column.name}" for key, column in file.layout.dates]
+        yield f"{file.table.place}: {kind}; {', '.join(parts)}"
+    yield scene.finish.said
+    if scene.naive:
+        yield "times without an offset were taken as UTC; say zone in a mapping if they are local"
+    taught = [m.name for m in scene.meanings if m.kind in learned.durations and m.kind not in learned.named]
+    if taught:
+        yield f"usual durations were learned for {', '.join(list(dict.fromkeys(taught))[:8])}"
+    if learned.named:
+        yield f"durations of {len(learned.named)} kinds of work are those of the policy set"
+    if standing.unjudged:
+        yield f"{standing.unjudged} unfinished orders could not be judged: too few others went on from where they are"
+
+
+def as_utc(text: str) -> datetime:
+    """A time that a person gave, as UTC without a zone. Raises `ValueError`."""
+    at = datetime.fromisoformat(text)
+    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo is not None else at
