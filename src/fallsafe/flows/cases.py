@@ -5,6 +5,7 @@ Classification, ownership, severity and messages come from the newest published 
 decided.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,6 +26,8 @@ from fallsafe.flows.turn import Ended, Raised, Turn
 from fallsafe.store.work import Aggregate, Entry
 
 CASE_LOOK_EVERY = timedelta(minutes=15)
+ALIKE_WITHIN = timedelta(days=1)
+ALIKE_MAX = 1_000
 
 
 def judge(turn: Turn, signal: Signal, code: str = "") -> Classification:
@@ -46,13 +49,32 @@ async def open_raised(turn: Turn) -> None:
     # Judged by all that was said; kept, and compared with others, without what is personal in it.
     judged = [(await _discreet(turn, raised), judge(turn, raised.signal, raised.code)) for raised in turn.raised]
     prints = [fingerprint(r.signal.system, r.signal.operation, c.code, r.signal.message) for r, c in judged]
-    rows = await turn.tx.fetch("cases/alike", fingerprints=prints, since=turn.now - timedelta(days=1))
-    seen = {row["fingerprint"]: row["seen"] for row in rows}
+    seen = await _alike(turn, prints)
     for (raised, judgement), print_ in zip(judged, prints, strict=True):
         await _open_one(turn, raised, judgement, print_, seen.get(print_, 0))
         if raised.ended is not None:
             _heal(turn, raised.aggregate, raised.ended)
     turn.raised.clear()
+
+
+async def _alike(turn: Turn, prints: Iterable[str]) -> dict[str, int]:
+    """How often each fingerprint was seen in the last day, as far as the database knows."""
+    since, wanted = turn.now - ALIKE_WITHIN, sorted(set(prints))
+    rows = await turn.tx.fetch("cases/alike", fingerprints=wanted, since=since, limit=ALIKE_MAX) if wanted else []
+    return {row["fingerprint"]: row["seen"] for row in rows}
+
+
+async def seen_alike(turn: Turn, cases: Iterable[Case]) -> dict[int, int]:
+    """For each case how many others of its fingerprint were seen in the last day."""
+    known = list(cases)
+    seen = await _alike(turn, (case.fingerprint for case in known))
+    return {case.id: seen.get(case.fingerprint, 0) - _counted(turn, case) for case in known}
+
+
+def _counted(turn: Turn, case: Case) -> bool:
+    """Whether the case itself is among those that the database counted."""
+    stored = any(case.id in aggregate.loaded for aggregate in turn.tx.aggregates.values())
+    return stored and case.detected_at >= turn.now - ALIKE_WITHIN
 
 
 async def _discreet(turn: Turn, raised: Raised) -> Raised:
@@ -179,8 +201,10 @@ def blocked_amount(aggregate: Aggregate, item: Item | None) -> int:
     return sum(i.monthly_minor for i in aggregate.items.values()) if item else 0
 
 
-def score(turn: Turn, aggregate: Aggregate, case: Case, seen: int = 0) -> None:
-    """Derives the severity anew and writes it when it, or the count of tasks behind, is another (§5.3)."""
+def score(turn: Turn, aggregate: Aggregate, case: Case, seen: int) -> None:
+    """Derives the severity anew and writes it when it, or the count of tasks behind, is another (§5.3). `seen` counts
+    the other cases alike.
+    """
     newest = turn.context.newest
     judged = _severity(turn, aggregate, case, newest, seen)
     blocked = blocked_behind(aggregate, case.task_id)
@@ -224,10 +248,13 @@ def _severity(turn: Turn, aggregate: Aggregate, case: Case, newest: PolicySet, s
     return derive(newest.severity, facts)
 
 
-def score_all(turn: Turn, aggregate: Aggregate) -> None:
-    """Scores every open case of an order; called when something of the order changed."""
-    for case in aggregate.open_cases:
-        score(turn, aggregate, case)
+async def score_all(turn: Turn, aggregates: Iterable[Aggregate]) -> None:
+    """Scores every open case of orders; called when something of them changed."""
+    touched = list(aggregates)
+    seen = await seen_alike(turn, (case for aggregate in touched for case in aggregate.open_cases))
+    for aggregate in touched:
+        for case in aggregate.open_cases:
+            score(turn, aggregate, case, seen[case.id])
 
 
 def heal(turn: Turn, aggregate: Aggregate, command: Command, evidence: tuple[int, ...], was: CommandState) -> None:

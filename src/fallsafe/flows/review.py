@@ -23,7 +23,10 @@ async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> 
     await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
     turn = await begin(tx, context, actor)
     standing = await still_stand(tx, due, turn.now)
+    ids = {d.id for d in standing}
     dues = await _next_dues(turn, [d for d in standing if d.id == d.order_id])
+    looked_at = [case for aggregate in tx.aggregates.values() for case in aggregate.open_cases if case.id in ids]
+    seen = await cases.seen_alike(turn, looked_at)
     for d in standing:
         tx.clear("review", d.id)
         aggregate = tx.aggregates.get(d.order_id or 0)
@@ -31,8 +34,9 @@ async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> 
             await _look_at_loose(turn, d)
         elif d.id == aggregate.order.id:
             _look_at_order(turn, aggregate, dues)
-        elif d.id in {c.id for c in aggregate.open_cases}:
-            _look_at_case(turn, aggregate, aggregate.cases[d.id])
+        elif d.id in seen:
+            cases.score(turn, aggregate, aggregate.cases[d.id], seen[d.id])
+            cases.look_again(turn, aggregate.cases[d.id])
     await settle.end(turn)
 
 
@@ -81,11 +85,6 @@ def _stuck(turn: Turn, aggregate: Aggregate, found: Stuck) -> Signal:
         occurred_at=aggregate.order.last_at,
         detected_at=turn.now,
     )
-
-
-def _look_at_case(turn: Turn, aggregate: Aggregate, case: Case) -> None:
-    cases.score(turn, aggregate, case)
-    cases.look_again(turn, case)
 
 
 async def _look_at_loose(turn: Turn, due: Due) -> None:

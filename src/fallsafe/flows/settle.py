@@ -23,11 +23,10 @@ ORDER_VERBS = {
 async def end(turn: Turn) -> None:
     """Ends the turn for every order that it touched."""
     await cases.open_raised(turn)
-    for order_id in sorted(turn.tx.aggregates):
-        aggregate = turn.tx.aggregates[order_id]
-        if aggregate.records:
-            derive(turn, aggregate)
-            cases.score_all(turn, aggregate)
+    touched = [turn.tx.aggregates[i] for i in sorted(turn.tx.aggregates) if turn.tx.aggregates[i].records]
+    for aggregate in touched:
+        derive(turn, aggregate)
+    await cases.score_all(turn, touched)
 
 
 def derive(turn: Turn, aggregate: Aggregate) -> None:
