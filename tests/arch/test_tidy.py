@@ -23,6 +23,7 @@ OTHER_QUERIES = {
     "audit": "proofs over the whole store",
     "cluster": "roles, databases and the schema's version",
     "idempotency": "answers kept for a repeated request",
+    "promises": "what the checkers of the promises see",
     "reads": "what the doors show",
     "tx": "the transaction itself",
 }

@@ -13,6 +13,7 @@ from fallsafe.core.events import Json, Record
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows.access import not_allowed
 from fallsafe.flows.context import LEASE_BEYOND_CALL, Answer, Applied, Context, Refused
+from fallsafe.store.audit_loose import files_seal
 from fallsafe.store.canonical import canonical
 from fallsafe.store.policy_sets import all_published, newest_serial
 from fallsafe.store.tx import Database, Tx
@@ -30,14 +31,14 @@ async def publish(tx: Tx, policy: PolicySet, actor: Actor, reason: str) -> Answe
         tx.loose(Record(0, str(actor), "policy_set", 0, "refuse_publish", "", "", {}, refusal.what, facts=facts))
         return Refused("policy_set", 0, refusal)
     await tx.execute("policy_sets/lock")
-    files = canonical({name: body.decode() for name, body in policy.files.items()}).decode()
+    texts = {name: body.decode() for name, body in policy.files.items()}
     made = await tx.fetch(
         "policy_sets/insert",
         id=policy.id,
         name_=policy.name,
         date=policy.date,
         digest=policy.digest,
-        files=files,
+        files=canonical(texts).decode(),
         now=await tx.now(),
         by=str(actor),
         reason=reason,
@@ -47,7 +48,7 @@ async def publish(tx: Tx, policy: PolicySet, actor: Actor, reason: str) -> Answe
     await tx.execute("gates/insert", systems=sorted(policy.systems))
     serial: int = made[0]["serial"]
     names: list[Json] = [*sorted(policy.files)]
-    about: dict[str, Json] = {"set": policy.id, "digest": policy.digest, "files": names}
+    about: dict[str, Json] = {"set": policy.id, "digest": policy.digest, "files": names, "seal": files_seal(texts)}
     tx.loose(
         Record(0, str(actor), "policy_set", serial, "publish", "", "published", {}, reason, policy.id, facts=about)
     )
@@ -64,7 +65,9 @@ class Policies:
         callback_url: str,
         worker: str,
         lease_beyond_call: timedelta = LEASE_BEYOND_CALL,
+        read: Callable[[Mapping[str, bytes], float], PolicySet] = policyset.load_files,
     ) -> None:
+        self._read = read
         self._time_scale, self._dice, self._lease = time_scale, dice, lease_beyond_call
         self._callback_url, self._worker = callback_url, worker
         self._serial = 0
@@ -87,7 +90,7 @@ class Policies:
         for each in await all_published(database):
             if each.id not in self._sets:
                 files = {name: text.encode() for name, text in each.files.items()}
-                self._sets[each.id] = policyset.load_files(files, self._time_scale)
+                self._sets[each.id] = self._read(files, self._time_scale)
             self._newest = self._sets[each.id]
         self._gates = {row["system"]: row["gate"] for row in await database.fetch("gates/all")}
         self._serial = serial

@@ -75,7 +75,7 @@ class Courses:
 
     async def _post(self, held: Held) -> bool:
         assert self._session is not None
-        body = json.dumps(_body(held), separators=(",", ":")).encode()
+        body = json.dumps(told_of(held), separators=(",", ":")).encode()
         headers = {
             "Content-Type": "application/json",
             SIGNATURE_HEADER: sign(self._secrets[held.kind.system], body),
@@ -98,7 +98,8 @@ class Courses:
             await self._session.close()
 
 
-def _body(held: Held) -> dict[str, Json]:
+def told_of(held: Held) -> dict[str, Json]:
+    """What a callback says of a command that has ended."""
     shown = held.document()
     occurred = held.course.ends_at if held.course is not None else held.at
     told: dict[str, Json] = {

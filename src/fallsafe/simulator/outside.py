@@ -1,0 +1,421 @@
+"""The systems outside and the wires to them, in the world's own time. What they did is counted here.
+
+They judge by the sandbox's own rules over its own truth. A wire may lose, repeat, delay and break what goes over it;
+the far end goes on, whatever becomes of the process that sent.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any, cast
+from urllib.parse import unquote
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from fallsafe.connectors.http import HttpConnector, connection_stands
+from fallsafe.connectors.port import Sendable
+from fallsafe.core.commands.contract import Repeat
+from fallsafe.core.commands.outcome import Reply
+from fallsafe.core.events import Json
+from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.security.signature import sign
+from fallsafe.simulator.mishaps import CALLBACK, LOOK, REQUEST, Mishaps
+from fallsafe.simulator.sandbox.callbacks import RETRY_WAITS, told_of
+from fallsafe.simulator.sandbox.deciding import Answer, Deciding, Manner
+from fallsafe.simulator.sandbox.dialects import PROCESSES, Asked, Kind, key_field_of_request
+from fallsafe.simulator.sandbox.disk import Disk
+from fallsafe.simulator.sandbox.faults import Fault, Faults, Strike
+from fallsafe.simulator.sandbox.truth import Course, Held, Truth
+from fallsafe.simulator.turnstile import Standing, Turnstile
+
+KINDS = tuple(kind for kinds in PROCESSES.values() for kind in kinds)
+BASE = "http://outside"
+CALLBACK_SECONDS = 2.0
+LATE_WITHIN_SETTLE = (11.0, 45.0)
+LATE_WHERE_REPEATS_ARE_KNOWN = (11.0, 2_400.0)
+KNOWS_REPEATS = (Repeat.SAME_RESULT, Repeat.REJECTS_DUPLICATE)
+STRIKES = {
+    "refused": Strike.REFUSE,
+    "saved_error": Strike.REFUSE,
+    "busy": Strike.BUSY,
+    "throttled": Strike.THROTTLE,
+    "http_500_before": Strike.HTTP_500_BEFORE,
+    "http_500_after": Strike.HTTP_500_AFTER,
+    "unreadable": Strike.UNREADABLE,
+    "unreadable_after_effect": Strike.UNREADABLE,
+    "other_key": Strike.OTHER_KEY,
+    "other_object": Strike.OTHER_OBJECT,
+    "cancelled_object": Strike.CANCELLED_OBJECT,
+}
+
+
+class Memory:
+    """A disk that forgets with its world."""
+
+    folder = Path("/nonexistent/outside")
+
+    def append(self, name: str, line: Mapping[str, Json]) -> None:
+        """Takes a line, for nobody."""
+
+
+class MortalTruth(Truth):
+    """What the systems know; a key is forgotten when its life by contract is over, a thing never."""
+
+    def __init__(self, clock: Callable[[], float], lives: Mapping[str, timedelta | None]) -> None:
+        self._lives, self._now = lives, clock
+        self.doing = False
+        super().__init__(cast(Disk, Memory()), KINDS, clock)
+
+    def by_key(self, kind: Kind, key: str) -> Held | None:
+        """What was made under a key, as long as the system remembers the key."""
+        held, lives = super().by_key(kind, key), self._lives.get(kind.operation)
+        if held is not None and self.doing and lives is not None and self._now() - held.at > lives.total_seconds():
+            return None
+        return held
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it left."""
+
+    system: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One callback on its way to the door: whose, its bytes and its signature."""
+
+    system: str
+    body: bytes
+    signature: str
+    after: float
+
+
+Deliver = Callable[[Delivery], Awaitable[bool]]
+"""Hands a callback to the product's door; whether it said that it has it."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the judge knows of the outside: all requests that left, and the bodies of callbacks that were taken."""
+
+    requests: list[Request] = field(default_factory=list)
+    told: list[tuple[str, bytes]] = field(default_factory=list)
+    bytes_of_key: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+
+
+class Outside:
+    """All systems outside, their truth, and the wires."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], datetime],
+        mishaps: Mishaps,
+        policy: PolicySet,
+        secrets: Mapping[str, str],
+        deliver: Deliver,
+        departs: Callable[["Request"], None],
+    ) -> None:
+        self._departs = departs
+        lives = {name: operation.key_lives for name, operation in policy.operations.items()}
+        self._loop, self.now, self._mishaps, self._secrets, self._deliver = loop, now, mishaps, secrets, deliver
+        self._dice = mishaps.dice
+        self.truth = MortalTruth(lambda: now().timestamp(), lives)
+        self.script = Faults([])
+        self._deciding = Deciding(
+            self.truth, self.script, lambda: now().timestamp(), self._begin_course, CALLBACK_SECONDS
+        )
+        self.ledger = Ledger()
+        self.down: set[str] = set()
+        self.broken_until: dict[str, float] = {}
+        self.lost_kinds: set[str] = set()
+        self.travel = 0.01
+        self._telling: set[asyncio.Task[None]] = set()
+        self._number = 0
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def receive(self, request: Request, answer: Callable[[Answer], None]) -> None:
+        """A request has left: sooner or later, or never, it is taken there, and answered."""
+        self._departs(request)
+        self.ledger.requests.append(request)
+        kind, doing = _kind_of(request)
+        fault = self._mishaps.one_of(REQUEST if doing else LOOK)
+        if fault == "saved_error" and kind.repeat is not Repeat.REPLAYS_SAVED_ERROR:
+            self._mishaps.count[fault] -= 1
+            fault = ""
+        later = self._travel()
+        if doing:
+            self._loop.call_later(later, self._take, kind, request, fault, answer)
+        else:
+            self._loop.call_later(later, self._look, kind, request, fault, answer)
+
+    def _travel(self) -> float:
+        return self.travel * (0.5 + self._dice.random())
+
+    def _take(self, kind: Kind, request: Request, fault: str, answer: Callable[[Answer], None]) -> None:
+        """The request arrives, or so it seems."""
+        if kind.system in self.down:
+            answer(Answer(503, b'{"code":"DOWN"}', retry_after=float(self._dice.randint(5, 60))))
+            return
+        if kind.operation in self.lost_kinds:
+            fault = "answer_lost_before_effect" if self._dice.random() < 0.5 else "answer_lost_after_effect"
+        match fault:
+            case "answer_lost_before_effect":
+                return
+            case "reset_before_effect":
+                answer(Answer(0, manner=Manner.RESET))
+            case "effect_late":
+                self._loop.call_later(self._late(kind), self._do, kind, request, "")
+            case "answer_lost_after_effect":
+                self._do(kind, request, "")
+            case "reset_after_effect":
+                self._do(kind, request, "")
+                answer(Answer(0, manner=Manner.RESET))
+            case "delivered_twice":
+                first = self._do(kind, request, "")
+                second = self._do(kind, request, "")
+                answer(first if self._dice.random() < 0.5 else second)
+            case "answer_slow" | "answer_too_slow":
+                said = self._do(kind, request, "")
+                slow = self._dice.uniform(1, 8) if fault == "answer_slow" else self._dice.uniform(11, 40)
+                self._loop.call_later(slow, answer, said)
+            case _:
+                self._loop.call_later(self._travel(), answer, self._do(kind, request, fault))
+
+    def _late(self, kind: Kind) -> float:
+        return self._dice.uniform(
+            *(LATE_WHERE_REPEATS_ARE_KNOWN if kind.repeat in KNOWS_REPEATS else LATE_WITHIN_SETTLE)
+        )
+
+    def _do(self, kind: Kind, request: Request, fault: str) -> Answer:
+        asked = _asked(kind, request)
+        effect = fault == "unreadable_after_effect" or (fault == "cancelled_object" and self._dice.random() < 0.5)
+        if fault in STRIKES:
+            seconds = float(self._dice.randint(1, 30)) if fault in ("busy", "throttled") else None
+            self.script.faults[:] = [Fault(STRIKES[fault], seconds=seconds, effect=effect)]
+        self.truth.doing = True
+        try:
+            return self._deciding.do(kind, asked)
+        finally:
+            self.truth.doing = False
+            self.script.faults.clear()
+
+    def _look(self, kind: Kind, request: Request, fault: str, answer: Callable[[Answer], None]) -> None:
+        if kind.system in self.down or fault == "look_lost":
+            return
+        broken = self._loop.time() < self.broken_until.get(kind.operation, 0.0)
+        if broken:
+            self.script.faults[:] = [Fault(Strike.HTTP_500_BEFORE)]
+        elif fault == "look_not_found":
+            self.script.faults[:] = [Fault(Strike.NOT_FOUND_FOR, times=None)]
+        elif fault == "look_lies":
+            lie = Strike.OTHER_KEY if self._dice.random() < 0.5 else Strike.OTHER_OBJECT
+            self.script.faults[:] = [Fault(lie)]
+        elif fault == "look_broken":
+            strike = Strike.HTTP_500_BEFORE if self._dice.random() < 0.5 else Strike.UNREADABLE
+            self.script.faults[:] = [Fault(strike)]
+        name = unquote(request.path.split("/", 3)[3])
+        by_key = "/by-key/" in request.path
+        said = self._deciding.look(kind, key=name if by_key else "", about="" if by_key else name)
+        self.script.faults.clear()
+        slow = self._dice.uniform(1, 30) if fault == "look_slow" else self._travel()
+        self._loop.call_later(slow, answer, said)
+
+    # -- callbacks ----------------------------------------------------------------------------------------------
+
+    def _begin_course(self, held: Held) -> None:
+        if held.course is None:
+            return
+        fault = self._mishaps.one_of(CALLBACK)
+        if fault == "callback_rejected":
+            held.course = _refused(held.course)
+        after = held.course.ends_at - self.now().timestamp() + self._dice.uniform(0, 2)
+        self._loop.call_later(max(0.0, after), self._end_course, held, fault)
+
+    def _end_course(self, held: Held, fault: str) -> None:
+        self.truth.end(held)
+        if fault == "callback_never" or (held.course is not None and held.course.callbacks == 0):
+            return
+        delay = {"callback_late": (60, 1_200), "callback_very_late": (3_600, 90_000)}.get(fault, (0.0, 0.2))
+        self._tell(held, told_of(held), self._dice.uniform(*delay))
+        if fault == "callback_twice":
+            self._tell(held, told_of(held), self._dice.uniform(0, 120))
+        elif fault == "callback_out_of_order":
+            early = told_of(held) | {"eventId": f"EV-{held.id}-P", "status": "IN_PROGRESS"}
+            self._tell(held, early, self._dice.uniform(0, 30))
+        elif fault == "callback_forged":
+            self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-F", "status": "REJECTED"}, 1.0, forged=True)
+        elif fault == "callback_about_other":
+            self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-O", "object": "CRM/nobody/nothing"}, 1.0)
+        elif fault == "callback_unmatched":
+            self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-U", "commandId": f"{held.asked.key}-who"}, 1.0)
+
+    def _tell(self, held: Held, said: Mapping[str, Json], after: float, *, forged: bool = False) -> None:
+        system = held.kind.system
+        body = json.dumps(said, separators=(",", ":")).encode()
+        signature = sign("not the secret" if forged else self._secrets[system], body)
+        task = self._loop.create_task(self._until_told(Delivery(system, body, signature, after)))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _until_told(self, one: Delivery) -> None:
+        """Tries until the door says that it has it; then gives up, as systems do."""
+        await asyncio.sleep(one.after)
+        for wait in (*RETRY_WAITS, None):
+            if await self._deliver(one):
+                self.ledger.told.append((one.system, one.body))
+                return
+            if wait is None:
+                return
+            await asyncio.sleep(wait)
+
+    @property
+    def effects(self) -> Counter[str]:
+        """How often each thing was done, by operation and business object."""
+        return self.truth.effects_by_object
+
+    @property
+    def effects_by_key(self) -> Counter[str]:
+        """How often something was done under each key."""
+        return self.truth.effects_by_key
+
+
+def _refused(course: Course) -> Course:
+    return replace(course, rejected=True, code="PORT_FAULT", text="refused by the network")
+
+
+def _kind_of(request: Request) -> tuple[Kind, bool]:
+    folder = "/" + request.path.split("/", 2)[1]
+    kind = next(k for k in KINDS if k.path == folder and k.system == request.system)
+    return kind, request.method == "POST"
+
+
+def _asked(kind: Kind, request: Request) -> Asked:
+    fields: Mapping[str, Json] = json.loads(request.body)
+    key = request.headers.get(kind.key_header, "") if kind.key_header else str(fields[key_field_of_request(kind)])
+    return Asked(key, str(fields["object"]), fields)
+
+
+# -- the wire of one process ------------------------------------------------------------------------------------
+
+
+class _Content:
+    def __init__(self, body: bytes) -> None:
+        self._left = [body] if body else []
+
+    async def readany(self) -> bytes:
+        """What is there, once."""
+        return self._left.pop() if self._left else b""
+
+
+class _Came:
+    """An answer, as the HTTP library would give it."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.status, self.reason = answer.status or 200, "Said"
+        self.headers = CIMultiDict({"Content-Type": answer.media_type})
+        if answer.retry_after is not None:
+            self.headers["Retry-After"] = f"{answer.retry_after:.0f}"
+        self.content = _Content(answer.body)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _Calling:
+    """One call over the wire."""
+
+    def __init__(self, outside: Outside, mishaps: Mishaps, request: Request) -> None:
+        self._outside, self._mishaps, self._request = outside, mishaps, request
+
+    async def __aenter__(self) -> _Came:
+        if self._request.method == "POST" and self._mishaps.strikes("connection_refused"):
+            there = cast(Any, SimpleNamespace(host="outside", port=80, ssl=None, is_ssl=False))
+            raise aiohttp.ClientConnectorError(there, ConnectionRefusedError(111, "refused"))
+        connection_stands()
+        came: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def answer(said: Answer) -> None:
+            if not came.done() and said.manner is not Manner.HANG:
+                came.set_result(said)
+
+        self._outside.receive(self._request, answer)
+        said = await came
+        if said.manner is Manner.RESET:
+            raise aiohttp.ServerDisconnectedError
+        return _Came(said)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is held."""
+
+
+class Wire:
+    """What stands in place of the HTTP library's session."""
+
+    def __init__(self, outside: Outside, mishaps: Mishaps) -> None:
+        self._outside, self._mishaps = outside, mishaps
+
+    def request(
+        self, method: str, url: URL, data: bytes | None, headers: CIMultiDict[str], allow_redirects: bool
+    ) -> _Calling:
+        """One request."""
+        assert not allow_redirects
+        system, path = url.host or "", url.raw_path
+        body = data or b""
+        request = Request(
+            system.upper(), method, path, dict(headers), body, _key_of(headers, body), self._outside.now()
+        )
+        return _Calling(self._outside, self._mishaps, request)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _key_of(headers: CIMultiDict[str], body: bytes) -> str:
+    if "Idempotency-Key" in headers:
+        return headers["Idempotency-Key"]
+    fields = json.loads(body) if body else {}
+    return str(fields.get("reference") or fields.get("commandId") or "")
+
+
+class WorldConnector(HttpConnector):
+    """The product's own HTTP connector over a wire of the world; it stands at the turnstile before each send."""
+
+    def __init__(
+        self,
+        outside: Outside,
+        mishaps: Mishaps,
+        who: Standing,
+        turnstile: Turnstile,
+        secrets: Mapping[str, str],
+    ) -> None:
+        systems = {code: f"http://{code.lower()}" for code in secrets}
+        hosts = frozenset(code.lower() for code in secrets)
+        super().__init__(systems, secrets, hosts, asyncio.get_running_loop().time)
+        self._outside, self._mishaps, self._who, self._turnstile = outside, mishaps, who, turnstile
+
+    async def send(self, sendable: Sendable) -> Reply:
+        """Sends one attempt when it is its turn."""
+        await self._turnstile.stand(self._who, f"send {sendable.operation.name} {sendable.key}")
+        return await super().send(sendable)
+
+    def open_session(self) -> aiohttp.ClientSession:
+        """The wire."""
+        return cast(aiohttp.ClientSession, Wire(self._outside, self._mishaps))

@@ -1,0 +1,227 @@
+"""The people of a world, and the systems upstream: they hand orders in, twice, wrongly, again after a loss; they ask
+for looks and for repeats, two at once, and some of them may not.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fallsafe.core.access import Actor, system
+from fallsafe.flows import access, installation
+from fallsafe.simulator.life import NOTHING, Told
+from fallsafe.store.ids import outside
+from fallsafe.store.sql import sql
+from fallsafe.store.tx import PASSING, Rewound
+
+if TYPE_CHECKING:
+    from fallsafe.simulator.life import Life
+    from fallsafe.simulator.world import World
+
+# Who there is, with their roles: the role stands in the name, so that a judge can tell without asking.
+PEOPLE = {
+    "engineer.anna": ("engineer",),
+    "operator.ben": ("operator",),
+    "support.chris": ("support",),
+    "admin.dora": ("admin",),
+    "machine.crm": ("machine",),
+}
+TOKENS = {name: f"token-of-{name}" for name in PEOPLE}
+ITEMS = (
+    ("fiber", "FIBER-HOME-1G", None, 4500),
+    ("static-ip", "STATIC-IP", "fiber", 500),
+    ("router", "WIFI-ROUTER", "fiber", 0),
+    ("billing", "MONTHLY-BILLING", "fiber", 0),
+)
+UNPLANNABLE = ("old-tv", "TV-CLASSIC-2009", "fiber", 900)
+ADMIN = Actor("person", "admin.dora", frozenset({"admin"}))
+SPAN_SECONDS = 60.0
+Call = Callable[[Request], Awaitable[Response]]
+
+
+async def install(life: "Life") -> None:
+    """Makes the people and their tokens known, once for all worlds."""
+    from fallsafe.security.tokens import digest_of
+
+    actor = system("installation")
+    for name, roles in PEOPLE.items():
+
+        async def known(tx: Any, name: str = name, roles: tuple[str, ...] = roles) -> None:
+            await access.ensure_person(tx, name, name, roles, actor)
+            kind = "machine" if "machine" in roles else "person"
+            await access.ensure_token(tx, name, kind, roles, digest_of(TOKENS[name]), actor)
+
+        await life.database.transact(known)
+
+
+class People:
+    """Everybody in one world."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._mishaps = world.mishaps
+        self._beside: list[asyncio.Task[None]] = []
+        self.accepted: dict[str, str] = {}
+
+    def _uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * self._world.dice()
+
+    def _start(self, work: Any) -> None:
+        self._beside.append(asyncio.get_running_loop().create_task(work))
+
+    # -- orders -------------------------------------------------------------------------------------------------
+
+    async def submit_all(self) -> None:
+        """Hands all orders in over some time; returns when each was taken or refused."""
+        self._start(self._operators())
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*[loop.create_task(self._submit(n)) for n in range(self._world.plan.orders)])
+
+    def order(self, number: int, *, changed: bool = False) -> dict[str, Any]:
+        """One order as JSON; the same for the same number."""
+        world, name = self._world, f"s{number:03}"
+        items = [*ITEMS, UNPLANNABLE] if self._is_unplannable(number) else list(ITEMS)
+        return {
+            "source": "CRM",
+            "externalId": name,
+            "customerRef": f"CU-{name}",
+            "segment": "business" if number % 5 == 0 else "consumer",
+            "vulnerable": number % 11 == 0,
+            "correlationId": f"corr-{world.plan.seed}-{name}",
+            "items": [
+                {"externalId": i, "offer": offer, "action": "add", "currency": "EUR", "monthlyMinor": minor}
+                | ({"parent": parent} if parent else {})
+                | ({"monthlyMinor": minor + 1} if changed else {})
+                for i, offer, parent, minor in items
+            ],
+        }
+
+    def _is_unplannable(self, number: int) -> bool:
+        return not self._mishaps.healthy and (self._world.plan.seed * 31 + number * 17) % 100 < 5
+
+    async def _submit(self, number: int) -> None:
+        await asyncio.sleep(self._uniform(0, SPAN_SECONDS))
+        if self._is_unplannable(number):
+            self._mishaps.count["unplannable_order"] += 1
+        body = json.dumps(self.order(number)).encode()
+        if self._mishaps.strikes("submitted_unreadable"):
+            await self._ask("machine.crm", "orders", body[: len(body) // 2], {})
+        told = await self._until_taken(number, body)
+        if self._mishaps.strikes("submitted_twice"):
+            again = await self._ask("machine.crm", "orders", body, _key(number))
+            if again.status in (200, 201) and told.body != again.body and again.body:
+                self._compare(number, told, again)
+        if self._mishaps.strikes("submitted_otherwise"):
+            await self._ask("machine.crm", "orders", json.dumps(self.order(number, changed=True)).encode(), {})
+
+    def _compare(self, number: int, first: Told, again: Told) -> None:
+        from fallsafe.simulator.turnstile import WorldBroken
+
+        one, other = json.loads(first.body).get("id"), json.loads(again.body).get("id")
+        if one != other and not self._world.judge.rewound:
+            self._world.fail(WorldBroken(f"P6: order s{number:03} was handed in twice, and is {one} and {other}"))
+
+    async def _until_taken(self, number: int, body: bytes) -> Told:
+        while True:
+            told = await self._ask("machine.crm", "orders", body, _key(number))
+            if told.status in (200, 201):
+                self._note_poison(told)
+                return told
+            if told.status not in (0, 409, 503):
+                from fallsafe.simulator.turnstile import WorldBroken
+
+                self._world.fail(WorldBroken(f"P0: a good order was answered {told.status} {told.code}"))
+            await asyncio.sleep(self._uniform(0.2, 4))
+
+    def _note_poison(self, told: Told) -> None:
+        if self._mishaps.strikes("poison_order"):
+            self._world.poison.add(int(json.loads(told.body)["id"].partition("-")[2]))
+
+    async def submit_lost(self) -> None:
+        """After a restore: the source hands in again what is not there any more."""
+        rows = self._world.ground.judge.execute(sql("promises/names")).fetchall()
+        there = {row["external_id"] for row in rows}
+        for number in range(self._world.plan.orders):
+            if f"s{number:03}" not in there:
+                await self._until_taken(number, json.dumps(self.order(number)).encode())
+
+    # -- people -------------------------------------------------------------------------------------------------
+
+    async def _operators(self) -> None:
+        """Looks at what is stuck and asks for something, now and then."""
+        while not self._mishaps.stopped:
+            await asyncio.sleep(self._uniform(10, 120))
+            rows = self._world.ground.judge.execute(sql("promises/doubtful")).fetchall()
+            if not rows:
+                continue
+            row = rows[int(self._world.dice() * len(rows))]
+            await self._act(row)
+
+    async def _act(self, row: Mapping[str, Any]) -> None:
+        verb = "resend" if row["state"] in ("absent", "intended") or self._world.dice() < 0.3 else "reconcile"
+        who = "support.chris" if self._mishaps.strikes("operator_without_right") else "operator.ben"
+        name = outside("command", row["id"])
+        calls = [self._ask(who, verb, b'{"reason":"it takes too long"}', {}, name)]
+        if self._mishaps.strikes("two_operators"):
+            calls.append(self._ask("engineer.anna", verb, b'{"reason":"so do I think"}', {}, name))
+        if row["hold_code"]:
+            order = outside("order", row["order_id"])
+            calls = [self._ask("engineer.anna", "plan_again", b'{"reason":"perhaps now"}', {}, order)]
+        await asyncio.gather(*calls)
+
+    async def _ask(self, who: str, what: str, body: bytes, headers: Mapping[str, str], name: str = "") -> Told:
+        """Somebody asks a door for something; no answer when no door is there."""
+        life = self._world.door()
+        if life is None or life.doors is None:
+            return NOTHING
+        doors = life.doors
+        if what == "orders":
+            call: Call = doors.orders.submit
+            path = "/api/v1/orders"
+        elif what == "plan_again":
+            call, path = partial(doors.orders.plan, order_id=name), f"/api/v1/orders/{name}/plan-again"
+        else:
+            named = {"reconcile": doors.commands.reconcile, "resend": doors.commands.resend}[what]
+            call, path = partial(named, command_id=name), f"/api/v1/commands/{name}/{what}"
+        told = await doors.ask(call, path, body, {"Authorization": f"Bearer {TOKENS[who]}", **headers})
+        self._world._tell("", f"{who} asks {what} {name}: {told.status} {told.code}")
+        return told
+
+    async def end_the_rewind(self) -> None:
+        """Waits until the product has stopped, thinks about it, and lets it go on."""
+        world = self._world
+        for _ in range(400):
+            await asyncio.sleep(self._uniform(5, 20))
+            state = world.ground.judge.execute(sql("installation/read")).fetchall()[0]
+            if state["sending"]:
+                continue
+            life = world.door()
+            if life is None:
+                continue
+            task = life.begin(self._end_rewind(life))
+            await asyncio.wait([task])
+            if not task.cancelled() and task.exception() is None:
+                return
+            if not task.cancelled() and not isinstance(task.exception(), (*PASSING, Rewound)):
+                raise task.exception() or AssertionError
+        from fallsafe.simulator.turnstile import WorldBroken
+
+        raise WorldBroken("P2: the database went back in time, and nobody noticed")
+
+    async def _end_rewind(self, life: "Life") -> None:
+        context = life.policies.context()
+        await life.database.transact(lambda tx: installation.end_rewind(tx, context, ADMIN, "it was restored"))
+
+    async def done(self) -> None:
+        """Whatever was begun comes to its end."""
+        for task in self._beside:
+            await task
+
+
+def _key(number: int) -> dict[str, str]:
+    """The Idempotency-Key of a submission, for some of the sources."""
+    return {"Idempotency-Key": f"submit-{number}"} if number % 2 else {}

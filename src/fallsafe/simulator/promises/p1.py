@@ -1,0 +1,108 @@
+"""P1, nothing is invisible: everything live has a time at which it is looked at next, and every order that is not final
+has a reason to be where it is.
+
+An entry may be early, never late: the look at an attempt comes no later than its lease ends, the look at an accepted
+command no later than its breach.
+"""
+
+from collections.abc import Iterator
+
+from fallsafe.core.orders.task import Task
+from fallsafe.simulator.promises.seen import OPEN, Broken, OrderSeen, Seen
+
+FINAL_ORDERS = ("rejected", "cancelled", "completed", "failed", "partial")
+FINAL_TASKS = ("completed", "skipped", "cancelled", "undone")
+LOOK_OF = {"ready": "send", "sending": "lease", "waiting_callback": "overdue", "unknown": "lookup"}
+LIVE_COMMANDS = ("sending", "accepted", "unknown")
+
+
+def broken(seen: Seen) -> Iterator[Broken]:
+    """What is live and nobody will look at."""
+    for order in seen.orders.values():
+        yield from _order(order)
+        for task in order.tasks.values():
+            yield from _task(order, task)
+        yield from _queries(order)
+        yield from _cases_and_items(order)
+    yield from _loose(seen)
+
+
+def _told(order: OrderSeen, thing: str, number: int, what: str) -> Broken:
+    return Broken("P1", order.where(thing, number), what, order.order.id)
+
+
+def _order(seen: OrderSeen) -> Iterator[Broken]:
+    order = seen.order
+    if order.state.value not in FINAL_ORDERS:
+        if "review" not in seen.looks.get(order.id, {}):
+            yield _told(seen, "", 0, f"is {order.state} and nobody will ever review it")
+        return
+    for task in seen.tasks.values():
+        if order.state.value == "completed" and task.mandatory and task.state.value not in FINAL_TASKS:
+            yield _told(seen, "task", task.id, f"the order is completed, and {task.step} is {task.state}")
+    for command in seen.commands.values():
+        if command.purpose.value != "query" and command.state.value in LIVE_COMMANDS:
+            yield _told(
+                seen, "command", command.id, f"the order is {order.state}, and {command.key} is {command.state}"
+            )
+
+
+def _task(seen: OrderSeen, task: Task) -> Iterator[Broken]:
+    state, looks = task.state.value, seen.looks.get(task.id, {})
+    own_case = any(case.task_id == task.id and "review" in seen.looks.get(case.id, {}) for case in seen.open_cases)
+    if state == "planned":
+        yield from _planned(seen, task)
+    elif state in LOOK_OF and LOOK_OF[state] not in looks and not (state == "ready" and own_case):
+        yield _told(
+            seen, "task", task.id, f"{task.step} is {state} and has no entry {LOOK_OF[state]!r}: {sorted(looks)}"
+        )
+    elif state not in FINAL_TASKS and state not in LOOK_OF and not looks and not own_case:
+        yield _told(seen, "task", task.id, f"{task.step} is {state} and has neither an entry nor an open case")
+    yield from _in_time(seen, task)
+
+
+def _planned(seen: OrderSeen, task: Task) -> Iterator[Broken]:
+    before = [seen.tasks[number].state.value for number in task.depends_on if number in seen.tasks]
+    held = isinstance(task.waiting, dict) and task.waiting.get("items")
+    if not held and not task.frozen and all(state in FINAL_TASKS for state in before):
+        yield _told(seen, "task", task.id, f"all that {task.step} waits for is final, and it still waits")
+
+
+def _in_time(seen: OrderSeen, task: Task) -> Iterator[Broken]:
+    looks = seen.looks.get(task.id, {})
+    if task.state.value == "sending" and "lease" in looks:
+        own = [c for c in seen.commands.values() if c.task_id == task.id and c.state.value == "sending"]
+        ends = max((c.lease_until for c in own if c.purpose.value != "query" and c.lease_until), default=None)
+        if ends is not None and looks["lease"].due_at > ends:
+            yield _told(seen, "task", task.id, f"its lease ends at {ends}, and it is looked at {looks['lease'].due_at}")
+    late = looks["overdue"].due_at if task.state.value == "waiting_callback" and "overdue" in looks else None
+    if late is not None and task.breach_at is not None and late > max(task.breach_at, seen.order.last_at):
+        yield _told(seen, "task", task.id, f"it is overdue at {task.breach_at}, and looked at {late}")
+
+
+def _queries(seen: OrderSeen) -> Iterator[Broken]:
+    for command in seen.commands.values():
+        asks = command.purpose.value == "query" and command.state.value == "sending"
+        if asks and "lease" not in seen.looks.get(command.id, {}):
+            yield _told(seen, "command", command.id, f"the question {command.key} is under way without a lease entry")
+
+
+def _cases_and_items(seen: OrderSeen) -> Iterator[Broken]:
+    for case in seen.open_cases:
+        if "review" not in seen.looks.get(case.id, {}):
+            yield _told(seen, "case", case.id, f"{case.code} is {case.state} and nobody will ever review it")
+    for item in seen.items.values():
+        held = item.hold_code and item.state.value not in ("completed", "cancelled")
+        if held and not seen.looks.get(item.id) and not any(c.item_id == item.id for c in seen.open_cases):
+            yield _told(seen, "item", item.id, f"is held ({item.hold_code}), and nobody will look at it")
+
+
+def _loose(seen: Seen) -> Iterator[Broken]:
+    for case in seen.loose_cases:
+        if case["state"] in OPEN and "review" not in seen.loose_looks.get(case["id"], ()):
+            yield Broken("P1", f"case {case['id']}", f"{case['code']} is {case['state']}, and nobody will review it")
+    for row in seen.inbox:
+        if row["state"] == "received" and "apply" not in seen.loose_looks.get(row["id"], ()):
+            yield Broken(
+                "P1", f"callback {row['event_id']} of {row['system']}", "was received, and nobody will apply it"
+            )

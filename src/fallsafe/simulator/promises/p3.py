@@ -1,0 +1,124 @@
+"""P3, silence, "not found" and "200" are not proof: absent needs two whole looks after the settle window, and a success
+must answer what was asked.
+
+A look counts by when it was asked. A success is read here once more, from the bytes that were kept, by a reader that
+knows nothing of contracts: it must name the key, the object and a state of success.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from fallsafe.core.commands.ledger import Command
+from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
+
+SUCCESS = {"OPEN", "ACTIVE", "RESERVED", "BOOKED"}
+DONE = ("complete", "find_done")
+CLOCK_SLACK = timedelta(milliseconds=5)
+
+
+def broken(seen: Seen) -> Iterator[Broken]:
+    """What was believed without proof."""
+    for record in seen.records():
+        order = seen.orders.get(record["orderId"])
+        if order is None or record["thing"] != "command":
+            continue
+        command = order.commands.get(record["thingId"])
+        if command is None or command.purpose.value == "query":
+            continue
+        if record["verb"] == "find_absent":
+            yield from _absent(seen, order, command, record)
+        elif record["verb"] in DONE and record["now"] == "done":
+            yield from _done(seen, order, command, record)
+
+
+def _told(order: OrderSeen, command: Command, what: str) -> Broken:
+    return Broken("P3", order.where("command", command.id), f"{command.key} {what}", order.order.id)
+
+
+def _absent(seen: Seen, order: OrderSeen, command: Command, record: Row) -> Iterator[Broken]:
+    at = datetime.fromisoformat(record["at"])
+    policy = seen.policies[command.contract_set or order.order.policy_set]
+    operation = policy.operations[command.operation]
+    settles = _ended_at(order, command, at) + operation.settle_window - CLOCK_SLACK
+    looks = _empty_looks(order, command, at)
+    whole = [
+        min(asked.values())
+        for asked in looks.values()
+        if set(asked) >= {way.method for way in operation.look_ups} and min(asked.values()) >= settles
+    ]
+    if len(whole) < 2:
+        yield _told(order, command, f"was taken for absent after {len(whole)} whole looks past the settle window")
+    elif max(whole) - min(whole) < operation.second_look - CLOCK_SLACK:
+        yield _told(order, command, f"was taken for absent after looks only {max(whole) - min(whole)} apart")
+
+
+def _ended_at(order: OrderSeen, command: Command, before: datetime) -> datetime:
+    """The end of the last attempt before a time, as the records had it: by its sender, else by its lease."""
+    ended = before
+    for record in order.records:
+        if record["thing"] != "command" or record["thingId"] != command.id or record["at"] > _text(before):
+            continue
+        delta = record["delta"]
+        if record["verb"] == "send" and delta.get("lease_until"):
+            ended = datetime.fromisoformat(delta["lease_until"])
+        elif record["verb"] in ("lose", "doubt", "accept") and delta.get("ended_at"):
+            ended = datetime.fromisoformat(delta["ended_at"])
+    return ended
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _empty_looks(order: OrderSeen, command: Command, before: datetime) -> dict[int, dict[str, datetime]]:
+    """By look and way, when a question was asked that found nothing; only of the newest loss."""
+    asked: dict[int, datetime] = {}
+    found: dict[int, dict[str, datetime]] = {}
+    for record in order.records:
+        if record["thing"] != "command" or record["at"] > _text(before):
+            continue
+        if record["thingId"] == command.id and record["verb"] in ("lose", "doubt"):
+            found.clear()
+        query = order.commands.get(record["thingId"])
+        if query is None or query.target_id != command.id:
+            continue
+        if record["verb"] == "send":
+            asked[query.id] = datetime.fromisoformat(record["at"])
+        elif record["verb"] == "complete" and record["delta"].get("finding") == "absent" and query.id in asked:
+            found.setdefault(query.look, {})[query.method] = asked[query.id]
+    return found
+
+
+def _done(seen: Seen, order: OrderSeen, command: Command, record: Row) -> Iterator[Broken]:
+    if seen.outside is not None and not seen.outside.by_key.get(command.key):
+        yield _told(order, command, f"was taken for done ({record['verb']}), and nothing was done outside")
+    if seen.open_evidence is None or not record["evidence"]:
+        if not record["evidence"]:
+            yield _told(order, command, "was taken for done on no evidence")
+        return
+    task = order.tasks[command.task_id]
+    about = f"{order.order.source}/{order.order.external_id}/{order.items[task.item_id].external_id}"
+    bodies = seen.open_evidence(order.order.id, record["evidence"])
+    if not any(_answers(body, command.key, about) for body in bodies):
+        yield _told(order, command, f"was taken for done on {[body[:120] for body in bodies]}")
+
+
+def _answers(body: bytes, key: str, about: str) -> bool:
+    """Whether these bytes name the key, the object and a state of success."""
+    try:
+        words = set(_words(json.loads(body)))
+    except ValueError:
+        return False
+    return key in words and about in words and bool(words & SUCCESS)
+
+
+def _words(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _words(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _words(inner)

@@ -1,0 +1,80 @@
+"""P4, a failure and its case commit together: no transaction ends with a failure in it that has neither a case nor a
+recorded decision that none is needed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
+
+FAILURES = {"lose", "reject", "find_rejected"}
+MANAGED = {"detect", "join"}
+CONTRADICTS = ("disposition/conflict",)
+NEEDS_A_CASE = ("unknown", "failed", "undo_failed", "undo_unknown")
+
+
+def broken(seen: Seen) -> Iterator[Broken]:
+    """Failures that nobody owns."""
+    transactions: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+    for record in seen.records():
+        transactions[record["orderId"], record["transaction"][0], record["transaction"][1]].append(record)
+    for (order_id, _, _), records in transactions.items():
+        order = seen.orders.get(order_id)
+        if order is not None:
+            yield from _transaction(order, records)
+    for order in seen.orders.values():
+        yield from _standing(order)
+    yield from _unmatched(seen)
+
+
+def _transaction(order: OrderSeen, records: list[Row]) -> Iterator[Broken]:
+    managed = any(r["thing"] == "case" and r["verb"] in MANAGED for r in records)
+    decided = {r["thingId"] for r in records if r["verb"] == "retry_later"}
+    for record in records:
+        if not managed and _is_failure(order, record) and record["thingId"] not in decided:
+            what = f"{record['verb']} ({record['reason']}) was committed without a case"
+            yield Broken("P4", order.where(record["thing"], record["thingId"]), what, order.order.id)
+
+
+def _is_failure(order: OrderSeen, record: Row) -> bool:
+    if record["thing"] == "command":
+        command = order.commands.get(record["thingId"])
+        if command is None or command.purpose.value == "query":
+            return False
+        return record["verb"] in (FAILURES | {"not_sent"}) or record["rule"] in CONTRADICTS
+    return (record["thing"], record["verb"]) in (("item", "hold_plan"), ("order", "freeze"))
+
+
+def _standing(order: OrderSeen) -> Iterator[Broken]:
+    """Whatever stands failed or unknown has an open case that speaks for it: its own, or that of what it waits for."""
+    cases = order.open_cases
+    for task in order.tasks.values():
+        if task.state.value in NEEDS_A_CASE and not any(_speaks(order, c.task_id, c.item_id, task.id) for c in cases):
+            what = f"{task.step} is {task.state} and no open case says so"
+            yield Broken("P4", order.where("task", task.id), what, order.order.id)
+    for item in order.items.values():
+        if item.hold_code and item.state.value == "held" and not any(c.item_id == item.id for c in cases):
+            what = f"is held ({item.hold_code}) and no open case says so"
+            yield Broken("P4", order.where("item", item.id), what, order.order.id)
+
+
+def _speaks(order: OrderSeen, case_task: int | None, case_item: int | None, task_id: int) -> bool:
+    if case_task is None:
+        return case_item in (None, order.tasks[task_id].item_id)
+    reached, front = {task_id}, [task_id]
+    while front:
+        for before in order.tasks[front.pop()].depends_on:
+            if before not in reached and before in order.tasks:
+                reached.add(before)
+                front.append(before)
+    return case_task in reached
+
+
+def _unmatched(seen: Seen) -> Iterator[Broken]:
+    if not seen.whole:
+        return
+    said = " ".join(str(case["raw_message"]) + str(case["case_key"]) for case in seen.loose_cases)
+    for row in seen.inbox:
+        if row["state"] == "unmatched" and not seen.loose_cases and not said:
+            what = "no command has its key, and there is no case of it"
+            yield Broken("P4", f"callback {row['event_id']} of {row['system']}", what)

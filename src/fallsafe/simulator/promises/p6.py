@@ -1,0 +1,86 @@
+"""P6, there is no back door: every change is a named action of somebody, by the tables; a refusal changes nothing and
+says what would work; doing it twice does it once.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from fallsafe.core.cases.case import CASE_LIFECYCLE
+from fallsafe.core.commands.ledger import COMMAND_LIFECYCLE, FACT_LIFECYCLE, QUERY_LIFECYCLE
+from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
+
+# What a person may only do with one of these roles. Written here once more, so that a table of rights that was opened
+# too wide is seen.
+NEEDS = {
+    "reconcile": {"operator", "engineer", "finance", "admin"},
+    "send_again": {"operator", "engineer", "admin"},
+    "plan_again": {"engineer", "admin"},
+    "publish": {"admin", "engineer"},
+    "end_rewind": {"admin"},
+}
+ROLES: Mapping[str, frozenset[str]] = {}
+
+
+def broken(seen: Seen) -> Iterator[Broken]:
+    """Changes without a name, against the tables, or made twice."""
+    for record in seen.records():
+        order = seen.orders.get(record["orderId"])
+        where = order.where(record["thing"], record["thingId"]) if order else f"{record['thing']} {record['thingId']}"
+        for what in _wrong(order, record):
+            yield Broken("P6", where, f"{record['verb']} by {record['actor']}: {what}", record["orderId"])
+    for order in seen.orders.values():
+        yield from _once(order)
+
+
+def _wrong(order: OrderSeen | None, record: Row) -> Iterator[str]:
+    kind, _, name = record["actor"].partition(":")
+    if kind not in ("person", "machine", "system") or not name:
+        yield "nobody did it"
+    if record["verb"].startswith("refuse_"):
+        yield from _refusal(record)
+    elif kind == "person" and record["verb"] in NEEDS and not _roles(name) & NEEDS[record["verb"]]:
+        yield f"{name} has none of the roles {sorted(NEEDS[record['verb']])}"
+    elif record["was"] != record["now"]:
+        yield from _move(order, record)
+
+
+def _roles(name: str) -> set[str]:
+    """The roles of a person of the world: their name says them (`engineer.anna`)."""
+    return {name.partition(".")[0]}
+
+
+def _refusal(record: Row) -> Iterator[str]:
+    if record["delta"] or record["was"] != record["now"]:
+        yield "a refusal changed something"
+    if not (record["facts"].get("code") and record["facts"].get("why") and record["reason"]):
+        yield "a refusal does not say what and why"
+
+
+def _move(order: OrderSeen | None, record: Row) -> Iterator[str]:
+    was, verb, now = record["was"], record["verb"], record["now"]
+    if not was:
+        return
+    if record["thing"] == "case":
+        tables = [CASE_LIFECYCLE]
+    elif record["thing"] == "command":
+        command = order.commands.get(record["thingId"]) if order else None
+        if command is None:
+            return
+        query = command.purpose.value == "query"
+        tables = [QUERY_LIFECYCLE] if query else [COMMAND_LIFECYCLE, FACT_LIFECYCLE]  # type: ignore[list-item]
+    else:
+        return
+    after = {to.value for table in tables for (at, by), to in table.items() if (at.value, by) == (was, verb)}
+    if now not in after:
+        yield f"the table has no way from {was} to {now}"
+
+
+def _once(order: OrderSeen) -> Iterator[Broken]:
+    made = Counter((r["thing"], r["thingId"]) for r in order.records if not r["was"] and r["now"] and r["delta"])
+    for (thing, number), count in made.items():
+        if count > 1 and thing != "order":
+            yield Broken("P6", order.where(thing, number), f"was made {count} times", order.order.id)
+    steps = Counter((t.item_id, t.step) for t in order.tasks.values())
+    for (item, step), count in steps.items():
+        if count > 1:
+            yield Broken("P6", order.where("item", item), f"{step} was planned {count} times", order.order.id)

@@ -1,0 +1,116 @@
+"""How often each row of each table was taken, and each fault: a row that no run ever takes was never tried.
+
+The tables are the product's own. Rows that nothing built so far can take are listed here with the reason.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fallsafe.core.cases.case import CASE_LIFECYCLE, OPEN_CASE_STATES
+from fallsafe.core.commands.ledger import COMMAND_LIFECYCLE, FACT_LIFECYCLE, QUERY_LIFECYCLE
+from fallsafe.core.orders.order import PHASE_LIFECYCLE
+from fallsafe.core.orders.task import TASK_LIFECYCLE
+from fallsafe.simulator.mishaps import ALL
+
+DISPOSITIONS = (
+    "done applied", "done duplicate", "done conflict", "rejected applied", "rejected late", "rejected duplicate",
+    "rejected conflict", "accepted applied", "accepted duplicate", "accepted late", "accepted out_of_order",
+    "progress notice", "progress applied", "progress out_of_order", "pending applied", "not_sent applied",
+    "not_sent late", "lost applied", "lost duplicate", "lost late", "absent applied",
+)  # fmt: skip
+SAID = re.compile(r"^\w+ says (\w+)")
+
+NOT_BUILT = {
+    "repairs (skip, cancel, repair, undo, redo, supersede, withdraw, merge) are not built": (
+        "command intended withdraw", "command absent supersede", "command rejected supersede",
+        "query intended withdraw", "query sending reject",
+        "task ready park", "task parked release", "task planned skip", "task ready skip", "task parked skip",
+        "task failed skip", "task planned cancel", "task ready cancel", "task parked cancel", "task failed cancel",
+        "task failed repair", "task completed undo", "task undone redo",
+        "case repairing revalidate", "case diagnosing repair", "case revalidating fail", "case revalidating resolve",
+        "case resolved close", "case not_resolved close", "case resolved reopen",
+        *(f"case {state.value} {verb}" for state in OPEN_CASE_STATES for verb in ("merge", "withdraw", "give_up")),
+        "case repairing heal", "case revalidating heal",
+    ),
+    "tasks of people and of other engines are not built": (
+        "task ready hand_over", "task handed_over done", "task handed_over fail",
+    ),
+    "a case is detected, classified and assigned in one transaction": ("case detected heal", "case classified heal"),
+    "cancellations are not built": (
+        "phase acknowledged reject", "phase running assess_cancellation",
+        "phase assessing_cancellation refuse_cancellation", "phase assessing_cancellation accept_cancellation",
+        "phase pending_cancellation cancel",
+    ),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of rows taken and of faults."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    transitions: int = 0
+    _purpose: dict[int, str] = field(default_factory=dict)
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Counts what one record took."""
+        thing, verb, was, now = record["thing"], record["verb"], record["was"], record["now"]
+        if thing == "command" and record["delta"].get("purpose"):
+            self._purpose[record["thingId"]] = record["delta"]["purpose"]
+        if verb.startswith("refuse_"):
+            self.rows[f"refusal {record['facts'].get('code')}"] += 1
+        if was and was != now:
+            self.transitions += 1
+        name = "query" if thing == "command" and self._purpose.get(record["thingId"]) == "query" else thing
+        if was:
+            self.rows[f"{name} {was} {verb}"] += 1
+        if thing == "order" and "phase" in record["delta"] and was:
+            self.rows["phase acknowledged start"] += record["delta"]["phase"] == "running"
+        self._disposition(record)
+
+    def _disposition(self, record: Mapping[str, Any]) -> None:
+        if record["rule"].startswith("disposition/"):
+            said = SAID.match(record["reason"])
+            if said is not None:
+                self.rows[f"disposition {said[1]} {record['rule'].partition('/')[2]}"] += 1
+
+    def with_faults(self, faults: Mapping[str, int]) -> "Tally":
+        """The tally with the faults of its world."""
+        self.faults.update(faults)
+        return self
+
+    def add(self, other: "Tally") -> None:
+        """Adds what another world took."""
+        self.rows.update(other.rows)
+        self.faults.update(other.faults)
+        self.transitions += other.transitions
+
+
+def wanted() -> list[str]:
+    """Every row of every table, by name."""
+    return [
+        *(f"command {at.value} {verb}" for at, verb in COMMAND_LIFECYCLE),
+        *(f"command {at.value} {verb}" for at, verb in FACT_LIFECYCLE),
+        *(f"query {at.value} {verb}" for at, verb in QUERY_LIFECYCLE),
+        *(f"task {at.value} {verb}" for at, verb in TASK_LIFECYCLE),
+        *(f"case {at.value} {verb}" for at, verb in CASE_LIFECYCLE),
+        *(f"phase {at.value} {verb}" for at, verb in PHASE_LIFECYCLE),
+        *(f"disposition {name}" for name in DISPOSITIONS),
+    ]
+
+
+def untaken(tally: Tally) -> tuple[list[str], list[str], list[str]]:
+    """Rows with count 0: those that should have been taken, those that nothing built so far can take (with the
+    reason), and faults with count 0.
+    """
+    excused = {row: reason for reason, rows in NOT_BUILT.items() for row in rows}
+    zero = [row for row in dict.fromkeys(wanted()) if not tally.rows[row]]
+    return (
+        [row for row in zero if row not in excused],
+        [f"{row} ({excused[row]})" for row in zero if row in excused],
+        [fault for fault in ALL if not tally.faults[fault]],
+    )

@@ -1,0 +1,97 @@
+"""What happens to a world as a whole: systems that are down or slow, a database that is away or is put back to an
+earlier moment, a clock that steps.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fallsafe.simulator.world import World
+
+SPAN_SECONDS = 900.0
+
+
+class Weather:
+    """The weather of one world."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.restored = False
+        events: dict[str, Callable[[], Awaitable[None]]] = {
+            "database_restored": self._restore,
+            "database_away": self._away,
+            "clock_forward": self._forward,
+            "clock_back": self._back,
+            "system_slow": self._slow,
+            "system_down": self._down,
+            "key_expired": self._forget_keys,
+        }
+        self._due = [(name, event) for name, event in events.items() if world.mishaps.strikes(name)]
+
+    async def over(self) -> None:
+        """Lets all of it happen, and returns when it is over."""
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(self._at_some_time(event)) for _, event in self._due]
+        await asyncio.sleep(self._uniform(60, SPAN_SECONDS))
+        for task in tasks:
+            await task
+
+    async def _at_some_time(self, event: Callable[[], Awaitable[None]]) -> None:
+        await asyncio.sleep(self._uniform(1, SPAN_SECONDS / 3))
+        await event()
+
+    def _uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * self._world.dice()
+
+    async def _restore(self) -> None:
+        """A copy is taken; some time later everything is put back to it. Then a person ends the stop, and the orders
+        that were lost are handed in again.
+        """
+        world = self._world
+        copy = world.ground.copy()
+        await asyncio.sleep(self._uniform(0.5, 60))
+        world.break_connections()
+        world.ground.restore(copy)
+        world.judge.database_went_back()
+        self.restored = True
+        world._tell("", "the database was restored to an earlier moment")
+        world.dirty = True
+        await world.people.end_the_rewind()
+        await world.people.submit_lost()
+        await asyncio.sleep(self._uniform(60, 300))
+        self.restored = False
+
+    async def _away(self) -> None:
+        world = self._world
+        world.away_until = world.loop.time() + self._uniform(0.5, 40)
+        world.break_connections()
+        await asyncio.sleep(max(0.0, world.away_until - world.loop.time()))
+
+    async def _forward(self) -> None:
+        self._world.skew += timedelta(seconds=self._uniform(1, 3_000))
+
+    async def _back(self) -> None:
+        self._world.skew -= timedelta(seconds=self._uniform(1, 900))
+
+    async def _slow(self) -> None:
+        world, usual = self._world, self._world.outside.travel
+        world.outside.travel = self._uniform(0.5, 6)
+        await asyncio.sleep(self._uniform(20, 300))
+        world.outside.travel = usual
+
+    async def _down(self) -> None:
+        outside = self._world.outside
+        system = ("BIL", "WHS", "WFM", "PRV")[int(self._world.dice() * 4)]
+        outside.down.add(system)
+        await asyncio.sleep(self._uniform(10, 400))
+        outside.down.discard(system)
+
+    async def _forget_keys(self) -> None:
+        """Accounts cannot be looked up for longer than their keys live, and some answers were lost before that."""
+        outside = self._world.outside
+        outside.lost_kinds.add("BIL.createAccount")
+        await asyncio.sleep(self._uniform(5, 60))
+        outside.lost_kinds.discard("BIL.createAccount")
+        outside.broken_until["BIL.createAccount"] = self._world.loop.time() + 26 * 3600
