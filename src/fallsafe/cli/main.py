@@ -14,6 +14,7 @@ import typer
 from fallsafe.cli import scenario, verbs, verbs_audit
 from fallsafe.cli.client import settings_of_this_process
 from fallsafe.cli.install import Installation, installation, running
+from fallsafe.cli.reconcile import reconcile
 from fallsafe.cli.scan import scan
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import AlreadyRunning, NotReady, read_running
@@ -34,6 +35,7 @@ for name, room in ROOMS.items():
     app.add_typer(room, name=name)
 app.command("coverage")(verbs.coverage)
 app.command("events")(verbs.events)
+app.command("reconcile")(reconcile)
 app.command("scan")(scan)
 
 Variant = Annotated[str, typer.Option(help="What really happened outside: done (only the answer is lost) or absent.")]

@@ -14,7 +14,8 @@ DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x1f")
 SPOKEN = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank", "\x1f": "unit separator"}
 RECORDS_MAX = 500
 PREAMBLE_MAX = 20
-# From this share of short rows on, trailing empty fields are how this file is written and no accident.
+# From so many short rows and this share on, trailing empty fields are how this file is written and no accident.
+SHORT_ROWS = 3
 SHORT_SHARE = 0.05
 VALUE = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|true|false", re.IGNORECASE)
 
@@ -56,7 +57,7 @@ def dialect_of(text: str, whole: bool, delimiter: str, header: bool | None) -> D
     width = max(best.width, len(first)) if len(records) <= start + 2 else best.width
     rows = records[start + named :]
     short = sum(len(row) < width for row in rows)
-    padded = short > 0 and short >= len(rows) * SHORT_SHARE
+    padded = short >= max(SHORT_ROWS, len(rows) * SHORT_SHARE)
     return Dialect(
         delimiter=best.delimiter,
         quote=quote,

@@ -1,0 +1,4 @@
+-- How often each column differs.
+SELECT {counts}
+FROM {kept}
+WHERE kind = 'mismatch' AND NOT unsettled

@@ -1,0 +1,2 @@
+-- All findings as a file.
+COPY {findings} TO {path} ({how})

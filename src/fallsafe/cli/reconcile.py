@@ -1,0 +1,192 @@
+"""`fallsafe reconcile A B`: where two files or tables disagree. No server; exit 0 agree, 1 differ, 2 wrong use."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fallsafe.cli.verbs import table
+
+if TYPE_CHECKING:
+    from fallsafe.analysis.reconcile.rules import Asked
+    from fallsafe.analysis.reconcile.telling import Told
+    from fallsafe.analysis.sources import Engine, Reading
+
+Names = list[str]
+A = Annotated[str, typer.Argument(help="A file, or postgresql://…#schema.table.", metavar="A")]
+B = Annotated[str, typer.Argument(help="What it is compared with.", metavar="B")]
+On = Annotated[Names, typer.Option("--on", help="The key: COL, or A_COL=B_COL; several with commas.")]
+Compare = Annotated[Names, typer.Option(help="Only these columns (COL or A_COL=B_COL); else all that both have.")]
+Ignore = Annotated[Names, typer.Option(help="Not these columns.")]
+IgnoreCase = Annotated[Names, typer.Option(help="COL, or * for every column: upper and lower case are the same.")]
+Trim = Annotated[Names, typer.Option(help="COL or *: blanks around a text do not count.")]
+Number = Annotated[Names, typer.Option(help="COL or *: compare as numbers, so that 1.50 is 1.5 and 007 is 7.")]
+Time = Annotated[Names, typer.Option(help="COL or *: compare as moments in time, whatever the time zone.")]
+Text = Annotated[Names, typer.Option(help="COL or *: compare as it is written.")]
+Comma = Annotated[Names, typer.Option(help="COL or *: numbers are written 1.234,50.")]
+Tolerance = Annotated[Names, typer.Option(help="COL=0.01, for times COL=5m: so much may they differ.")]
+Authority = Annotated[Names, typer.Option(help="COL=a or COL=b: which side is right; it stands in the result.")]
+Changed = Annotated[str, typer.Option(help="The column that says when a row was last changed (COL or A_COL=B_COL).")]
+Settle = Annotated[str, typer.Option(help="15m, 2h…: rows changed so lately before --as-of are not judged.")]
+AsOf = Annotated[str, typer.Option(help="A time; else the newest change that either side knows.")]
+Out = Annotated[Path | None, typer.Option(help="All findings as .parquet, .csv or .tsv.")]
+Html = Annotated[Path | None, typer.Option(help="A report to forward, in one file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Samples = Annotated[int, typer.Option(min=0, max=1000, help="So many examples of each kind and column.")]
+Memory = Annotated[str, typer.Option(help="How much memory to use at most, nearly; 200MB is the least.")]
+Threads = Annotated[int, typer.Option(min=0, max=256, help="How many cores; 0 is all that the memory allows.")]
+Scratch = Annotated[Path | None, typer.Option(help="Where rows that do not fit into memory may go for the time.")]
+Delimiter = Annotated[str, typer.Option(help="Of both text files, where it is not found out: , ; | tab …")]
+Encoding = Annotated[str, typer.Option(help="Of both text files, where it is not found out: cp1252, utf-16 …")]
+
+
+def reconcile(
+    a: A,
+    b: B,
+    on: On = [],  # noqa: B006 safe because typer makes lists of its own, here and below
+    compare: Compare = [],  # noqa: B006
+    ignore: Ignore = [],  # noqa: B006
+    ignore_case: IgnoreCase = [],  # noqa: B006
+    trim: Trim = [],  # noqa: B006
+    number: Number = [],  # noqa: B006
+    time: Time = [],  # noqa: B006
+    text: Text = [],  # noqa: B006
+    decimal_comma: Comma = [],  # noqa: B006
+    tolerance: Tolerance = [],  # noqa: B006
+    authority: Authority = [],  # noqa: B006
+    changed: Changed = "",
+    settle: Settle = "",
+    as_of: AsOf = "",
+    out: Out = None,
+    html: Html = None,
+    as_json: AsJson = False,
+    samples: Samples = 10,
+    memory: Memory = "1GB",
+    threads: Threads = 0,
+    scratch: Scratch = None,
+    delimiter: Delimiter = "",
+    encoding: Encoding = "",
+) -> None:
+    """Say where two files or tables disagree about the same keys.
+
+    Exit 0: they agree. Exit 1: they differ, or something could not be judged. Exit 2: the question cannot be answered.
+    """
+    from fallsafe.analysis.reconcile import rules
+    from fallsafe.analysis.sources import Reading, Unreadable, opened, parse_memory
+
+    try:
+        _can_write(out, html)
+        asked = rules.Asked(
+            keys=_split(on), compare=_split(compare), ignore=_split(ignore), ignore_case=_split(ignore_case),
+            trim=_split(trim), number=_split(number), time=_split(time), text=_split(text),
+            decimal_comma=_split(decimal_comma), tolerance=dict(_assigned("--tolerance", tolerance)),
+            authority=dict(_assigned("--authority", authority)), changed=changed,
+            settle=rules.duration(settle) if settle else None, as_of=_moment(as_of),
+        )  # fmt: skip
+        reading = Reading(encoding=encoding, delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter))
+        with opened(parse_memory(memory), threads, scratch) as engine:
+            told = _compared(engine, (a, b), asked, reading, samples)
+            _keep(engine, told, out, html)
+            _tell(told, as_json, out, html)
+            if not told.agrees:
+                raise typer.Exit(1)
+    except (rules.WrongUse, Unreadable, ValueError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def _compared(engine: "Engine", places: tuple[str, str], asked: "Asked", reading: "Reading", samples: int) -> "Told":
+    from fallsafe.analysis.reconcile.compare import compare
+    from fallsafe.analysis.reconcile.findings import gather
+    from fallsafe.analysis.reconcile.pairing import paired
+    from fallsafe.analysis.reconcile.telling import Told
+
+    a, b = (engine.read(place, reading) for place in places)
+    pairing = paired(a, b, asked)
+    compared = compare(engine, a, b, pairing, asked)
+    return Told(a, b, pairing, compared, gather(engine, pairing, compared, samples))
+
+
+def _keep(engine: "Engine", told: "Told", out: Path | None, html: Path | None) -> None:
+    from fallsafe.analysis.reconcile.findings import write
+    from fallsafe.analysis.reconcile.page import page
+
+    if out is not None:
+        write(engine, told.findings, out)
+    if html is not None:
+        html.write_text(page(told), encoding="utf-8")
+
+
+def _tell(told: "Told", as_json: bool, out: Path | None, html: Path | None) -> None:
+    from fallsafe.analysis.reconcile import telling
+
+    if as_json:
+        typer.echo(json.dumps(telling.as_json(told), indent=2, ensure_ascii=False))
+        return
+    typer.echo(telling.headline(told))
+    for sentence in telling.hints(told):
+        typer.echo(f"! {sentence}")
+    for title, columns, rows in telling.sample_tables(told):
+        typer.echo(f"\n{title}")
+        table("", columns, rows)
+    typer.echo("")
+    for name, side, counted in (("A", told.a, told.compared.a), ("B", told.b, told.compared.b)):
+        for line in telling.side_lines(name, side, counted):
+            typer.echo(line)
+    for line in _rules(told):
+        typer.echo(line)
+    for path in (out, html):
+        if path is not None:
+            typer.echo(f"written: {path}")
+
+
+def _rules(told: "Told") -> Iterator[str]:
+    from fallsafe.analysis.reconcile.telling import column_in_words, rule_in_words, stamp
+
+    for pair in told.pairing.keys:
+        yield f"key {column_in_words(pair)}: {rule_in_words(pair)}"
+    for pair in told.pairing.columns:
+        count = told.findings.by_column.get(pair.name, 0)
+        yield f"{column_in_words(pair)}: {rule_in_words(pair)}; {f'{count:,} differ' if count else 'no difference'}"
+    yield from told.pairing.understood
+    if told.compared.judged_until:
+        until = stamp(told.compared.judged_until)
+        yield f"as of {stamp(told.compared.as_of)}; judged is what was last changed until {until}"
+
+
+def _split(names: Sequence[str]) -> list[str]:
+    return [part.strip() for name in names for part in name.split(",") if part.strip()]
+
+
+def _assigned(option: str, said: Sequence[str]) -> Iterator[tuple[str, str]]:
+    from fallsafe.analysis.reconcile.rules import WrongUse
+
+    for part in _split(said):
+        name, sign, value = part.rpartition("=")
+        if not sign or not name or not value:
+            raise WrongUse(f"{option} {part}: write it as COLUMN=VALUE")
+        yield name, value
+
+
+def _moment(said: str) -> datetime | None:
+    if not said:
+        return None
+    try:
+        found = datetime.fromisoformat(said.replace("Z", "+00:00"))
+    except ValueError:
+        raise ValueError(f"{said!r} is no time; write it like 2026-03-31T18:00:00Z") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _can_write(out: Path | None, html: Path | None) -> None:
+    from fallsafe.analysis.reconcile.findings import FORMATS
+    from fallsafe.analysis.reconcile.rules import WrongUse
+
+    if out is not None and out.suffix.lower() not in FORMATS:
+        raise WrongUse(f"--out {out}: the name ends in {', '.join(FORMATS)}")
+    for path in (out, html):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise WrongUse(f"{path} cannot be written: there is no folder {path.absolute().parent}")
