@@ -4,7 +4,7 @@ Every one of these is a record of the journal. A token itself never reaches it, 
 journal cannot act as anybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from fallsafe.core.access import Actor, may, unknown_roles, who_may
@@ -12,6 +12,8 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.flows.context import Answer, Applied, Refused
 from fallsafe.store.access import Token, token_of
+from fallsafe.store.audit_loose import token_seal
+from fallsafe.store.canonical import instant
 from fallsafe.store.tx import Tx
 
 CODE_LIVES = timedelta(minutes=10)
@@ -148,18 +150,28 @@ async def _put(
     made = await tx.fetch("tokens/insert", id=token_id, digest=digest, now=now, expires_at=expires_at, **values)
     if made:
         token = Token(token_id, kind, person, actor_kind, tuple(roles), now, expires_at, None, None)
-        _note(tx, token, "create", "", "live", actor, reason)
+        _note(tx, token, "create", "", "live", actor, reason, {"seal": token_seal(digest)})
     return Applied("token", token_id, already=not made)
 
 
-def _note(tx: Tx, token: Token, verb: str, was: str, now: str, actor: Actor, reason: str) -> None:
-    until = token.expires_at.isoformat() if token.expires_at else None
+def _note(
+    tx: Tx,
+    token: Token,
+    verb: str,
+    was: str,
+    now: str,
+    actor: Actor,
+    reason: str,
+    more: Mapping[str, Json] | None = None,
+) -> None:
+    until = instant(token.expires_at) if token.expires_at else None
     facts: dict[str, Json] = {
         "kind": token.kind,
         "person": token.person,
         "actorKind": token.actor_kind,
         "roles": list(token.roles),
         "expiresAt": until,
+        **(more or {}),
     }
     tx.loose(Record(0, str(actor), "token", token.id, verb, was, now, {}, reason, facts=facts))
 

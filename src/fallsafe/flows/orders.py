@@ -17,6 +17,7 @@ from fallsafe.core.orders.order import Order, OrderState, Phase
 from fallsafe.flows import planning, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.turn import Turn, begin
+from fallsafe.store.canonical import digest
 from fallsafe.store.tx import Tx
 from fallsafe.store.vault import OrderKey
 from fallsafe.store.work import Aggregate
@@ -167,16 +168,21 @@ async def _store(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
         body=draft.body,
         media_type="application/json",
     )
-    for path, value in sorted(_stand_ins(draft).items()):
-        plain = snapshot.canonical(value)
-        turn.tx.pages.personal.append(
-            (aggregate.order.id, path, aggregate.key.seal(plain), aggregate.key.digest(plain))
-        )
+    sealed = {path: _seal(turn, aggregate, path, value) for path, value in sorted(_stand_ins(draft).items())}
     order = replace(aggregate.order, snapshot=content, fingerprint=snapshot.fingerprint(content))
-    aggregate.put(order, "acknowledge", turn.why("taken in", policy=turn.context.newest, evidence=(body.id,)))
+    why = turn.why("taken in", policy=turn.context.newest, evidence=(body.id,), personal=sealed)
+    aggregate.put(order, "acknowledge", why)
     await _put_items(turn, aggregate, draft)
     _check_approvals(turn, aggregate, draft)
     await planning.plan_new(turn, aggregate, plan.of_drafts(draft.items))
+
+
+def _seal(turn: Turn, aggregate: Aggregate, path: str, value: Json) -> dict[str, str]:
+    """Seals a personal value; what the order's record says of it, enough to prove later that it is the same."""
+    plain, key = snapshot.canonical(value), aggregate.key
+    sealed = key.seal(plain)
+    turn.tx.pages.personal.append((aggregate.order.id, path, sealed, key.digest(plain)))
+    return {"digest": key.digest(plain), "sealed": digest(sealed).hex()}
 
 
 async def _put_items(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:

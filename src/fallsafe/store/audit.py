@@ -15,11 +15,13 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from fallsafe.core.cases.case import Case
-from fallsafe.core.commands.ledger import Command
+from fallsafe.core.cases.case import CASE_LIFECYCLE, Case, CaseState
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose, next_state
+from fallsafe.core.errors import Bug
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
+from fallsafe.store import audit_loose
 from fallsafe.store.anchors import Anchor, Tree, of_row, ranges
 from fallsafe.store.canonical import digest, instant, link
 from fallsafe.store.rows import CHAIN, columns, read_row
@@ -33,7 +35,7 @@ FOLDED: dict[str, tuple[type, str]] = {
     "command": (Command, "commands"),
     "case": (Case, "cases"),
 }
-STREAMS = ("journal", "evidence", "attempts", "outcomes", *(table for _, table in FOLDED.values()))
+STREAMS = ("journal", "evidence", "attempts", "outcomes", "personal", *(table for _, table in FOLDED.values()))
 START = bytes(32)
 ROWS_AT_ONCE = 2_000
 # The columns of a journal row that its payload says too.
@@ -146,13 +148,17 @@ class _Audit:
 
     def _order(self, one: int, whole: Mapping[str, list[dict[str, Any]]]) -> None:
         written = _Written()
-        version, before = 0, ""
+        version, before, said = 0, "", dict[str, Any]()
         for line in whole["journal"]:
-            said = msgspec.json.decode(line["payload"])
+            said, where = msgspec.json.decode(line["payload"]), f"order {one} version {line['version']}"
             if one and (line["version"] != version + 1 or said["before"][2] != before):
-                self.find(f"order {one} version {line['version']}", "does not follow from the record before")
+                self.find(where, "does not follow from the record before")
             version, before = line["version"], bytes(line["digest"]).hex()
-            written.add(said)
+            wrong = written.add(said)
+            if wrong:
+                self.find(where, wrong)
+        for order in whole["orders"]:
+            self._chain(order, said, before)
         for thing, (kind, table) in FOLDED.items():
             self.rows += len(whole[table])
             standing = {row["id"]: columns(read_row(kind, row)) for row in whole[table]}
@@ -160,6 +166,33 @@ class _Audit:
         self._evidence(whole["evidence"], written.evidence)
         self._added(one, "attempt", whole["attempts"], written.attempts)
         self._added(one, "outcome", whole["outcomes"], written.outcomes)
+        self._personal(one, whole["personal"], written.personal)
+        if not one:
+            self._loose(written)
+
+    def _chain(self, order: Row, said: Row, last_digest: str) -> None:
+        """The row of an order says which record of it was the last."""
+        if not said:
+            return  # that it has no record is said where rows are compared
+        wanted = (said["version"], said["at"], said["lane"], said["seq"], last_digest)
+        stands = [_plain(order[name]) for name in ("version", "last_at", "last_lane", "last_seq", "last_digest")]
+        if tuple(stands) != wanted:
+            self.find(f"order {order['id']}", "its row does not stand at its last record")
+
+    def _personal(self, one: int, rows: Sequence[Row], said: Mapping[str, Row]) -> None:
+        """Sealed personal values, each with the digests that the record of its order holds."""
+        stands = {r["path"]: {"digest": r["digest"], "sealed": digest(bytes(r["sealed"])).hex()} for r in rows}
+        for path in sorted(stands.keys() | said.keys()):
+            if stands.get(path) != said.get(path):
+                self.find(f"order {one}", f"the personal value {path} is not the one that was sealed")
+
+    def _loose(self, written: "_Written") -> None:
+        """Callbacks, tokens, people, policy sets and the installation itself."""
+        for table in audit_loose.TABLES:
+            rows = list(self.stream(f"audit/{table}"))
+            self.rows += len(rows)
+            for where, what in audit_loose.compare(table, rows, written.loose):
+                self.find(where, what)
 
     def _compare(self, thing: str, standing: Mapping[int, Row], folded: Mapping[int, Row]) -> None:
         for number in sorted(folded.keys() | standing.keys()):
@@ -213,15 +246,44 @@ class _Written:
     evidence: dict[int, Row] = field(default_factory=dict)
     attempts: set[str] = field(default_factory=set)
     outcomes: set[str] = field(default_factory=set)
+    personal: dict[str, Row] = field(default_factory=dict)
+    loose: list[Row] = field(default_factory=list)
 
-    def add(self, said: Row) -> None:
-        """The next record."""
-        if said["thing"] in FOLDED and said["delta"]:
-            self.rows.setdefault((said["thing"], said["thingId"]), {}).update(said["delta"])
-        facts = said["facts"]
+    def add(self, said: Row) -> str:
+        """The next record; why it cannot follow from what was before it, empty where it can."""
+        facts, wrong = said["facts"], ""
+        if said["thing"] in FOLDED:
+            row = self.rows.setdefault((said["thing"], said["thingId"]), {}) if said["delta"] else {}
+            wrong = _why_not_moved(said, row)
+            row.update(said["delta"])
+        elif said["thing"] in audit_loose.THINGS:
+            self.loose.append(said)
+        self.personal.update(facts.get("personal", {}))
         self.evidence.update((added["id"], added) for added in facts.get("added", ()))
         self.attempts.update((facts["attemptRow"],) if "attemptRow" in facts else ())
         self.outcomes.update((facts["outcomeRow"],) if "outcomeRow" in facts else ())
+        return wrong
+
+
+def _why_not_moved(said: Row, row: Row) -> str:
+    """Whether a record moves a row as its lifecycle has it: from the state that it is in, by a verb of the table."""
+    thing, verb, was, now = said["thing"], said["verb"], said["was"], said["now"]
+    if was and row and was != row["state"]:
+        return f"{thing} {said['thingId']} is said to have been {was}, and was {row['state']}"
+    if was == now or not was or thing not in ("command", "case"):
+        return ""
+    return (
+        "" if _after(thing, was, verb, row) == now else f"{thing} {said['thingId']}: {verb} leads from {was} to {now}"
+    )
+
+
+def _after(thing: str, was: str, verb: str, row: Row) -> str:
+    if thing == "case":
+        return str(CASE_LIFECYCLE.get((CaseState(was), verb), ""))
+    try:
+        return str(next_state(CommandState(was), verb, Purpose(row["purpose"])))
+    except Bug:
+        return ""
 
 
 class _Anchors:

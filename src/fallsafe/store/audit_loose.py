@@ -1,0 +1,116 @@
+"""What stands without an order, compared with its records: received callbacks, tokens, people, policy sets, and whether
+this installation sends.
+
+Whoever edits one of these behind the journal gives a role, changes the rules, or takes a callback away. Tokens are
+never in the journal; the digest of their digest is, which opens nothing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from fallsafe.store.canonical import canonical, digest, plain
+from fallsafe.store.rows import Inbox, columns, read_row
+
+Row = Mapping[str, Any]
+Found = tuple[str, str]
+TABLES = ("inbox", "tokens", "people", "policy_sets", "installation")
+THINGS = frozenset({"inbox", "token", "person", "policy_set", "installation"})
+INSTALLATION = ("sending", "stopped_because", "stopped_at", "rewinds")
+
+
+def token_seal(token_digest: str) -> str:
+    """What the record of a token says of its digest."""
+    return sha256(token_digest.encode()).hexdigest()
+
+
+def files_seal(files: Mapping[str, str]) -> str:
+    """What the record of a policy set says of its files."""
+    return digest(canonical(dict(files))).hex()
+
+
+def compare(table: str, rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    """Each place where rows of a table and their records differ, with what is wrong."""
+    done = [said for said in records if not said["verb"].startswith("refuse_")]
+    return _COMPARED[table](rows, done)
+
+
+def _inbox(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    written: dict[int, dict[str, Any]] = {}
+    for said in records:
+        if said["thing"] == "inbox":
+            written.setdefault(said["thingId"], {}).update(said["delta"])
+    standing = {row["id"]: columns(read_row(Inbox, row)) for row in rows}
+    for number in sorted(standing.keys() | written.keys()):
+        row, wanted = standing.get(number), written.get(number)
+        if row is None or wanted is None:
+            yield f"callback {number}", "is gone" if row is None else "has no record"
+        elif row != wanted:
+            names = ", ".join(name for name in sorted(row) if row[name] != wanted.get(name))
+            yield f"callback {number}", f"column {names} was changed behind the journal"
+
+
+def _tokens(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    made: dict[int, Row] = {}
+    verbs: dict[int, set[str]] = {}
+    for said in records:
+        if said["thing"] == "token":
+            verbs.setdefault(said["thingId"], set()).add(said["verb"])
+            made |= {said["thingId"]: said["facts"]} if said["verb"] == "create" else {}
+    for row in rows:
+        facts = made.pop(row["id"], None)
+        if facts is None or _token(row) != _token_said(facts, verbs[row["id"]]):
+            yield f"token {row['id']}", "has no record" if facts is None else "was changed behind the journal"
+    yield from ((f"token {number}", "is gone") for number in sorted(made))
+
+
+def _token(row: Row) -> Row:
+    return {
+        "kind": row["kind"],
+        "person": row["person"],
+        "actorKind": row["actor_kind"],
+        "roles": list(row["roles"]),
+        "expiresAt": plain(row["expires_at"]),
+        "seal": token_seal(row["digest"]),
+        "revoked": row["revoked_at"] is not None,
+        "used": row["used_at"] is not None,
+    }
+
+
+def _token_said(facts: Row, verbs: set[str]) -> Row:
+    return {**facts, "revoked": "revoke" in verbs, "used": "use" in verbs}
+
+
+def _people(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    known = {said["delta"]["name"]: said["delta"] for said in records if said["thing"] == "person"}
+    for row in rows:
+        if known.pop(row["name"], None) != {name: row[name] for name in ("name", "title", "roles")}:
+            yield f"person {row['name']}", "is not what its record says"
+    yield from ((f"person {name}", "is gone") for name in sorted(known))
+
+
+def _policy_sets(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    known = {said["thingId"]: said["facts"] for said in records if said["thing"] == "policy_set"}
+    for row in rows:
+        facts = known.pop(row["serial"], {})
+        if [row["id"], row["digest"], files_seal(row["files"])] != [facts.get(n) for n in ("set", "digest", "seal")]:
+            yield f"policy set {row['id']}", "is not what was published"
+    yield from ((f"policy set {facts['set']}", "is gone") for facts in known.values())
+
+
+def _installation(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    wanted: dict[str, Any] = {"sending": True, "stopped_because": "", "stopped_at": None, "rewinds": 0}
+    for said in records:
+        wanted |= said["delta"] if said["thing"] == "installation" else {}
+    for row in rows:
+        if {name: plain(row[name]) for name in INSTALLATION} != wanted:
+            yield "installation", "whether it sends is not what its records say"
+
+
+_COMPARED: Mapping[str, Callable[[Sequence[Row], Iterable[Row]], Iterator[Found]]] = {
+    "inbox": _inbox,
+    "tokens": _tokens,
+    "people": _people,
+    "policy_sets": _policy_sets,
+    "installation": _installation,
+}

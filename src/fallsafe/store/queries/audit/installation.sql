@@ -1,0 +1,2 @@
+-- Whether this installation sends, to compare with its records.
+SELECT * FROM installation

@@ -1,0 +1,2 @@
+-- Every token, to compare with its records.
+SELECT * FROM tokens ORDER BY id
