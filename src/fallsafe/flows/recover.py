@@ -39,7 +39,8 @@ from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate
 
-AFTER_LEASE_SECONDS = 1
+ASK_A_PERSON = "Ask the people of the system what happened; look-ups alone have not settled it."
+OTHER_KEY = "other_key"
 
 
 async def claim_looks(tx: Tx, context: Context, due: Sequence[commands.Due], actor: Actor) -> list[commands.Claimed]:
@@ -214,13 +215,24 @@ async def lose_look(
         lost_because=reason,
     )
     target = aggregate.commands[query.target_id or 0]
-    if target.state is CommandState.UNKNOWN and not _asking(aggregate, target):
+    if target.state is not CommandState.UNKNOWN:
+        return
+    if reason == OTHER_KEY:
+        await _undecided(
+            turn, aggregate, target, f"{query.operation} by {query.method} names the key of another effect"
+        )
+    if not _asking(aggregate, target):
         _look_after(turn, aggregate, target, None)
 
 
 def _look_after(turn: Turn, aggregate: Aggregate, target: Command, at: datetime | None) -> None:
+    """The next look: at a time at which it can say more, else after a wait that grows. When the waits are used up
+    somebody is told, and looks go on.
+    """
     delays = turn.policy(aggregate).limits.look_delays
     due = at or turn.now + delays[min(target.looks, len(delays)) - 1]
+    if at is None and target.looks >= len(delays):
+        cases.advise(turn, aggregate, target.task_id, ASK_A_PERSON, f"{target.looks} looks have settled nothing")
     turn.tx.clear("lookup", target.task_id)
     file(turn, aggregate, "lookup", target.task_id, due, target.system)
 
