@@ -89,9 +89,8 @@ async def _open_one(turn: Turn, raised: Raised, judged: Classification, print_: 
     aggregate, signal = raised.aggregate, raised.signal
     key = case_key(aggregate.order.id, signal.task_id or signal.item_id, judged.code)
     known = next((c for c in aggregate.open_cases if c.case_key == key), None)
-    cause = known or joins(
-        aggregate.open_cases, signal.task_id, judged.code, {t.id: t.depends_on for t in aggregate.tasks.values()}
-    )
+    waits = {t.id: t.depends_on for t in aggregate.tasks.values()}
+    cause = known or joins(_that_stop(aggregate), signal.task_id, judged.code, waits)
     if cause is not None:
         joined = replace(cause, occurrences=cause.occurrences + 1, touched_at=turn.now)
         aggregate.put(
@@ -103,6 +102,14 @@ async def _open_one(turn: Turn, raised: Raised, judged: Classification, print_: 
         )
         return
     await _detect(turn, aggregate, signal, judged, key, print_, seen)
+
+
+def _that_stop(aggregate: Aggregate) -> list[Case]:
+    """Open cases that something can be a consequence of: one about a task that is over (a callback that came too late,
+    a contradiction) stops nothing that waits for it.
+    """
+    over = {task.id for task in aggregate.tasks.values() if task.state in FINAL_TASK_STATES}
+    return [case for case in aggregate.open_cases if case.task_id not in over]
 
 
 async def _detect(

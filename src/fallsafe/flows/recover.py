@@ -6,7 +6,7 @@ is the only thing that talks to the
 operation's system about it, and it only asks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,10 +29,11 @@ from fallsafe.core.recover.reconcile import (
     reconcile,
     ways_to_look,
 )
-from fallsafe.flows import cases, commands, facts, payload, settle
+from fallsafe.flows import cases, commands, facts, looked, payload, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
+from fallsafe.flows.looked import Answers
 from fallsafe.flows.moves import file, move_command
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
@@ -194,7 +195,7 @@ async def record_look(
         finding=outcome.says.value,
         lost_because=raw_code,
     )
-    await _decide(turn, aggregate, query, evidence, outcome)
+    await _decide(turn, aggregate, query, outcome)
 
 
 async def lose_look(
@@ -237,7 +238,7 @@ def _look_after(turn: Turn, aggregate: Aggregate, target: Command, at: datetime 
     file(turn, aggregate, "lookup", target.task_id, due, target.system)
 
 
-async def _decide(turn: Turn, aggregate: Aggregate, query: Command, evidence: tuple[int, ...], outcome: Looked) -> None:
+async def _decide(turn: Turn, aggregate: Aggregate, query: Command, outcome: Looked) -> None:
     target = aggregate.commands[query.target_id or 0]
     if target.state is not CommandState.UNKNOWN or _asking(aggregate, target):
         return
@@ -248,7 +249,8 @@ async def _decide(turn: Turn, aggregate: Aggregate, query: Command, evidence: tu
         return
     answers = [_answer(c) for c in asked if c.state is CommandState.DONE]
     finding = reconcile(target, operation, answers, (), turn.now, pending_looks_max=policy.limits.pending_looks_max)
-    await _conclude(turn, aggregate, target, operation, finding, evidence, outcome)
+    said = await looked.answers(turn, aggregate, asked)
+    await _conclude(turn, aggregate, target, operation, finding, said, outcome)
 
 
 def _answer(query: Command) -> LookUpAnswer:
@@ -268,12 +270,13 @@ async def _conclude(
     target: Command,
     operation: Operation,
     finding: Finding,
-    evidence: tuple[int, ...],
+    said: Answers,
     outcome: Looked,
 ) -> None:
+    evidence = said.evidence
     match finding:
         case FoundDone(reference):
-            await facts.apply(turn, aggregate, target, _told(Says.DONE, reference, evidence, outcome.result))
+            await facts.apply(turn, aggregate, target, _told(Says.DONE, reference, evidence, said.result))
         case FoundRejected(code, message):
             words = message or (outcome.message if outcome.says is Says.REJECTED else "")
             fact = Fact(Says.REJECTED, "look_up", "", code, words, target.attempts)
@@ -299,8 +302,7 @@ async def _conclude(
 
 
 def _told(says: Says, reference: str, evidence: tuple[int, ...], result: Json) -> Told:
-    kept = result if isinstance(result, Mapping) else None
-    return Told(Fact(says, "look_up", reference, attempt=0, result=kept), evidence)
+    return Told(Fact(says, "look_up", reference, attempt=0, result=result), evidence)
 
 
 def _note_look(turn: Turn, aggregate: Aggregate, target: Command, why: str, empty: bool) -> None:

@@ -39,7 +39,7 @@ from fallsafe.workers.keeper import WORKER
 BEGIN = datetime(2026, 12, 7, 8, tzinfo=UTC)
 SYSTEMS = ("BIL", "WHS", "WFM", "PRV")
 STEP_SECONDS = 0.002
-STEPS_MAX = 400_000
+STEPS_MIN, STEPS_AN_ORDER = 30_000, 4_000
 TRACE_KEPT = 200
 SETTLE_HOURS_MAX = 120
 QUIET_SECONDS = 600.0
@@ -232,8 +232,8 @@ class World:
         """Nothing is ready: somebody is let through, or time passes."""
         if self.failure is not None:
             raise self.failure
-        if self.turnstile.steps > STEPS_MAX:
-            raise WorldBroken(f"P0: {STEPS_MAX} steps, and no end")
+        if self.turnstile.steps > STEPS_MIN + STEPS_AN_ORDER * self.plan.orders:
+            raise WorldBroken(f"P0: {self.turnstile.steps} steps, and no end")
         if self.turnstile.release():
             self.loop.advance(STEP_SECONDS * self._random.random())
             return

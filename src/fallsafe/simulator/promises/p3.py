@@ -6,7 +6,7 @@ knows nothing of contracts: it must name the key, the object and a state of succ
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from fallsafe.core.commands.ledger import Command
@@ -37,11 +37,11 @@ def _told(order: OrderSeen, command: Command, what: str) -> Broken:
 
 
 def _absent(seen: Seen, order: OrderSeen, command: Command, record: Row) -> Iterator[Broken]:
-    at = datetime.fromisoformat(record["at"])
+    told = [r for r in order.records if r["version"] <= record["version"] and r["thing"] == "command"]
     policy = seen.policies[command.contract_set or order.order.policy_set]
     operation = policy.operations[command.operation]
-    settles = _ended_at(order, command, at) + operation.settle_window - CLOCK_SLACK
-    looks = _empty_looks(order, command, at)
+    settles = _ended_at(told, command) + operation.settle_window - CLOCK_SLACK
+    looks = _empty_looks(told, order, command)
     whole = [
         min(asked.values())
         for asked in looks.values()
@@ -50,16 +50,17 @@ def _absent(seen: Seen, order: OrderSeen, command: Command, record: Row) -> Iter
     if len(whole) < 2:
         yield _told(order, command, f"was taken for absent after {len(whole)} whole looks past the settle window")
     elif max(whole) - min(whole) < operation.second_look - CLOCK_SLACK:
-        yield _told(order, command, f"was taken for absent after looks only {max(whole) - min(whole)} apart")
+        asked = ", ".join(f"{at:%H:%M:%S}" for at in whole)
+        yield _told(order, command, f"was taken for absent after looks at {asked}, settled at {settles:%H:%M:%S}")
 
 
-def _ended_at(order: OrderSeen, command: Command, before: datetime) -> datetime:
-    """The end of the last attempt before a time, as the records had it: by its sender, else by its lease."""
-    ended = before
-    for record in order.records:
-        if record["thing"] != "command" or record["thingId"] != command.id or record["at"] > _text(before):
-            continue
+def _ended_at(told: Sequence[Row], command: Command) -> datetime:
+    """The end of the last attempt, as the records had it: by its sender, else by its lease."""
+    ended = command.intended_at
+    for record in told:
         delta = record["delta"]
+        if record["thingId"] != command.id:
+            continue
         if record["verb"] == "send" and delta.get("lease_until"):
             ended = datetime.fromisoformat(delta["lease_until"])
         elif record["verb"] in ("lose", "doubt", "accept") and delta.get("ended_at"):
@@ -67,26 +68,24 @@ def _ended_at(order: OrderSeen, command: Command, before: datetime) -> datetime:
     return ended
 
 
-def _text(at: datetime) -> str:
-    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _empty_looks(order: OrderSeen, command: Command, before: datetime) -> dict[int, dict[str, datetime]]:
-    """By look and way, when a question was asked that found nothing; only of the newest loss."""
+def _empty_looks(told: Sequence[Row], order: OrderSeen, command: Command) -> dict[int, dict[str, datetime]]:
+    """By look and way, when a question was asked that found nothing; only of the newest loss. A look is asked when the
+    clock says so, which may be before the time of its record.
+    """
     asked: dict[int, datetime] = {}
+    looks: dict[int, int] = {}
     found: dict[int, dict[str, datetime]] = {}
-    for record in order.records:
-        if record["thing"] != "command" or record["at"] > _text(before):
-            continue
+    for record in told:
+        delta, query = record["delta"], order.commands.get(record["thingId"])
         if record["thingId"] == command.id and record["verb"] in ("lose", "doubt"):
             found.clear()
-        query = order.commands.get(record["thingId"])
         if query is None or query.target_id != command.id:
             continue
+        looks[query.id] = delta.get("look", looks.get(query.id, 0))
         if record["verb"] == "send":
-            asked[query.id] = datetime.fromisoformat(record["at"])
-        elif record["verb"] == "complete" and record["delta"].get("finding") == "absent" and query.id in asked:
-            found.setdefault(query.look, {})[query.method] = asked[query.id]
+            asked[query.id] = datetime.fromisoformat(delta["last_sent_at"])
+        elif record["verb"] == "complete" and delta.get("finding") == "absent" and query.id in asked:
+            found.setdefault(looks[query.id], {})[query.method] = asked[query.id]
     return found
 
 
