@@ -181,7 +181,8 @@ def _done_twice(scene: Scene) -> Iterator[Finding]:
     names = {m.kind: m.name for m in scene.meanings}
     if not done:
         return
-    for row in scene.rows("scan/find_done_twice", kinds=", ".join(map(str, sorted(done)))):
+    ids = str(scene.has_task_id).upper()
+    for row in scene.rows("scan/find_done_twice", kinds=", ".join(map(str, sorted(done))), has_task_id=ids):
         name = names[row["kind"]]
         tasks = [t for t in dict.fromkeys(row["tasks"]) if t]
         facts: dict[str, Json] = {"times": row["times"], "tasks": list[Json](tasks), "taskType": name}

@@ -54,7 +54,8 @@ DATES: Mapping[str, Word] = {
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What was recognized. `roles` maps a role to its column; `dates` are (key of `DATES`, column) of a table and empty
-    for a log; `unsure` are sentences about guesses. `zone` is where times without an offset are from.
+    for a log; `unsure` are sentences about guesses. `zone` is where times without an offset are from;
+    `unique` are the columns that have another value in every row.
     """
 
     roles: Mapping[Role, Profile]
@@ -63,6 +64,7 @@ class Layout:
     zone: str = "UTC"
     day_first: bool | None = None
     finish: str = ""
+    unique: frozenset[str] = frozenset()
 
     @property
     def is_log(self) -> bool:
@@ -117,8 +119,10 @@ def recognize(columns: Sequence[Profile], said: Mapping[str, str] | None = None)
         dates = list(_dates_of(rest, roles))
     if dates and Role.TIME in roles and any(roles[Role.TIME] is p for _, p in dates):
         del roles[Role.TIME]
+    doubts = tuple(sentence for role, sentence in unsure if role in roles)
+    unique = frozenset(c.name for c in columns if len(c.distinct) == len(c.values) > 1)
     day_first = {"true": True, "false": False}.get(told.get("day_first", "").lower())
-    layout = Layout(roles, tuple(dates), tuple(unsure), told.get("zone") or "UTC", day_first, told.get("finish", ""))
+    layout = Layout(roles, tuple(dates), doubts, told.get("zone") or "UTC", day_first, told.get("finish", ""), unique)
     return _complete(layout)
 
 
@@ -175,7 +179,7 @@ class _Search:
     fixed: Mapping[Role, Profile]
     silenced: set[str]
 
-    def assigned(self, *, has_dates: bool) -> tuple[dict[Role, Profile], list[str]]:
+    def assigned(self, *, has_dates: bool) -> tuple[dict[Role, Profile], list[tuple[Role, str]]]:
         roles, unsure = dict(self.fixed), []
         for role in _TURNS:
             if role in roles or role in self.silenced or (has_dates and role in (Role.TIME,)):
@@ -189,9 +193,10 @@ class _Search:
             roles[role] = column
             self.free.remove(column)
             if role in _ASKED and best < SURE:
-                unsure.append(f"{column.name!r} was taken for {_SPOKEN[role]} by its values alone")
+                unsure.append((role, f"{column.name!r} was taken for {_SPOKEN[role]} by its values alone"))
             if role in _ASKED and len(ranked) > 1 and best - ranked[1][0] < CLOSE and ranked[1][0] > _LEAST[role]:
-                unsure.append(f"{column.name!r} was taken for {_SPOKEN[role]}; it could be {ranked[1][2].name!r}")
+                other = ranked[1][2].name
+                unsure.append((role, f"{column.name!r} was taken for {_SPOKEN[role]}; it could be {other!r}"))
         return roles, unsure
 
     def _score(self, role: Role, column: Profile, roles: Mapping[Role, Profile]) -> float:
@@ -246,7 +251,8 @@ class _Search:
     def _part(self, role: Role, column: Profile, named: float, roles: Mapping[Role, Profile]) -> float:
         if not column.is_identifier:
             return 0.0
-        if named:
+        other = Role.TASK_ID if role is Role.ITEM else Role.ITEM
+        if named or named_as(other, column.name):
             return named * 2
         order = roles.get(Role.ORDER)
         if order is None or not _starts(column, order) or (role is Role.ITEM and column.fill > 0.99):

@@ -98,7 +98,8 @@ def finish_of(engine: Engine, meanings: Sequence[Meaning], orders: int, said: st
     reached = [step for step, n in steps if n >= USUAL_SHARE * orders]
     if reached:
         ends = tuple(m for m in meanings if m.kind == 0 and m.step >= reached[0])
-        return Finish(tuple(m.no for m in ends), f"an order is finished when it is {_or(m.raw for m in ends)}", True)
+        said = f"an order is finished when it is {_or(m.raw or m.type for m in ends)}"
+        return Finish(tuple(m.no for m in ends), said, True)
     ends_of = engine.connection.execute(statement("scan/learn_ends")).fetchall()
     return _last_step(meanings, ends_of)
 

@@ -53,6 +53,8 @@ def _check_zone(zone: str) -> None:
 def checked(said: Mapping[str, str], table: Table, names: frozenset[str]) -> None:
     """Whether every column that the mapping names is in the file. Raises `WrongMapping`."""
     for key, value in said.items():
+        if key == Role.ORDER and table.format == "ocel":  # it may name a type of objects
+            continue
         if value and key not in SETTINGS and value not in names:
             shown = ", ".join(sorted(names)[:30])
             raise WrongMapping(

@@ -43,7 +43,7 @@ class Meaning:
     @property
     def said(self) -> str:
         """The phrase for a sentence: `activate: started`."""
-        return f"{self.name}: {self.raw}" if self.kind and self.raw and self.raw != self.name else self.raw or self.name
+        return f"{self.name}: {self.raw}" if self.kind and self.type and self.raw else self.raw or self.type
 
 
 def interpret(phrases: Iterable[Phrase]) -> tuple[Meaning, ...]:
@@ -69,19 +69,17 @@ def _kind_bit(kind: int) -> int:
 
 def _read(kind: str, raw: str) -> tuple[str, Word]:
     """The name of the work (empty = the order itself) and the word."""
-    if kind and not is_order_level(kind):
-        return kind, word_of(raw) if raw else Word.NOTE
-    if kind or not raw:
-        return "", word_of(raw)
-    return split_activity(raw)
+    if kind and raw:
+        return "" if is_order_level(kind) else kind, word_of(raw)
+    return split_activity(kind or raw)
 
 
 def _families(keys: Sequence[tuple[str, str]]) -> frozenset[str]:
     """What is left of activities without their words, where several words share it (`activate service`)."""
     seen = dict[str, set[Word]]()
     for kind, raw in keys:
-        if not kind and raw:
-            rest, word = split_activity(raw)
+        if not (kind and raw):
+            rest, word = split_activity(kind or raw)
             seen.setdefault(rest, set()).add(word)
     return frozenset(rest for rest, words in seen.items() if rest and len(words) > 1)
 
@@ -101,8 +99,8 @@ def _ends(
 def _whole(key: tuple[str, str], name: str, families: frozenset[str]) -> str:
     """An activity that stands alone is named as the file names it."""
     kind, raw = key
-    alone = not kind and raw and name and name not in families
-    return raw if alone else name
+    alone = not (kind and raw) and name and name not in families
+    return kind or raw if alone else name
 
 
 def _point(name: str, word: Word, words: set[Word], somewhere_ends: bool) -> Word:

@@ -17,6 +17,7 @@ from fallsafe.analysis.sql import literal, quoted, statement
 
 WHOLE_ROWS_MAX = 20_000
 SAMPLE_ROWS = 4_000
+EXAMINED_MAX = 1_000
 KEYS_MAX = 40
 CATEGORIES_MAX = 60
 NAMED_LIKE_TIME = re.compile(
@@ -43,6 +44,11 @@ class Profile:
         """The values that are there."""
         return tuple(v for v in self.values if v)
 
+    @cached_property
+    def some(self) -> tuple[str, ...]:
+        """A fixed choice of the values that are there, enough to see what they look like."""
+        return self.filled[:: max(1, len(self.filled) // EXAMINED_MAX)]
+
     @property
     def fill(self) -> float:
         """The share of rows that have a value."""
@@ -56,14 +62,12 @@ class Profile:
     @cached_property
     def form(self) -> TimeForm | None:
         """How its times are written; None for what is no time."""
-        return self.declared or form_of(self.filled, named_like_time=bool(NAMED_LIKE_TIME.search(self.name)))
+        return self.declared or form_of(self.some, named_like_time=bool(NAMED_LIKE_TIME.search(self.name)))
 
     @cached_property
     def is_number(self) -> bool:
         """Whether nearly all values are numbers."""
-        return bool(self.filled) and sum(_NUMBER.fullmatch(v) is not None for v in self.filled) >= 0.95 * len(
-            self.filled
-        )
+        return bool(self.some) and sum(_NUMBER.fullmatch(v) is not None for v in self.some) >= 0.95 * len(self.some)
 
     @property
     def is_truth(self) -> bool:
@@ -75,13 +79,13 @@ class Profile:
         """Few values that come again and again."""
         return 0 < len(self.distinct) <= max(3, min(CATEGORIES_MAX, len(self.filled) // 2))
 
-    @property
+    @cached_property
     def is_identifier(self) -> bool:
         """Short values without blanks around, no times, no fractions: what ids look like."""
         if not self.distinct or self.form is not None:
             return False
-        odd = sum(len(v) > 64 or v.count(" ") > 2 or v[:1] in "{[" for v in self.distinct)
-        fractions = self.is_number and any("." in v or "," in v for v in self.distinct)
+        odd = any(len(v) > 64 or v.count(" ") > 2 or v[:1] in "{[" for v in self.some)
+        fractions = self.is_number and any("." in v or "," in v for v in self.some)
         return not odd and not fractions
 
     @cached_property
@@ -118,7 +122,7 @@ def _sampled(engine: Engine, table: Table) -> list[tuple[str | None, ...]]:
 def _of_column(column: Column, values: Sequence[str | None]) -> Iterator[Profile]:
     name = quoted(column.name)
     text = f"trim({name})" if column.type == "VARCHAR" else f"CAST({name} AS VARCHAR)"
-    profile = Profile(column.header or column.name, text, name, tuple(values), native(column.type))
+    profile = Profile(column.name, text, name, tuple(values), native(column.type))
     objects = [o for v in profile.filled if v[:1] == "{" and (o := _object(v)) is not None]
     if column.kind is Kind.NESTED or (objects and len(objects) >= 0.5 * len(profile.filled)):
         yield from _of_keys(column, name, values, objects)
@@ -135,7 +139,7 @@ def _of_keys(
         path = literal('$."' + key.replace('"', '\\"') + '"')
         text = f"TRY(json_extract_string({name}, {path}))"
         found = tuple(None if (v := o.get(key)) is None else _spelt(v) for o in read)
-        yield Profile(f"{column.header or column.name}.{key}", text, text, found)
+        yield Profile(f"{column.name}.{key}", text, text, found)
 
 
 def _spelt(value: object) -> str:

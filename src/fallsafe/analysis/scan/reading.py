@@ -8,7 +8,7 @@ from fallsafe.analysis.scan.meaning import MEANINGS_MAX, Meaning, Phrase, interp
 from fallsafe.analysis.scan.profile import Profile
 from fallsafe.analysis.scan.times import TimeForm, Written
 from fallsafe.analysis.sources import Engine, LeftOut, Table
-from fallsafe.analysis.sql import literal, statement
+from fallsafe.analysis.sql import literal, quoted, statement
 
 _NO_TIME = "not a time, or a day that does not exist"
 
@@ -149,12 +149,22 @@ def _columns(file: File) -> Iterator[tuple[str, str]]:
     yield "quantity", _text(layout, Role.QUANTITY)
     yield "discontinued", _truth(layout)
     yield "waits_for", _text(layout, Role.WAITS_FOR)
-    yield "line", f"hash({', '.join(_quoted(file))})"
+    yield "line", f"hash({', '.join(_telling(file))})"
+
+
+def _telling(file: File) -> Iterator[str]:
+    """The columns in which two rows must be the same to be one row written twice: all but a number of the row itself,
+    where times are fine enough to tell rows apart without it.
+    """
+    layout = file.layout
+    used = {c.name for c in (*layout.roles.values(), *(c for _, c in layout.dates))}
+    fine = not any(form_in(layout, c).day_only for r, c in layout.roles.items() if r is Role.TIME)
+    for column in file.table.columns:
+        if not (fine and layout.is_log and column.name not in used and column.name in layout.unique):
+            yield quoted(column.name)
 
 
 def _quoted(file: File) -> Iterable[str]:
-    from fallsafe.analysis.sql import quoted
-
     return (quoted(c.name) for c in file.table.columns)
 
 

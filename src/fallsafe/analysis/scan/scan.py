@@ -12,12 +12,14 @@ from fallsafe.analysis.scan.find import Scene, found, iso, spoken, stamp
 from fallsafe.analysis.scan.findings import Finding, Kind
 from fallsafe.analysis.scan.layout import Layout, Role, recognize
 from fallsafe.analysis.scan.learn import Finish, Learned, finish_of, learn, needed, sample, told_by
+from fallsafe.analysis.scan.mapping import checked
 from fallsafe.analysis.scan.meaning import Meaning
+from fallsafe.analysis.scan.ocel import as_log
 from fallsafe.analysis.scan.profile import profiles
 from fallsafe.analysis.scan.reading import File, form_in, read_events, settled, unread
 from fallsafe.analysis.scan.standing import OpenOrder, Standing
 from fallsafe.analysis.sources import Engine, LeftOut, Reading
-from fallsafe.analysis.sql import statement
+from fallsafe.analysis.sql import literal, statement
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 
@@ -89,7 +91,13 @@ def scan(engine: Engine, places: Sequence[str], wanted: Wanted, tell: Tell = lam
 
 def _opened(engine: Engine, place: str, wanted: Wanted) -> File:
     table = engine.read(place, wanted.reading)
-    return settled(engine, File(table, recognize(profiles(engine, table), wanted.mapping)))
+    if table.format == "ocel":
+        table = as_log(engine, table, wanted.mapping or {})
+    if not table.rows:
+        raise Nothing(f"{place} has no rows", table.left_out)
+    columns = profiles(engine, table)
+    checked(wanted.mapping or {}, table, frozenset(c.name for c in columns))
+    return settled(engine, File(table, recognize(columns, wanted.mapping)))
 
 
 def _scene(
@@ -108,7 +116,9 @@ def _scene(
     has_task_id = _task_ids_tell(engine, files, meanings)
     task = "coalesce(e.task_id, e.item_id, '')" if has_task_id else "''"
     engine.connection.execute(
-        statement("scan/make_happened", task=task, first=stamp(first), last=stamp(min(as_of, limit)))
+        statement(
+            "scan/make_happened", task=task, clock=_clock(files), first=stamp(first), last=stamp(min(as_of, limit))
+        )
     )
     counted = engine.connection.execute(statement("scan/count_orders")).fetchone()
     orders = counted[0] if counted else 0
@@ -132,7 +142,7 @@ def _scene(
         has_task_id=has_task_id,
         is_table_of_orders=all(_is_table_of_orders(f.layout) for f in files),
     )
-    _tables(scene, of)
+    _tables(scene, of, _local("one", files))
     return scene, span["n"], list(_later(scene, newest))
 
 
@@ -164,17 +174,37 @@ def _task_ids_tell(engine: Engine, files: Sequence[File], meanings: Sequence[Mea
 
 def _is_naive(layout: Layout) -> bool:
     columns = [*(c for r, c in layout.roles.items() if r is Role.TIME), *(c for _, c in layout.dates)]
-    return layout.zone == "UTC" and any(form_in(layout, c).naive for c in columns)
+    return any(form_in(layout, c).naive for c in columns)
+
+
+def _clock(files: Sequence[File]) -> str:
+    """The time that events are ordered by: itself, or, where times are local without saying so, one hour as one instant
+    on the nights when it runs twice or not at all; the words of an order's life then say what came first.
+    """
+    if not any(_is_naive(f.layout) for f in files):
+        return "e.ts"
+    local = _local("e.ts", files)
+    hours = (
+        f"(month({local}) IN (10, 11) AND hour({local}) IN (1, 2)) OR (month({local}) = 3 AND hour({local}) IN (2, 3))"
+    )
+    night = f"dayofweek({local}) = 0 AND ({hours})"
+    return f"CASE WHEN {night} THEN date_trunc('hour', e.ts) ELSE e.ts END"
+
+
+def _local(expression: str, files: Sequence[File]) -> str:
+    """A time on the clocks of the place that the files are from, as far as they or a mapping say."""
+    zone = next((f.layout.zone for f in files if f.layout.zone != "UTC"), "")
+    return f"timezone({literal(zone)}, timezone('UTC', {expression}))" if zone else expression
 
 
 def _is_table_of_orders(layout: Layout) -> bool:
     return not layout.is_log and not any(layout.has(r) for r in (Role.ITEM, Role.TASK, Role.TASK_ID, Role.PRODUCT))
 
 
-def _tables(scene: Scene, of: int) -> None:
+def _tables(scene: Scene, of: int, local: str) -> None:
     """Makes `task` and `ord`, which all findings are asked of."""
     run = scene.engine.connection.execute
-    run(statement("scan/make_surely_before", naive=str(scene.naive).upper()))
+    run(statement("scan/make_surely_before", naive=str(scene.naive).upper(), local=local))
     attributes = ",\n    ".join(_attribute(name, name in scene.has) for name in ATTRIBUTES)
     team = ("min(team)", "max(team)") if "team" in scene.has else ("NULL", "NULL")
     attributes += f",\n    {team[0]} AS first_team,\n    {team[1]} AS last_team"
@@ -265,7 +295,7 @@ def _understood(files: Sequence[File], scene: Scene, learned: Learned, standing:
         parts += [f"{key} = {column.name}" for key, column in file.layout.dates]
         yield f"{file.table.place}: {kind}; {', '.join(parts)}"
     yield scene.finish.said
-    if scene.naive:
+    if scene.naive and all(f.layout.zone == "UTC" for f in files):
         yield "times without an offset were taken as UTC; say zone in a mapping if they are local"
     taught = [m.name for m in scene.meanings if m.kind in learned.durations and m.kind not in learned.named]
     if taught:

@@ -15,7 +15,6 @@ from fallsafe.analysis.sql import literal
 SHARE_MIN = 0.8
 """From this share of readable values on a column is one of times; the others are left out and counted."""
 FORMATS_MAX = 6
-EXAMINED_MAX = 1_500
 YEARS = range(1970, 2101)
 """Years outside are typing errors or stand for "never"."""
 _MONTHS = {
@@ -25,7 +24,7 @@ _CLOCK = (
     r"(?:(?P<gap>[T ,]\s?)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?P<second>:\d{2})?(?P<part>[.,]\d+)?"
     r"(?P<half>\s?[AaPp]\.?[Mm]\.?)?)?"
 )
-_OFFSET = r"\s?(?P<offset>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
+_OFFSET = r"(?P<pad>\s?)(?P<offset>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
 _NUMERIC = re.compile(
     r"(?P<a>\d{1,4})(?P<sep>[-/. ])(?P<b>\d{1,2}|[A-Za-z]{3,9})\.?(?P=sep)(?P<c>\d{1,4})" + _CLOCK + _OFFSET
 )
@@ -47,8 +46,8 @@ class Written(StrEnum):
 @dataclass(frozen=True, slots=True)
 class TimeForm:
     """How a column's times are written. `formats` are patterns of `strptime`, the most frequent first; `scale` is the
-    number of seconds of one unit of an epoch. `ambiguous` = nothing in the sample tells day from month; `naive` = times
-    without an offset; `day_only` = no time of day anywhere in the sample.
+    number of seconds of one unit of an epoch. `ambiguous` = nothing in the sample tells day from month; `naive` = some
+    times have no offset; `day_only` = no time of day anywhere in the sample.
     """
 
     written: Written
@@ -66,10 +65,13 @@ class TimeForm:
             case Written.ISO:
                 return _local(f"TRY_CAST({text} AS TIMESTAMP)", zone)
             case Written.ISO_OFFSET:
-                return f"timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ))"
+                read = f"timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ))"
+                return read if not self.naive or zone == "UTC" else _mixed(text, read, zone)
             case Written.FORMATS:
                 read = f"try_strptime({text}, [{', '.join(map(literal, self.formats))}])"
-                return _local(read, zone) if self.naive else f"timezone('UTC', {read})"
+                if any("%z" in f for f in self.formats):
+                    return f"timezone('UTC', {read})"
+                return _local(read, zone) if self.naive else read
             case Written.EPOCH:
                 return f"make_timestamp(TRY_CAST(TRY_CAST({text} AS DOUBLE) * {self.scale * 1_000_000:.0f} AS BIGINT))"
             case Written.EXCEL:
@@ -82,6 +84,12 @@ class TimeForm:
         return TimeForm(self.written, turned, self.scale, False, self.naive, self.day_only)
 
 
+def _mixed(text: str, read: str, zone: str) -> str:
+    """Times of which some have an offset: the others are local ones."""
+    has_offset = f"regexp_matches({text}, ':[0-9]{{2}}.*(Z|UTC|GMT|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
+    return f"CASE WHEN {has_offset} THEN {read} ELSE {_local(f'TRY_CAST({text} AS TIMESTAMP)', zone)} END"
+
+
 def _local(expression: str, zone: str) -> str:
     return expression if zone == "UTC" else f"timezone('UTC', timezone({literal(zone)}, {expression}))"
 
@@ -90,14 +98,15 @@ def _local(expression: str, zone: str) -> str:
 class _Parts:
     order: str  # ymd, dmy, mdy or "?" where day and month could be either
     text: str  # the format, with {d} and {m} for what is not known
-    offset: bool
+    offset: str  # as written: empty, +02:00, or a name for UTC
+    pad: str
     clock: bool
-    year_first: bool
+    iso: bool
 
 
 def form_of(values: Sequence[str], *, named_like_time: bool = False) -> TimeForm | None:
     """How these values write times; None where most of them are none."""
-    sample = values[:EXAMINED_MAX]
+    sample = values
     if not sample:
         return None
     parts = [p for v in sample if (p := _parts(v.strip())) is not None]
@@ -122,21 +131,22 @@ def _parts(value: str) -> _Parts | None:
         return None
     a, b, c = found["a"], found["b"], found["c"]
     tail = _clock_format(found)
-    offset = found["offset"] is not None
+    offset = found["offset"] or ""
     if b.isalpha():
         return _with_month_name(found, tail, offset)
     sep = found["sep"]
     if len(a) == 4 and 1 <= int(b) <= 12 and 1 <= int(c) <= 31:
-        return _Parts("ymd", f"%Y{sep}%m{sep}%d{tail}", offset, found["hour"] is not None, True)
+        iso = sep == "-" and "%I" not in tail and "," not in tail and not (found["pad"] and offset)
+        return _Parts("ymd", f"%Y{sep}%m{sep}%d{tail}", offset, found["pad"], found["hour"] is not None, iso)
     if len(a) > 2 or len(c) not in (2, 4):
         return None
     year = "%Y" if len(c) == 4 else "%y"
     order = _day_or_month(int(a), int(b))
     form = f"{{0}}{sep}{{1}}{sep}{year}{tail}"
-    return _Parts(order, form, offset, found["hour"] is not None, False) if order else None
+    return _Parts(order, form, offset, found["pad"], found["hour"] is not None, False) if order else None
 
 
-def _with_month_name(found: re.Match[str], tail: str, offset: bool) -> _Parts | None:
+def _with_month_name(found: re.Match[str], tail: str, offset: str) -> _Parts | None:
     name = found["b"]
     if name[:3].lower() not in _MONTHS or not 1 <= int(found["a"]) <= 31:
         return None
@@ -144,8 +154,8 @@ def _with_month_name(found: re.Match[str], tail: str, offset: bool) -> _Parts | 
     year = "%Y" if len(found["c"]) == 4 else "%y"
     if "sep" in found.re.groupindex:
         sep = found["sep"]
-        return _Parts("ymd", f"%d{sep}{month}{sep}{year}{tail}", offset, found["hour"] is not None, False)
-    return _Parts("ymd", f"{month} %d, {year}{tail}", offset, found["hour"] is not None, False)
+        return _Parts("ymd", f"%d{sep}{month}{sep}{year}{tail}", offset, found["pad"], found["hour"] is not None, False)
+    return _Parts("ymd", f"{month} %d, {year}{tail}", offset, found["pad"], found["hour"] is not None, False)
 
 
 def _day_or_month(first: int, second: int) -> str:
@@ -166,29 +176,28 @@ def _clock_format(found: re.Match[str]) -> str:
 
 def _of_parts(parts: Sequence[_Parts]) -> TimeForm:
     clock, offset = any(p.clock for p in parts), any(p.offset for p in parts)
-    if all(
-        p.year_first and p.text.startswith("%Y-") and ("T" in p.text or " " in p.text or not p.clock) for p in parts
-    ):
-        plain = not any("%I" in p.text or "," in p.text for p in parts)
-        if plain:
-            return TimeForm(Written.ISO_OFFSET if offset else Written.ISO, naive=not offset, day_only=not clock)
+    if sum(p.iso for p in parts) >= SHARE_MIN * len(parts):
+        naive = any(not p.offset for p in parts)
+        return TimeForm(Written.ISO_OFFSET if offset else Written.ISO, naive=naive, day_only=not clock)
     orders = Counter(p.order for p in parts if p.order in ("dmy", "mdy"))
     unknown = any(p.order == "?" for p in parts)
     order = orders.most_common(1)[0][0] if orders else _likely(parts)
     first, second = ("%m", "%d") if order == "mdy" else ("%d", "%m")
-    texts = Counter(p.text.format(first, second) + _offset_format(p) for p in parts)
+    numbered = any(p.offset[:1] in ("+", "-") for p in parts if p.offset)
+    texts = Counter(p.text.format(first, second) + _offset_format(p, numbered) for p in parts)
     formats = tuple(text for text, _ in texts.most_common(FORMATS_MAX))
     return TimeForm(
         Written.FORMATS,
         formats,
         ambiguous=unknown and not orders,
-        naive=not offset,
+        naive=any(not p.offset for p in parts),
         day_only=not clock,
     )
 
 
-def _offset_format(parts: _Parts) -> str:
-    return "%z" if parts.offset else ""
+def _offset_format(parts: _Parts, numbered: bool) -> str:
+    """The offset in a format: by its number where any is one, else the name of UTC as it stands there."""
+    return f"{parts.pad}%z" if numbered and parts.offset else f"{parts.pad}{parts.offset}"
 
 
 def _likely(parts: Iterable[_Parts]) -> str:

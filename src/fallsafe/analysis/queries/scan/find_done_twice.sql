@@ -5,7 +5,7 @@ FROM (
     FROM (
         SELECT
             order_id, item_id, kind,
-            sum(CASE WHEN ((codes >> 5) & 1) = 1 AND begun_last_at > done_at THEN 1 ELSE times_done END)::BIGINT AS times,
+            sum(CASE WHEN {has_task_id} AND ((codes >> 5) & 1) = 1 AND begun_last_at > done_at THEN 1 ELSE times_done END)::BIGINT AS times,
             max(done_last_at) AS since,
             list(task_id ORDER BY done_at, task_id) AS tasks
         FROM task

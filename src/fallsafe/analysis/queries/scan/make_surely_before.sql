@@ -3,5 +3,5 @@
 CREATE MACRO surely_before(one, other) AS
     one < other AND NOT (
         {naive} AND other - one <= INTERVAL 1 HOUR
-        AND dayofweek(one) = 0 AND month(one) IN (3, 10, 11) AND hour(one) < 4
+        AND dayofweek({local}) = 0 AND month({local}) IN (3, 10, 11) AND hour({local}) < 4
     )
