@@ -53,7 +53,7 @@ test-all: ## run the tests on each Python from 3.11 to 3.14 that is found and st
 	@scripts/each_python.sh $(TESTS)
 
 sim: setup ## play simulated worlds that try to break every promise (SEED=7 or SEEDS=1..100, ORDERS=20, PROFILE=calm|default|hell)
-	@PYTHONHASHSEED=0 $(BIN)/python -m fallsafe.simulator --seeds $(SEEDS) --orders $(ORDERS) --profile $(PROFILE) $(SIM)
+	@PYTHONHASHSEED=0 $(BIN)/python -m fallsafe.simulator --seeds $(SEEDS) --orders $(ORDERS) --profile $(PROFILE) --jobs $(JOBS) $(SIM)
 
 bench: setup ## measure throughput and latency, each with its limit beside it
 	@$(BIN)/python bench/run.py

@@ -44,6 +44,7 @@ class Judge:
         self._records: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
         self._names: dict[int, str] = {}
         self._keys: dict[int, OrderKey] = {}
+        self._opened: dict[int, bytes] = {}
         self._bytes: dict[str, set[tuple[str, bytes]]] = defaultdict(set)
         self._left: Counter[str] = Counter()
         self.guilty = ""
@@ -71,7 +72,7 @@ class Judge:
             policies={self._world.policy.id: self._world.policy},
             fresh=fresh,
             outside=self._outside(),
-            open_evidence=self._open,
+            open_evidence=self._open_once,
             rewound=self.rewound,
         )
 
@@ -83,6 +84,14 @@ class Judge:
             {key: frozenset(bodies) for key, bodies in self._bytes.items()},
             self._left,
         )
+
+    def _open_once(self, order_id: int, ids: Sequence[int]) -> list[bytes]:
+        """Bytes that were opened before are not opened again: they are judged anew when everything is."""
+        for number in ids:
+            if number not in self._opened:
+                for body in self._open(order_id, [number]):
+                    self._opened[number] = body
+        return [self._opened[number] for number in ids if number in self._opened]
 
     def _open(self, order_id: int, ids: Sequence[int]) -> list[bytes]:
         rows = self._world.ground.judge.execute(sql("promises/evidence"), {"ids": list(ids)}).fetchall()
@@ -188,5 +197,6 @@ class Judge:
         self.rewound = True
         self._records.clear()
         self._keys.clear()
+        self._opened.clear()
         for row in self._world.ground.judge.execute(sql("promises/all_journal")):
             self._records[row["order_id"]].append(decode(row["payload"]))

@@ -118,6 +118,7 @@ class Life:
         )
         self.policies = Policies(1.0, self.world.dice, CALLBACKS_AT, self.name, read=self.world.read_policy)
         self.doors: Doors | None = None
+        self.ready = asyncio.Event()
         self.shards: tuple[int, ...] = ()
         self.idle_rounds = 0
 
@@ -161,6 +162,7 @@ class Life:
                 await self._work()
             else:
                 self.doors = Doors(self)
+                self.ready.set()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001  safe because the world fails by it

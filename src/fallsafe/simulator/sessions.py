@@ -19,7 +19,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 
 from fallsafe.simulator.ground import Ground, Raw
-from fallsafe.simulator.turnstile import Standing, Turnstile
+from fallsafe.simulator.turnstile import Standing, Turnstile, WorldBroken
 from fallsafe.store.sessions import Session, Sessions
 from fallsafe.store.sql import sql
 
@@ -60,6 +60,19 @@ class Surroundings(Protocol):
     def committed(self, who: Standing, lines: Sequence[Sequence[Any]]) -> None:
         """A transaction with these rows of the journal was committed. Raises `WorldBroken` when a promise is broken."""
         ...
+
+
+@cache
+def may_wait(statement: str) -> bool:
+    """Whether a statement takes locks that somebody else could hold."""
+    return MAY_WAIT.search(statement) is not None
+
+
+def _tell(raw: Raw, orders: str) -> None:
+    """Statements that give no rows, as plainly as they can be sent. Raises `psycopg.OperationalError`."""
+    done = raw.pgconn.exec_(orders.encode())
+    if done.status != psycopg.pq.ExecStatus.COMMAND_OK:
+        raise psycopg.OperationalError(done.error_message.decode(errors="replace"))
 
 
 @cache
@@ -159,6 +172,7 @@ class WorldSession:
         self._raw: Raw | None = world.ground.lend()
         self._transactional = transactional
         self._begun = False
+        self._savepoint = False
         self._lines: list[Sequence[Any]] = []
 
     @property
@@ -201,7 +215,9 @@ class WorldSession:
                 return run(raw)
             except LockNotAvailable:
                 if self._begun:
-                    raw.execute("ROLLBACK TO one")
+                    if not self._savepoint:
+                        raise WorldBroken(f"P0: {name} waits for nobody") from None
+                    _tell(raw, "ROLLBACK TO one")
                 await self._world.turnstile.wait_for_lock(self._who, name, self.number)
 
     async def _stand(self, name: str) -> None:
@@ -215,27 +231,29 @@ class WorldSession:
         return self._raw
 
     def _run(self, raw: Raw, statement: str, values: Mapping[str, Any] | None) -> Rows:
-        if not self._transactional:
-            return Rows(raw.execute(cast(Any, statement), values))
-        with raw.pipeline():
-            self._begin(raw)
-            if MAY_WAIT.search(statement):
-                raw.execute("SAVEPOINT one")
-            cursor = raw.execute(cast(Any, statement), values)
-        return Rows(cursor)
+        if self._transactional:
+            self._begin(raw, may_wait=may_wait(statement))
+        return Rows(raw.execute(cast(Any, statement), values))
 
     def _copy(self, raw: Raw, statement: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        self._begin(raw)
+        self._begin(raw, may_wait=False)
         with raw.cursor().copy(cast(Any, statement)) as into:
             into.set_types(types)
             for row in rows:
                 into.write_row(row)
 
-    def _begin(self, raw: Raw) -> None:
+    def _begin(self, raw: Raw, *, may_wait: bool) -> None:
+        """Begins the transaction, and a savepoint where somebody else holds a transaction that one could wait for."""
+        holders = self._world.turnstile.open
+        saved = may_wait and any(number != self.number for number in holders)
+        orders = [] if self._begun else ["BEGIN"]
+        orders += ["SAVEPOINT one"] if saved else []
+        self._savepoint = saved
+        if orders:
+            _tell(raw, "; ".join(orders))
         if not self._begun:
-            raw.execute("BEGIN")
             self._begun = True
-            self._world.turnstile.open[self.number] = self._who
+            holders[self.number] = self._who
 
     def cursor(self) -> Copier:
         """What a COPY begins with."""
@@ -252,7 +270,7 @@ class WorldSession:
             self.end()
             raise psycopg.OperationalError("the connection was lost before COMMIT was sent")
         raw, lines = self._live(), self._lines
-        raw.execute("COMMIT")
+        _tell(raw, "COMMIT")
         self._over()
         if fate is Fate.UNANSWERED:
             self.end()
@@ -263,7 +281,7 @@ class WorldSession:
     async def rollback(self) -> None:
         """Takes back what the transaction did."""
         if self._begun:
-            self._live().execute("ROLLBACK")
+            _tell(self._live(), "ROLLBACK")
             self._over()
 
     async def close(self) -> None:

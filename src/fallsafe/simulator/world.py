@@ -390,7 +390,7 @@ class World:
         except WorldBroken as error:
             broken = str(error).split("\n\n")
         finally:
-            self._close()
+            self.close()
         return self._report(broken)
 
     async def _run(self) -> None:
@@ -417,7 +417,8 @@ class World:
             if self.loop.time() > limit:
                 raise WorldBroken(f"P1: it does not settle in {SETTLE_HOURS_MAX} hours: {self.judge.moving()}")
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Ends everything, wherever it is."""
         self.stopping = True
         for life in list(self.lives.values()):
             life.end()
