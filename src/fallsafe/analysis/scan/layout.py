@@ -211,7 +211,7 @@ class _Search:
             case Role.DUE | Role.UNTIL:
                 return self._date(role, column, named, roles)
             case Role.EVENT | Role.TASK:
-                return self._category(role, column, named)
+                return self._category(role, column, named, roles)
             case Role.SOLD_PRICE | Role.CATALOG_PRICE | Role.QUANTITY:
                 return named * 2 if column.is_number else 0.0
             case Role.DISCONTINUED:
@@ -238,11 +238,13 @@ class _Search:
         unnamed = not date_key(column.name) and not _UPDATED.search(plain(column.name))
         return 0.6 if unnamed and Role.TIME in roles and column.fill < roles[Role.TIME].fill else 0.0
 
-    def _category(self, role: Role, column: Profile, named: float) -> float:
+    def _category(self, role: Role, column: Profile, named: float, roles: Mapping[Role, Profile]) -> float:
         if column.form is not None or column.is_truth or not column.is_category:
             return named if column.form is None and not column.is_number and named >= 1 else 0.0
         if column.is_number:
             return 0.0
+        if role is Role.TASK and not named and not _varies(column, roles.get(Role.ORDER)):
+            return 0.0  # what is the same throughout an order is no step of it
         other = named_as(Role.TASK if role is Role.EVENT else Role.EVENT, column.name)
         strange = any(named_as(r, column.name) >= 1 for r in (Role.GROUP, Role.PRODUCT, Role.CUSTOMER))
         content = column.spoken if role is Role.EVENT else 1 - column.spoken
@@ -257,6 +259,9 @@ class _Search:
         order = roles.get(Role.ORDER)
         if order is None or not _starts(column, order) or (role is Role.ITEM and column.fill > 0.99):
             return 0.0
+        alone = not any(c is not column and c.is_identifier and _starts(c, order) for c in self.free)
+        if role is Role.ITEM and alone and Role.TASK in roles and _tells(column, roles[Role.TASK]):
+            return 0.0  # an id that each kind of work has of its own is the task's
         return 0.7 + len(column.distinct) / max(1, len(column.filled)) * 0.2
 
 
@@ -265,16 +270,16 @@ _TURNS = (
     Role.EVENT, Role.TASK, Role.ITEM, Role.TASK_ID, Role.WAITS_FOR, Role.GROUP, Role.PRODUCT, Role.CUSTOMER,
 )  # fmt: skip
 _LEAST = dict.fromkeys(Role, 0.5) | {Role.ORDER: 0.45, Role.EVENT: 0.62, Role.TASK: 0.75, Role.TIME: 0.4}
-_ASKED = frozenset({Role.ORDER, Role.TIME, Role.DUE, Role.EVENT})
+_ASKED = frozenset({Role.ORDER, Role.TIME, Role.DUE, Role.EVENT, Role.TASK})
 _SPOKEN = {
     Role.ORDER: "the order's number", Role.TIME: "the time of the event", Role.DUE: "the promised date",
-    Role.EVENT: "what happened",
+    Role.EVENT: "what happened", Role.TASK: "the kind of work",
 }  # fmt: skip
 
 
 def named_as(role: Role, name: str) -> float:
     """How well a column's name fits a role, 0 to 1; of a key inside an object the key alone counts as well."""
-    names = {plain(name), plain(name.rsplit(".", 1)[-1])}
+    names = {re.sub(r" \d+$", "", plain(n)) for n in (name, name.rsplit(".", 1)[-1])}
     return max((score for n in names for score, rule in _COMPILED[role] if rule.match(n)), default=0.0)
 
 
@@ -286,6 +291,20 @@ def _sorted(column: Profile) -> float:
     """How nearly the values stand in their order: logs are written as things happen."""
     pairs = list(zip(column.filled, column.filled[1:], strict=False))[:500]
     return sum(a <= b for a, b in pairs) / len(pairs) if pairs else 0.0
+
+
+def _varies(column: Profile, order: Profile | None) -> bool:
+    """Whether orders have several values of a column."""
+    if order is None:
+        return False
+    pairs = {(a, b) for a, b in zip(order.values, column.values, strict=True) if a and b}
+    return len(pairs) > 1.3 * len({a for a, _ in pairs})
+
+
+def _tells(column: Profile, other: Profile) -> bool:
+    """Whether the value of one column says that of the other."""
+    pairs = {(a, b) for a, b in zip(column.values, other.values, strict=True) if a}
+    return len(pairs) == len({a for a, _ in pairs})
 
 
 def _starts(longer: Profile, shorter: Profile) -> float:
