@@ -39,6 +39,7 @@ Samples = Annotated[int, typer.Option(min=0, max=1000, help="So many examples of
 Memory = Annotated[str, typer.Option(help="How much memory to use at most, nearly; 200MB is the least.")]
 Threads = Annotated[int, typer.Option(min=0, max=256, help="How many cores; 0 is all that the memory allows.")]
 Scratch = Annotated[Path | None, typer.Option(help="Where rows that do not fit into memory may go for the time.")]
+Inside = Annotated[bool, typer.Option("--in-database", help="Compare where the tables are; both in one database.")]
 Delimiter = Annotated[str, typer.Option(help="Of both text files, where it is not found out: , ; | tab …")]
 Encoding = Annotated[str, typer.Option(help="Of both text files, where it is not found out: cp1252, utf-16 …")]
 
@@ -69,6 +70,7 @@ def reconcile(
     scratch: Scratch = None,
     delimiter: Delimiter = "",
     encoding: Encoding = "",
+    in_database: Inside = False,
 ) -> None:
     """Say where two files or tables disagree about the same keys.
 
@@ -88,7 +90,7 @@ def reconcile(
         )  # fmt: skip
         reading = Reading(encoding=encoding, delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter))
         with opened(parse_memory(memory), threads, scratch) as engine:
-            told = _compared(engine, (a, b), asked, reading, samples)
+            told = (_inside if in_database else _compared)(engine, (a, b), asked, reading, samples)
             _keep(engine, told, out, html)
             _tell(told, as_json, out, html)
             if not told.agrees:
@@ -107,6 +109,20 @@ def _compared(engine: "Engine", places: tuple[str, str], asked: "Asked", reading
     a, b = (engine.read(place, reading) for place in places)
     pairing = paired(a, b, asked)
     compared = compare(engine, a, b, pairing, asked)
+    return Told(a, b, pairing, compared, gather(engine, pairing, compared, samples))
+
+
+def _inside(engine: "Engine", places: tuple[str, str], asked: "Asked", _: "Reading", samples: int) -> "Told":
+    from fallsafe.analysis.reconcile import database
+    from fallsafe.analysis.reconcile.findings import gather
+    from fallsafe.analysis.reconcile.pairing import paired
+    from fallsafe.analysis.reconcile.telling import Told
+
+    url, *names = database.split(*places)
+    there = database.connected(url)
+    a, b = (there.table(engine, name) for name in names)
+    pairing = paired(a, b, asked)
+    compared = database.compare_inside(there, engine, a, b, pairing, asked)
     return Told(a, b, pairing, compared, gather(engine, pairing, compared, samples))
 
 

@@ -38,7 +38,8 @@ class Told:
     @property
     def agrees(self) -> bool:
         """Whether it is proved that both say the same. A row that could not be read proves nothing."""
-        return self.findings.totals.found == 0 and self.not_judged == 0
+        whole = self.not_judged == 0 and not self.a.left_out and not self.b.left_out
+        return whole and self.findings.totals.found == 0
 
 
 def headline(told: Told) -> str:
@@ -47,7 +48,8 @@ def headline(told: Told) -> str:
     if told.agrees:
         return f"A and B agree: {totals.agreeing:,} keys, {_columns(told.pairing)}"
     if not totals.found:
-        return f"no difference was found, but {told.not_judged:,} rows could not be judged"
+        what = f"{told.not_judged:,} rows could not be judged" if told.not_judged else "not everything could be read"
+        return f"no difference was found, but {what}"
     parts = [f"{getattr(totals, kind):,} {kind}" for kind in MEANING if getattr(totals, kind)]
     return f"A and B differ: {', '.join(parts)}; {totals.agreeing:,} keys agree"
 

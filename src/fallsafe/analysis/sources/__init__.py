@@ -18,6 +18,9 @@ imports DuckDB, and only when it is opened: `fallsafe --help` does not wait for 
 """
 
 from fallsafe.analysis.sources.engine import Engine, opened, parse_memory
-from fallsafe.analysis.sources.table import Column, Kind, LeftOut, Reading, Table, Unreadable
+from fallsafe.analysis.sources.table import Column, Kind, LeftOut, Reading, Table, Unreadable, without_password
 
-__all__ = ["Column", "Engine", "Kind", "LeftOut", "Reading", "Table", "Unreadable", "opened", "parse_memory"]
+__all__ = [
+    "Column", "Engine", "Kind", "LeftOut", "Reading", "Table", "Unreadable", "opened", "parse_memory",
+    "without_password",
+]  # fmt: skip

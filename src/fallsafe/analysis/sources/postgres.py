@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from fallsafe.analysis.sources.encoded import piped
 from fallsafe.analysis.sources.engine import Engine
 from fallsafe.analysis.sources.kinds import columns_of
-from fallsafe.analysis.sources.table import Table, Unreadable
+from fallsafe.analysis.sources.table import Table, Unreadable, without_password
 from fallsafe.analysis.sql import listed, literal, quoted, statement
 
 if TYPE_CHECKING:
@@ -43,13 +43,6 @@ def split(place: str) -> tuple[str, str]:
             f"{without_password(place)} names no table; write it behind a #: {without_password(url)}#orders"
         )
     return url, unquote(table)
-
-
-def without_password(place: str) -> str:
-    """The place as it may be printed."""
-    parts = urlsplit(place)
-    cleaned = re.sub(r"(?<=[?&])password=[^&#]*", "password=***", place)
-    return cleaned.replace(f":{parts.password}@", ":***@", 1) if parts.password else cleaned
 
 
 def read(engine: Engine, place: str) -> Table:

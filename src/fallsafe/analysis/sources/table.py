@@ -1,8 +1,10 @@
 """What is known about a file after it was opened: its columns, how many rows were read, and what was not."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 
 class Unreadable(Exception):
@@ -79,3 +81,10 @@ class Table:
     @property
     def rows_left_out(self) -> int:
         return sum(part.rows for part in self.left_out)
+
+
+def without_password(place: str) -> str:
+    """The place as it may be printed."""
+    parts = urlsplit(place)
+    cleaned = re.sub(r"(?<=[?&])password=[^&#]*", "password=***", place)
+    return cleaned.replace(f":{parts.password}@", ":***@", 1) if parts.password else cleaned

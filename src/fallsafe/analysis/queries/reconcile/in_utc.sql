@@ -1,0 +1,2 @@
+-- Moments become texts in UTC, as everywhere else.
+SET TIME ZONE 'UTC'
