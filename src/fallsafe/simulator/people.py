@@ -39,7 +39,7 @@ ITEMS = (
 )
 UNPLANNABLE = ("old-tv", "TV-CLASSIC-2009", "fiber", 900)
 ADMIN = Actor("person", "admin.dora", frozenset({"admin"}))
-SPAN_SECONDS = 60.0
+SPAN_SECONDS = 20.0
 Call = Callable[[Request], Awaitable[Response]]
 
 
@@ -163,14 +163,15 @@ class People:
 
     async def _act(self, row: Mapping[str, Any]) -> None:
         verb = "resend" if row["state"] in ("absent", "intended") or self._world.dice() < 0.3 else "reconcile"
+        if row["hold_code"]:
+            order = outside("order", row["order_id"])
+            await self._ask("engineer.anna", "plan_again", b'{"reason":"perhaps now"}', {}, order)
+            return
         who = "support.chris" if self._mishaps.strikes("operator_without_right") else "operator.ben"
         name = outside("command", row["id"])
         calls = [self._ask(who, verb, b'{"reason":"it takes too long"}', {}, name)]
         if self._mishaps.strikes("two_operators"):
             calls.append(self._ask("engineer.anna", verb, b'{"reason":"so do I think"}', {}, name))
-        if row["hold_code"]:
-            order = outside("order", row["order_id"])
-            calls = [self._ask("engineer.anna", "plan_again", b'{"reason":"perhaps now"}', {}, order)]
         await asyncio.gather(*calls)
 
     async def _ask(self, who: str, what: str, body: bytes, headers: Mapping[str, str], name: str = "") -> Told:

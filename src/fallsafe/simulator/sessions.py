@@ -115,8 +115,11 @@ class Rows:
     """What a statement brought."""
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
-        self.description, self.rowcount = cursor.description, cursor.rowcount
-        self._rows = cursor.fetchall() if cursor.description else []
+        result = cursor.pgresult
+        has_rows = result is not None and result.nfields > 0
+        self.description: Sequence[object] | None = (None,) if has_rows else None
+        self.rowcount = cursor.rowcount
+        self._rows = cursor.fetchall() if has_rows else []
 
     async def fetchone(self) -> dict[str, Any] | None:
         """The first row."""

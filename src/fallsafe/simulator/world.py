@@ -308,7 +308,7 @@ class World:
         """A worker rests: a moment after work, else until something is due, longer each time it was in vain."""
         if worked:
             life.idle_rounds = 0
-            await asyncio.sleep(self._random.uniform(0.0, 0.2))
+            await asyncio.sleep(self._random.uniform(0.0, 0.5))
             return
         life.idle_rounds += 1
         await asyncio.sleep(min(15.0, 0.05 * 2**life.idle_rounds) * self._random.random())

@@ -2,7 +2,7 @@
 has a reason to be where it is.
 
 An entry may be early, never late: the look at an attempt comes no later than its lease ends, the look at an accepted
-command no later than its breach.
+command no later than its breach. Who asks for a look gets it at once.
 """
 
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ def broken(seen: Seen) -> Iterator[Broken]:
             yield from _task(order, task)
         yield from _queries(order)
         yield from _cases_and_items(order)
+    yield from _asked_for(seen)
     yield from _loose(seen)
 
 
@@ -95,6 +96,20 @@ def _cases_and_items(seen: OrderSeen) -> Iterator[Broken]:
         held = item.hold_code and item.state.value not in ("completed", "cancelled")
         if held and not seen.looks.get(item.id) and not any(c.item_id == item.id for c in seen.open_cases):
             yield _told(seen, "item", item.id, f"is held ({item.hold_code}), and nobody will look at it")
+
+
+def _asked_for(seen: Seen) -> Iterator[Broken]:
+    """A look that somebody has just asked for is due, or under way."""
+    for record in seen.fresh or ():
+        order = seen.orders.get(record["orderId"])
+        command = order.commands.get(record["thingId"]) if order and record["thing"] == "command" else None
+        if order is None or command is None or record["verb"] != "reconcile":
+            continue
+        entry = order.looks.get(command.task_id, {}).get("lookup")
+        asking = any(c.target_id == command.id and c.state.value == "sending" for c in order.commands.values())
+        if not asking and (entry is None or entry.due_at > seen.now):
+            when = entry.due_at if entry else "never"
+            yield _told(order, "command", command.id, f"a look was asked for, and comes {when}")
 
 
 def _loose(seen: Seen) -> Iterator[Broken]:

@@ -26,10 +26,19 @@ def broken(seen: Seen) -> Iterator[Broken]:
         command = order.commands.get(record["thingId"])
         if command is None or command.purpose.value == "query":
             continue
-        if record["verb"] == "find_absent":
+        if record["verb"] == "not_sent":
+            yield from _not_sent(seen, order, command)
+        elif record["verb"] == "find_absent":
             yield from _absent(seen, order, command, record)
         elif record["verb"] in DONE and record["now"] == "done":
             yield from _done(seen, order, command, record)
+
+
+def _not_sent(seen: Seen, order: OrderSeen, command: Command) -> Iterator[Broken]:
+    """What was never lost and counts as not sent was not done outside."""
+    done = seen.outside is not None and seen.outside.by_key.get(command.key)
+    if done and not command.lost_because and command.state.value == "intended" and not seen.rewound:
+        yield _told(order, command, "counts as not sent, and was done outside")
 
 
 def _told(order: OrderSeen, command: Command, what: str) -> Broken:

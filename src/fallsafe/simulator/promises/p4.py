@@ -42,7 +42,9 @@ def _is_failure(order: OrderSeen, record: Row) -> bool:
         if command is None or command.purpose.value == "query":
             return False
         return record["verb"] in (FAILURES | {"not_sent"}) or record["rule"] in CONTRADICTS
-    return (record["thing"], record["verb"]) in (("item", "hold_plan"), ("order", "freeze"))
+    if record["thing"] == "item":
+        return bool(record["delta"].get("hold_code")) and record["verb"] == "hold"
+    return (record["thing"], record["verb"]) == ("order", "freeze")
 
 
 def _standing(order: OrderSeen) -> Iterator[Broken]:
@@ -71,10 +73,16 @@ def _speaks(order: OrderSeen, case_task: int | None, case_item: int | None, task
 
 
 def _unmatched(seen: Seen) -> Iterator[Broken]:
+    """What came in and could not be applied has a case that names its bytes."""
     if not seen.whole:
         return
-    said = " ".join(str(case["raw_message"]) + str(case["case_key"]) for case in seen.loose_cases)
+    managed = {
+        number
+        for record in seen.records()
+        if record["thing"] == "case" and record["verb"] in MANAGED
+        for number in record["evidence"]
+    }
     for row in seen.inbox:
-        if row["state"] == "unmatched" and not seen.loose_cases and not said:
-            what = "no command has its key, and there is no case of it"
+        if row["state"] in ("unmatched", "unreadable") and row["evidence_id"] not in managed:
+            what = f"is {row['state']}, and no case names it"
             yield Broken("P4", f"callback {row['event_id']} of {row['system']}", what)
