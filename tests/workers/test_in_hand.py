@@ -2,6 +2,7 @@
 (§15, P4).
 """
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -227,3 +228,41 @@ class WhenTheDatabaseRefusesOne:
         assert await hand.put_off(due) == []
         (case,) = await cases_of(store, 0)
         assert "4711" in case.raw_message
+
+
+class WhenTransactionsLastTooLong:
+    """A slow machine, or a slow database: what is too much for one transaction is not tried as one for ever."""
+
+    async def rounds(self, lives: Lives, ids: list[int], most: int) -> list[Parts]:
+        """What one life does in each of some rounds with all of these orders, when a transaction with more than `most`
+        is taken away.
+        """
+        hand = InHand(lives.store, lambda: lives.context, time.monotonic, "worker-1")
+        await hand.beat()
+
+        async def work(tx: Tx, part: Sequence[int]) -> None:
+            if len(part) > most:
+                raise psycopg.errors.AdminShutdown("terminating connection due to administrator command")
+
+        seen: list[Parts] = []
+        for _ in range(4):
+            done: Parts = []
+            with contextlib.suppress(psycopg.OperationalError):
+                async for part, _ in hand.each("dispatcher", ids, lambda i: i, work):
+                    done.append(sorted(part))
+            seen.append(done)
+        return seen
+
+    async def test_the_next_ones_are_smaller_until_they_last(self, lives: Lives, ids: list[int]) -> None:
+        rounds = await self.rounds(lives, ids, most=1)
+        assert rounds[:2] == [[], []]
+        assert rounds[2] == [[i] for i in ids]
+
+    async def test_they_grow_again_once_they_last(self, lives: Lives, ids: list[int]) -> None:
+        rounds = await self.rounds(lives, ids, most=4)
+        assert rounds[0] == []
+        assert rounds[1] == [ids[:2], ids[2:4], ids[4:]]
+        assert rounds[2] == [ids[:4], ids[4:]]
+
+    async def test_nothing_is_cut_where_all_is_well(self, lives: Lives, ids: list[int]) -> None:
+        assert await self.rounds(lives, ids, most=5) == [[ids]] * 4

@@ -2,11 +2,12 @@
 
 What a dead worker left is taken one by one from then on, by everybody, until the same work was done with it and nobody
 died. With the third death of a worker that had nothing else in hand the thing is set aside, with a case. What the
-database itself refuses is found by halves and set aside at once.
+database itself refuses is found by halves and set aside at once. Where the database takes a transaction away, as it
+does with one that lasts too long, the next ones are smaller, until they last.
 """
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -27,6 +28,7 @@ DEATHS_MAX = 3
 BEAT_SECONDS = 5.0
 SILENT_MAX = timedelta(seconds=30)
 SET_ASIDE_LOOK = timedelta(hours=1)
+PART_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class InHand:
     ) -> None:
         self._database, self._context, self._monotonic, self._name = database, context, monotonic, name
         self._beat_at: float | None = None
+        self._part_max = PART_MAX
         self.suspects = Suspects()
 
     async def beat(self) -> None:
@@ -100,6 +103,7 @@ class InHand:
             try:
                 result = await self._take(doing, ids, part, work)
             except PASSING:
+                self._part_max = max(1, len(ids) // 2)
                 raise
             except psycopg.Error as error:
                 logger().error("the database refuses work", doing=doing, ids=ids[:10], exc_info=error)
@@ -108,6 +112,8 @@ class InHand:
                 else:
                     parts[:0] = _halves(part, id_of, ids)
                 continue
+            if len(ids) >= self._part_max:
+                self._part_max = min(PART_MAX, 2 * self._part_max)
             yield part, result
 
     async def _take(self, doing: str, ids: Sequence[int], part: Sequence[T], work: Work[T, R]) -> R:
@@ -135,7 +141,13 @@ class InHand:
         for thing in things:
             if id_of(thing) in known:
                 alone.setdefault(id_of(thing), []).append(thing)
-        return [*([free] if free else []), *(alone[one] for one in sorted(alone, key=lambda i: (known[i].deaths, i)))]
+        return [*self._cut(free, id_of), *(alone[one] for one in sorted(alone, key=lambda i: (known[i].deaths, i)))]
+
+    def _cut(self, things: Sequence[T], id_of: Callable[[T], int]) -> Iterator[Sequence[T]]:
+        """Things in parts of as many ids as a transaction may take just now; those of one id stay together."""
+        most, order = self._part_max, {one: n for n, one in enumerate(dict.fromkeys(id_of(thing) for thing in things))}
+        for first in range(0, len(order), most):
+            yield [thing for thing in things if first <= order[id_of(thing)] < first + most]
 
     async def _set_aside(self, one: int, doing: str, why: str) -> None:
         actor, context = system("quarantine"), self._context()
