@@ -10,7 +10,16 @@ from tests.core.things import DAY, HOUR, NOW, a_case, an_item, an_order
 from fallsafe.core.calendar import zone_of
 from fallsafe.core.orders.item import ItemState
 from fallsafe.core.orders.order import OrderState
-from fallsafe.core.triage.severity import Factor, FactorRow, Floor, Level, SeverityPolicy, derive, severity_facts
+from fallsafe.core.triage.severity import (
+    Factor,
+    FactorRow,
+    Floor,
+    Level,
+    SeverityPolicy,
+    derive,
+    severity_facts,
+    worth_of,
+)
 
 FIBER = an_item("fiber", id=1, state=ItemState.HELD)
 DRILL = (
@@ -24,7 +33,7 @@ DRILL = (
 def facts(*, order=None, now=NOW, holidays=frozenset(), **told):
     known = {
         "item": FIBER,
-        "items": DRILL,
+        "worth": worth_of(DRILL),
         "case": a_case(domain="Provisioning", recoverability="unknown_outcome"),
         "outcome_unknown": True,
         "moves_money_or_goods": False,
@@ -134,7 +143,7 @@ class WhenFactsAreGathered:
         read = facts()
         assert (read["orderValueMinor"], read["monthlyMinor"]) == (60_000, 4_500)
         running = [an_item("a", monthly_minor=9, state=ItemState.COMPLETED), an_item("b", monthly_minor=1)]
-        assert facts(items=running)["monthlyMinor"] == 1
+        assert facts(worth=worth_of(running))["monthlyMinor"] == 1
 
     def test_a_code_says_by_itself_that_it_is_late_or_double(self):
         assert facts(case=a_case(code="LATE_SUCCESS"))["lateSuccess"] is True
@@ -142,8 +151,8 @@ class WhenFactsAreGathered:
         assert facts()["lateSuccess"] is False
 
     def test_without_an_item_the_order_is_regulated_when_any_item_is(self):
-        assert facts(item=None, items=[an_item(regulated=True)])["regulated"] is True
-        assert facts(item=FIBER, items=[an_item(regulated=True)])["regulated"] is False
+        assert facts(item=None, worth=worth_of([an_item(regulated=True)]))["regulated"] is True
+        assert facts(item=FIBER, worth=worth_of([an_item(regulated=True)]))["regulated"] is False
 
 
 class WhenALevelIsDerived:

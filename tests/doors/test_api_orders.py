@@ -5,6 +5,7 @@ import json
 from typing import ClassVar
 
 import pytest
+from psycopg.errors import IdleInTransactionSessionTimeout
 from tests.doors.conftest import Api, an_item, an_order
 
 NESTED = "[" * 200 + "]" * 200
@@ -283,3 +284,19 @@ class WhenOrdersAreListed:
 
     async def test_a_nul_in_an_address_is_refused(self, api: Api) -> None:
         assert (await api.get("/orders?source=%00", status=400))["code"] == "NUL"
+
+
+class WhenTheDatabaseTakesTheTransactionAway:
+    """A transaction that took too long was ended: nothing is stored, and the sender is told to send it again."""
+
+    @pytest.mark.parametrize("path", ["/orders", "/orders/batch"])
+    async def test_it_is_not_possible_at_the_moment_and_no_fault_of_the_product(
+        self, api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def ended(_: object) -> None:
+            raise IdleInTransactionSessionTimeout("terminating connection due to idle-in-transaction timeout")
+
+        monkeypatch.setattr(api.database, "transact", ended)
+        body = an_order() if path == "/orders" else {"orders": [an_order()]}
+        said = await api.post(path, body, status=503)
+        assert said["code"] == "DATABASE"

@@ -18,7 +18,7 @@ from fallsafe.core.orders.progress import ReasonKind, progress
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.recover.strategy import FailureFacts, Reconcile, recover
 from fallsafe.core.triage.classify import classify
-from fallsafe.core.triage.severity import Level, derive, severity_facts
+from fallsafe.core.triage.severity import Level, derive, severity_facts, worth_of
 from fallsafe.core.triage.taxonomy import Recoverability
 from fallsafe.policyset.facts import ORDER, SEVERITY
 
@@ -86,7 +86,7 @@ class Drill:
         return severity_facts(
             order=an_order(),
             item=self.items[0],
-            items=self.items,
+            worth=worth_of(self.items),
             case=self.case,
             now=NOW,
             holidays=self.policy.holidays,

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
@@ -34,7 +33,7 @@ from fallsafe.api.policies import PoliciesDoor
 from fallsafe.api.problems import TITLES, Problem
 from fallsafe.api.shapes import BASE
 from fallsafe.store.trail import BadCursor
-from fallsafe.store.tx import LaneLost, Rewound
+from fallsafe.store.tx import PASSING, Rewound
 from fallsafe.telemetry.logs import fields, logger
 
 REQUEST_ID_LENGTH_MAX = 100
@@ -155,7 +154,7 @@ def _say_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_parameter)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(ClientDisconnect, _of_disconnect)
-    for kind in (psycopg.OperationalError, PoolTimeout, LaneLost):
+    for kind in (*PASSING, PoolTimeout):
         app.add_exception_handler(kind, _of_database)
     app.add_exception_handler(Rewound, _of_rewound)
     app.add_exception_handler(Exception, _of_bug)

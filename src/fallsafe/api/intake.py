@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import psycopg
 from psycopg_pool import PoolTimeout
 
 from fallsafe.api import wire
@@ -24,7 +23,7 @@ from fallsafe.flows.orders import submit
 from fallsafe.flows.unreadable import keep_unreadable
 from fallsafe.store.access import Asked
 from fallsafe.store.ids import outside
-from fallsafe.store.tx import Database, LaneLost, Rewound, Tx
+from fallsafe.store.tx import PASSING, Database, Rewound, Tx
 
 WAITING_MAX = 5_000
 BATCH_MAX = 100
@@ -73,7 +72,7 @@ class IntakeQueue:
             batch = self._next()
             try:
                 changes = await self._commit(batch)
-            except (psycopg.OperationalError, PoolTimeout, LaneLost, Rewound) as error:
+            except (*PASSING, PoolTimeout, Rewound) as error:
                 _tell_all(batch, error)
             except Exception as error:  # noqa: BLE001 - safe because each order is told its own error
                 await self._one_by_one(batch, error)

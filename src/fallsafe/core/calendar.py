@@ -60,7 +60,11 @@ def working_days_left(now: datetime, until: datetime | None, zone: str, holidays
     """
     if until is None:
         return MANY_WORKING_DAYS
-    day, promised = local_date(now, zone), local_date(until, zone)
+    return _days_between(local_date(now, zone), local_date(until, zone), frozenset(holidays))
+
+
+@lru_cache(maxsize=1024)
+def _days_between(day: date, promised: date, holidays: frozenset[str]) -> int:
     for left in range(MANY_WORKING_DAYS):
         if promised <= day:
             return left

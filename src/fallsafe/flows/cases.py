@@ -6,7 +6,7 @@ decided.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from fallsafe.core.cases.case import CASE_LIFECYCLE, CONTRADICTIONS, OPEN_CASE_STATES, Case, CaseState, case_key, joins
@@ -14,12 +14,11 @@ from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
-from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TaskState
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import Classification, classify
 from fallsafe.core.triage.fingerprint import fingerprint
-from fallsafe.core.triage.severity import Severity, derive, severity_facts
+from fallsafe.core.triage.severity import Severity, Worth, derive, severity_facts, worth_of
 from fallsafe.core.triage.taxonomy import Code, Recoverability
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Ended, Raised, Turn
@@ -50,8 +49,10 @@ async def open_raised(turn: Turn) -> None:
     judged = [(await _discreet(turn, raised), judge(turn, raised.signal, raised.code)) for raised in turn.raised]
     prints = [fingerprint(r.signal.system, r.signal.operation, c.code, r.signal.message) for r, c in judged]
     seen = await _alike(turn, prints)
+    amounts = {r.aggregate.order.id: blocked_amount(r.aggregate) for r in turn.raised}
     for (raised, judgement), print_ in zip(judged, prints, strict=True):
-        await _open_one(turn, raised, judgement, print_, seen.get(print_, 0))
+        found = _Found(judgement, print_, seen.get(print_, 0), amounts[raised.aggregate.order.id])
+        await _open_one(turn, raised, found)
         if raised.ended is not None:
             _heal(turn, raised.aggregate, raised.ended)
     turn.raised.clear()
@@ -85,12 +86,24 @@ async def _discreet(turn: Turn, raised: Raised) -> Raised:
     return replace(raised, signal=replace(signal, message=message, raw_code=code, sign=sign))
 
 
-async def _open_one(turn: Turn, raised: Raised, judged: Classification, print_: str, seen: int) -> None:
-    aggregate, signal = raised.aggregate, raised.signal
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was made out about a signal: its meaning, its fingerprint and how often that was seen, and what the order
+    does not bill meanwhile.
+    """
+
+    judged: Classification
+    fingerprint: str
+    seen: int
+    amount: int
+
+
+async def _open_one(turn: Turn, raised: Raised, found: _Found) -> None:
+    aggregate, signal, judged = raised.aggregate, raised.signal, found.judged
     key = case_key(aggregate.order.id, signal.task_id or signal.item_id, judged.code)
-    known = next((c for c in aggregate.open_cases if c.case_key == key), None)
-    waits = {t.id: t.depends_on for t in aggregate.tasks.values()}
-    cause = known or joins(_that_stop(aggregate), signal.task_id, judged.code, waits)
+    cause = aggregate.open_case(key) or (
+        _cause(aggregate, signal.task_id, judged.code) if signal.task_id is not None else None
+    )
     if cause is not None:
         joined = replace(cause, occurrences=cause.occurrences + 1, touched_at=turn.now)
         aggregate.put(
@@ -101,7 +114,14 @@ async def _open_one(turn: Turn, raised: Raised, judged: Classification, print_: 
             ),
         )
         return
-    await _detect(turn, aggregate, signal, judged, key, print_, seen)
+    await _detect(turn, aggregate, signal, key, found)
+
+
+def _cause(aggregate: Aggregate, task_id: int | None, code: str) -> Case | None:
+    if task_id is None:
+        return None
+    waits = {t.id: t.depends_on for t in aggregate.tasks.values()}
+    return joins(_that_stop(aggregate), task_id, code, waits)
 
 
 def _that_stop(aggregate: Aggregate) -> list[Case]:
@@ -112,16 +132,14 @@ def _that_stop(aggregate: Aggregate) -> list[Case]:
     return [case for case in aggregate.open_cases if case.task_id not in over]
 
 
-async def _detect(
-    turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classification, key: str, print_: str, seen: int
-) -> None:
-    newest = turn.context.newest
-    case = await _new_case(turn, aggregate, signal, judged, key, print_)
+async def _detect(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, found: _Found) -> None:
+    newest, judged = turn.context.newest, found.judged
+    case = await _new_case(turn, aggregate, signal, key, found)
     said = f"{signal.system or 'OMS'} {signal.operation}: {signal.raw_code or signal.sign or judged.code}"
     aggregate.put(
         case,
         "detect",
-        turn.why(said, evidence=signal.evidence, detector=signal.detector.value, sameFingerprint24h=seen),
+        turn.why(said, evidence=signal.evidence, detector=signal.detector.value, sameFingerprint24h=found.seen),
     )
     case = replace(case, state=move(CASE_LIFECYCLE, case.state, "classify"))
     aggregate.put(case, "classify", turn.why(judged.why, policy=newest, rule=judged.rule))
@@ -129,7 +147,6 @@ async def _detect(
     aggregate.put(
         case, "assign", turn.why(f"owner of {judged.code} by rule {judged.rule}", policy=newest, rule=judged.rule)
     )
-    score(turn, aggregate, case, seen)
     look_again(turn, case)
 
 
@@ -139,10 +156,8 @@ def look_again(turn: Turn, case: Case) -> None:
     turn.tx.file(Entry("review", case.id, case.order_id or None, due))
 
 
-async def _new_case(
-    turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classification, key: str, print_: str
-) -> Case:
-    newest = turn.context.newest
+async def _new_case(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, found: _Found) -> Case:
+    newest, judged = turn.context.newest, found.judged
     code: Code = newest.codes.get(judged.code) or newest.codes["UNCLASSIFIED"]
     item = aggregate.items.get(signal.item_id) if signal.item_id else None
     return Case(
@@ -167,14 +182,14 @@ async def _new_case(
         operation=signal.operation,
         raw_code=signal.raw_code or signal.sign,
         raw_message=signal.message[:500],
-        fingerprint=print_,
+        fingerprint=found.fingerprint,
         detector=signal.detector.value,
         occurred_at=signal.occurred_at,
         detected_at=turn.now,
         touched_at=turn.now,
         sla_due_at=None,
         customer_impact="delayed" if code.message != "hidden" else "none",
-        amount_minor=blocked_amount(aggregate, item),
+        amount_minor=found.amount if item else 0,
         currency=item.currency if item else "",
         message_key=code.message,
         blocked_tasks=blocked_behind(aggregate, signal.task_id),
@@ -203,17 +218,17 @@ def blocked_behind(aggregate: Aggregate, task_id: int | None) -> int:
     return len(reached)
 
 
-def blocked_amount(aggregate: Aggregate, item: Item | None) -> int:
-    """What is not billed per month while the order stands, in minor units of the item's currency."""
-    return sum(i.monthly_minor for i in aggregate.items.values()) if item else 0
+def blocked_amount(aggregate: Aggregate) -> int:
+    """What is not billed per month while the order stands, in minor units of the currency of its items."""
+    return sum(i.monthly_minor for i in aggregate.items.values())
 
 
-def score(turn: Turn, aggregate: Aggregate, case: Case, seen: int) -> None:
+def score(turn: Turn, aggregate: Aggregate, case: Case, seen: int, worth: Worth) -> None:
     """Derives the severity anew and writes it when it, or the count of tasks behind, is another (§5.3). `seen` counts
     the other cases alike.
     """
     newest = turn.context.newest
-    judged = _severity(turn, aggregate, case, newest, seen)
+    judged = _severity(turn, aggregate, case, newest, seen, worth)
     blocked = blocked_behind(aggregate, case.task_id)
     if (
         case.state in OPEN_CASE_STATES
@@ -237,13 +252,13 @@ def score(turn: Turn, aggregate: Aggregate, case: Case, seen: int) -> None:
         )
 
 
-def _severity(turn: Turn, aggregate: Aggregate, case: Case, newest: PolicySet, seen: int) -> Severity:
+def _severity(turn: Turn, aggregate: Aggregate, case: Case, newest: PolicySet, seen: int, worth: Worth) -> Severity:
     command = aggregate.current(case.task_id) if case.task_id else None
     operation = newest.operations.get(case.operation)
     facts = severity_facts(
         order=aggregate.order,
         item=aggregate.items.get(case.item_id) if case.item_id else None,
-        items=tuple(aggregate.items.values()),
+        worth=worth,
         case=case,
         outcome_unknown=command is not None and command.state is CommandState.UNKNOWN,
         moves_money_or_goods=operation.moves_money_or_goods if operation else False,
@@ -260,8 +275,9 @@ async def score_all(turn: Turn, aggregates: Iterable[Aggregate]) -> None:
     touched = list(aggregates)
     seen = await seen_alike(turn, (case for aggregate in touched for case in aggregate.open_cases))
     for aggregate in touched:
+        worth = worth_of(aggregate.items.values())
         for case in aggregate.open_cases:
-            score(turn, aggregate, case, seen[case.id])
+            score(turn, aggregate, case, seen[case.id], worth)
 
 
 def heal(turn: Turn, aggregate: Aggregate, command: Command, evidence: tuple[int, ...], was: CommandState) -> None:
@@ -316,20 +332,16 @@ def advise(turn: Turn, aggregate: Aggregate, task_id: int, action: str, reason: 
             aggregate.put(replace(case, next_action=action, touched_at=turn.now), "advise", turn.why(reason))
 
 
-def blocks(aggregate: Aggregate, item: Item) -> bool:
-    """Whether an open case stops a task of this item, or the item itself, or a task that one of its tasks waits for."""
-    stopped = {c.task_id for c in aggregate.open_cases if c.task_id}
-    if any(c.item_id == item.id and c.task_id is None for c in aggregate.open_cases):
-        return True
-    own = [t for t in aggregate.tasks.values() if t.item_id == item.id and t.state is not TaskState.COMPLETED]
-    return any(t.id in stopped or stopped & _before(aggregate, t.id) for t in own)
-
-
-def _before(aggregate: Aggregate, task_id: int) -> set[int]:
-    reached, front = set[int](), [task_id]
+def blocked_items(aggregate: Aggregate) -> set[int]:
+    """The items that an open case stops: by a task of theirs that is not over, by the item itself, or by a task that
+    one of theirs waits for.
+    """
+    stopping = _that_stop(aggregate)
+    reached = {case.task_id for case in stopping if case.task_id is not None and case.task_id in aggregate.tasks}
+    front = list(reached)
     while front:
-        for p in aggregate.tasks[front.pop()].depends_on:
-            if p not in reached:
-                reached.add(p)
-                front.append(p)
-    return reached
+        new = [n for n in aggregate.tasks[front.pop()].next if n not in reached]
+        reached.update(new)
+        front.extend(new)
+    by_task = {t.item_id for t in map(aggregate.tasks.__getitem__, reached) if t.state is not TaskState.COMPLETED}
+    return by_task | {case.item_id for case in stopping if case.task_id is None and case.item_id is not None}

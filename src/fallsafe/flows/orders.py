@@ -49,7 +49,7 @@ async def submit(tx: Tx, context: Context, drafts: Sequence[OrderDraft], actor: 
     by_name = {(t.draft.source, t.draft.external_id): t.order.id for t in taken}
     answers: list[Answer] = []
     for draft, wrong in zip(drafts, broken, strict=True):
-        answers.append(_answer(turn, draft, wrong, by_name, made, known))
+        answers.append(_answer(turn, draft, wrong, by_name, made, known, fresh))
     await settle.end(turn)
     return answers
 
@@ -61,12 +61,14 @@ def _answer(
     by_name: dict[tuple[str, str], int],
     made: dict[int, Aggregate],
     known: dict[tuple[str, str], Aggregate],
+    fresh: dict[tuple[str, str], OrderDraft],
 ) -> Answer:
     if wrong:
         return Refused("order", 0, wrong[0])
     name = (draft.source, draft.external_id)
     aggregate = made.get(by_name[name]) or known[name]
-    if _fingerprint(draft, aggregate.key) == aggregate.order.fingerprint:
+    mine = aggregate.order.id in made and fresh[name] is draft
+    if mine or _fingerprint(draft, aggregate.key) == aggregate.order.fingerprint:
         return Applied("order", aggregate.order.id, already=aggregate.order.id not in made)
     refusal = Refusal(
         "ALREADY_EXISTS",

@@ -4,6 +4,7 @@ What runs keeps the plan it was planned with. Planning again adds the tasks of i
 for them wait for their real steps (model rule 9); the order is then judged by the set that could plan it.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -53,9 +54,9 @@ def signal(turn: Turn, aggregate: Aggregate, item: Item | None, hold: plan.Hold)
 async def plan_new(turn: Turn, aggregate: Aggregate, items: Sequence[PlanItem]) -> None:
     """Plans a new order; an item that cannot be planned is held with its code and a case (§5.1 Catalog)."""
     policy = turn.policy(aggregate)
-    made = plan.plan_order(items, policy.plans, policy.offers)
+    made, named = plan.plan_order(items, policy.plans, policy.offers), _by_name(aggregate)
     for name, hold in made.holds.items():
-        held = replace(_by_name(aggregate)[name], hold_code=hold.code)
+        held = replace(named[name], hold_code=hold.code)
         aggregate.put(held, "hold", turn.why(hold.why, policy=policy))
         look_again(turn, aggregate, held, policy)
         turn.raise_signal(aggregate, signal(turn, aggregate, held, hold), hold.code)
@@ -84,11 +85,16 @@ async def _add(turn: Turn, aggregate: Aggregate, made: plan.Plan, positions: Seq
         planned = made.tasks[n]
         ids[planned.item_external_id, planned.step] = await turn.tx.new_id()
     numbers = [ids.get((t.item_external_id, t.step), 0) for t in made.tasks]
+    named, behind = _by_name(aggregate), defaultdict[int, list[int]](list)
+    for m, other in enumerate(made.tasks):
+        for n in other.after:
+            if numbers[m]:
+                behind[n].append(numbers[m])
     why = turn.why("planned from the template of its offer and action", policy=policy, rule="plans")
     for n in positions:
-        behind = tuple(numbers[m] for m, other in enumerate(made.tasks) if n in other.after and numbers[m])
-        after = tuple(numbers[m] for m in made.tasks[n].after)
-        aggregate.put(_task(aggregate, made.tasks[n], numbers[n], after, behind, policy), "plan", why)
+        planned, after = made.tasks[n], tuple(numbers[m] for m in made.tasks[n].after)
+        item = named[planned.item_external_id]
+        aggregate.put(_task(item, planned, numbers[n], after, tuple(behind[n]), policy), "plan", why)
     for n in positions:
         task = aggregate.tasks[numbers[n]]
         pending = still_pending(task, aggregate.tasks)
@@ -99,17 +105,17 @@ async def _add(turn: Turn, aggregate: Aggregate, made: plan.Plan, positions: Seq
 
 
 def _task(
-    aggregate: Aggregate,
+    item: Item,
     planned: plan.PlannedTask,
     task_id: int,
     after: tuple[int, ...],
     behind: tuple[int, ...],
     policy: PolicySet,
 ) -> Task:
-    kind, item = policy.task_types[planned.task_type], _by_name(aggregate)[planned.item_external_id]
+    kind = policy.task_types[planned.task_type]
     return Task(
         id=task_id,
-        order_id=aggregate.order.id,
+        order_id=item.order_id,
         item_id=item.id,
         step=planned.step,
         type=planned.task_type,
@@ -198,8 +204,9 @@ async def _go_on(
     why = turn.why(reason, policy=newest, rule="plans")
     if aggregate.order.policy_set != newest.id:
         aggregate.put(replace(aggregate.order, policy_set=newest.id), "plan_again", why)
+    named = _by_name(aggregate)
     for name in sorted(freed):
-        item = _by_name(aggregate)[name]
+        item = named[name]
         aggregate.put(replace(item, hold_code=""), "plan_again", why)
         turn.tx.clear("retry", item.id)
         _heal(turn, aggregate, item)

@@ -9,6 +9,7 @@ from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.orders.progress import Stuck, progress
+from fallsafe.core.triage.severity import worth_of
 from fallsafe.flows import cases, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Context
@@ -35,7 +36,8 @@ async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> 
         elif d.id == aggregate.order.id:
             _look_at_order(turn, aggregate, dues)
         elif d.id in seen:
-            cases.score(turn, aggregate, aggregate.cases[d.id], seen[d.id])
+            worth = worth_of(aggregate.items.values())
+            cases.score(turn, aggregate, aggregate.cases[d.id], seen[d.id], worth)
             cases.look_again(turn, aggregate.cases[d.id])
     await settle.end(turn)
 

@@ -2,12 +2,14 @@
 next look set.
 """
 
+from collections import defaultdict
 from dataclasses import replace
 
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders import item as items
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import PHASE_LIFECYCLE, OrderState, Phase, derive_state
+from fallsafe.core.orders.task import Task
 from fallsafe.flows import cases
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate, Entry
@@ -31,14 +33,18 @@ async def end(turn: Turn) -> None:
 
 def derive(turn: Turn, aggregate: Aggregate) -> None:
     """Derives items (children before parents) and the order, and writes what changed."""
+    children, tasks = defaultdict[int, list[int]](list), defaultdict[int, list[Task]](list)
+    for item in aggregate.items.values():
+        if item.parent_id is not None:
+            children[item.parent_id].append(item.id)
+    for task in aggregate.tasks.values():
+        tasks[task.item_id].append(task)
+    blocked, why = cases.blocked_items(aggregate), turn.why("derived from its tasks, children and cases")
     for item in _children_first(aggregate):
-        children = [i for i in aggregate.items.values() if i.parent_id == item.id]
-        own = [t for t in aggregate.tasks.values() if t.item_id == item.id]
-        state = items.derive_state(item, own, children, cases.blocks(aggregate, item))
+        below = [aggregate.items[i] for i in children[item.id]]
+        state = items.derive_state(item, tasks[item.id], below, item.id in blocked)
         if state is not item.state:
-            aggregate.put(
-                replace(item, state=state), _item_verb(state), turn.why("derived from its tasks, children and cases")
-            )
+            aggregate.put(replace(item, state=state), _item_verb(state), why)
     _derive_order(turn, aggregate)
 
 
@@ -61,13 +67,16 @@ def _derive_order(turn: Turn, aggregate: Aggregate) -> None:
 
 
 def _children_first(aggregate: Aggregate) -> list[Item]:
-    def depth(item: Item) -> int:
-        steps, at = 0, item
-        while at.parent_id is not None and at.parent_id in aggregate.items:
-            at, steps = aggregate.items[at.parent_id], steps + 1
-        return steps
-
-    return sorted(aggregate.items.values(), key=lambda i: (-depth(i), i.id))
+    depths: dict[int, int] = {}
+    for item in aggregate.items.values():
+        above, at = list[int](), item
+        while at.id not in depths and at.parent_id in aggregate.items:
+            above.append(at.id)
+            at = aggregate.items[at.parent_id or 0]
+        depth = depths.setdefault(at.id, 0)
+        for below in reversed(above):
+            depth = depths[below] = depth + 1
+    return sorted(aggregate.items.values(), key=lambda i: (-depths[i.id], i.id))
 
 
 def _item_verb(state: ItemState) -> str:

@@ -100,7 +100,8 @@ class Database:
     `heads` are lane heads that the database is known to have reached, acknowledged after `rewinds` rewinds: what was
     acknowledged before the newest rewind that the database knows of is no longer expected. `hook` is called at the
     named points `before_commit` and `after_commit` of a transaction that has records; crash tests kill the process
-    there. `sessions` are the ways into the database, where they are not the usual ones.
+    there. `sessions` are the ways into the database, where they are not the usual ones. `told` hears the lines of each
+    transaction once it is committed.
     """
 
     def __init__(
@@ -115,8 +116,10 @@ class Database:
         rewinds: int = 0,
         hook: Hook = lambda _: None,
         sessions: Sessions | None = None,
+        told: Callable[[Sequence[Line]], None] = lambda _: None,
     ) -> None:
         self.url, self.owner, self.vault, self.hook = url, owner, vault, hook
+        self._told = told
         self._sessions = sessions or Sessions(url, owner, readers)
         self.heads: dict[int, Head] = dict(heads or {})
         self.rewinds = rewinds
@@ -210,6 +213,7 @@ class Database:
             last = lines[-1]
             writer.lane.seq, writer.lane.link = last.seq, last.link
             self.heads[last.lane] = (last.seq, last.link)
+            self._told(lines)
 
     async def _became_of(self, lines: Sequence[Line]) -> bool:
         """Whether a transaction whose COMMIT was not answered is in the journal; asked until the database answers.

@@ -73,9 +73,20 @@ class Aggregate:
         self.loaded: dict[int, Any] = {} if new else {order.id: order}
         self.records: list[Record] = []
         self.new = new
+        self._open: dict[int, Case] = {}
+        self._open_by_key: dict[str, int] = {}
         for row in rows:
             self._shelf(row)[row.id] = row
             self.loaded[row.id] = row
+            self._keep_open(row)
+
+    def _keep_open(self, row: Any) -> None:
+        if isinstance(row, Case):
+            if row.state in OPEN_CASE_STATES:
+                self._open[row.id] = row
+                self._open_by_key[row.case_key] = row.id
+            else:
+                self._open.pop(row.id, None)
 
     def _shelf(self, row: Any) -> dict[int, Any]:
         shelves: dict[type, dict[int, Any]] = {
@@ -94,6 +105,7 @@ class Aggregate:
             self.order = row
         else:
             self._shelf(row)[row.id] = row
+            self._keep_open(row)
         self.record(
             TABLES[type(row)][0], row.id, verb, why, str(was.state) if was else "", str(row.state), delta(was, row)
         )
@@ -136,7 +148,11 @@ class Aggregate:
     @property
     def open_cases(self) -> list[Case]:
         """Cases that are not ended."""
-        return [c for c in self.cases.values() if c.state in OPEN_CASE_STATES]
+        return list(self._open.values())
+
+    def open_case(self, case_key: str) -> Case | None:
+        """The open case of a case key."""
+        return self._open.get(self._open_by_key.get(case_key, 0))
 
     def current(self, task_id: int) -> Command | None:
         """The command that speaks for a task: the newest that is not a query."""

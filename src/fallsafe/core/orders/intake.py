@@ -13,6 +13,8 @@ from fallsafe.core.orders.draft import ItemDraft, OrderDraft
 
 ITEMS_MAX = 2_000
 QUANTITY_MAX = 1_000_000
+AMOUNTS_MAX = 9_000_000_000_000_000
+"""In minor units, for the amounts of all items together; beyond it sums no longer fit into what they are kept in."""
 ACTIONS = ("add", "modify", "delete", "noChange")
 
 
@@ -46,6 +48,9 @@ def _of_items(what: str, items: Sequence[ItemDraft]) -> Iterator[Refusal]:
     if len(items) > ITEMS_MAX:
         why = f"it has {len(items)} items, and {ITEMS_MAX} is the most"
         yield Refusal("TOO_MANY_ITEMS", what, why, "split it by place into linked orders", "/items")
+    if sum(abs(i.one_off_minor) + abs(i.monthly_minor) for i in items) > AMOUNTS_MAX:
+        why = f"the amounts of its items add up to more than {AMOUNTS_MAX:,} minor units"
+        yield Refusal("AMOUNTS_TOO_LARGE", what, why, "check the unit of the amounts", "/items")
     first: dict[str, int] = {}
     for n, item in enumerate(items):
         if item.external_id in first:

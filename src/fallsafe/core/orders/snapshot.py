@@ -6,7 +6,7 @@ and how urgent it is are not. Personal values never are: a reference stands in f
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from fallsafe.core.errors import Bug
@@ -72,27 +72,24 @@ def canonical(content: Json) -> bytes:
     Raises `Bug` for what JSON cannot hold (NaN, infinity, a lone surrogate).
     """
     try:
-        return "".join(_written(content)).encode()
+        return _written(content).encode()
     except UnicodeEncodeError as error:
         raise Bug(f"text that is not Unicode cannot be fingerprinted: {error.reason}") from error
 
 
-def _written(value: Json) -> Iterator[str]:
-    match value:
-        case None:
-            yield "null"
-        case bool():
-            yield "true" if value else "false"
-        case int():
-            yield str(value)
-        case float():
-            yield _number(value)
-        case str():
-            yield _text(value)
-        case list():
-            yield from _list(value)
-        case _:
-            yield from _object(value)
+def _written(value: Json) -> str:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Mapping):
+        return f"{{{','.join([f'{_text(key)}:{_written(value[key])}' for key in sorted(value)])}}}"
+    if isinstance(value, list):
+        return f"[{','.join([_written(each) for each in value])}]"
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
+    return str(value) if isinstance(value, int) else _number(value)
+
+
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def _number(value: float) -> str:
@@ -106,22 +103,6 @@ _ESCAPES = str.maketrans({chr(n): f"\\u{n:04x}" for n in range(32)} | _NAMED)
 
 
 def _text(value: str) -> str:
-    return f'"{value.translate(_ESCAPES)}"'
-
-
-def _list(values: list[Json]) -> Iterator[str]:
-    yield "["
-    for n, value in enumerate(values):
-        yield "," if n else ""
-        yield from _written(value)
-    yield "]"
-
-
-def _object(values: Mapping[str, Json]) -> Iterator[str]:
-    yield "{"
-    for n, key in enumerate(sorted(values)):
-        yield "," if n else ""
-        yield _text(key)
-        yield ":"
-        yield from _written(values[key])
-    yield "}"
+    # Most texts hold nothing that has to be escaped, and finding that out is cheap.
+    plain = value.isprintable() and '"' not in value and "\\" not in value
+    return f'"{value}"' if plain else f'"{value.translate(_ESCAPES)}"'

@@ -100,11 +100,27 @@ class Classified(Protocol):
     def recoverability(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What an order is worth, and what of it is not billed yet, in minor units; and whether any of it is regulated."""
+
+    order_minor: int
+    monthly_minor: int
+    regulated: bool
+
+
+def worth_of(items: Iterable[Item]) -> Worth:
+    """The worth of an order by all its items."""
+    every = tuple(items)
+    left = monthly_minor(i for i in every if i.state not in FINAL_ITEM_STATES)
+    return Worth(order_value_minor(every), left, any(i.regulated for i in every))
+
+
 def severity_facts(
     *,
     order: Order,
     item: Item | None,
-    items: Iterable[Item],
+    worth: Worth,
     case: Classified,
     outcome_unknown: bool,
     moves_money_or_goods: bool,
@@ -126,16 +142,15 @@ def severity_facts(
     when a failure stands and the date is not later than the end of the next working day; a final order promises nothing
     any more.
     """
-    every = tuple(items)
     promised = None if order.is_final else order.committed_at
     return {
         "segment": order.segment,
         "priority": order.priority,
         "vulnerable": order.vulnerable,
         "test": order.test,
-        "orderValueMinor": order_value_minor(every),
-        "monthlyMinor": monthly_minor(i for i in every if i.state not in FINAL_ITEM_STATES),
-        "regulated": item.regulated if item is not None else any(i.regulated for i in every),
+        "orderValueMinor": worth.order_minor,
+        "monthlyMinor": worth.monthly_minor,
+        "regulated": item.regulated if item is not None else worth.regulated,
         "existingService": item.existing_service if item is not None else "",
         "outcomeUnknown": outcome_unknown,
         "movesMoneyOrGoods": moves_money_or_goods,
