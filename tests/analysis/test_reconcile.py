@@ -78,7 +78,8 @@ class WhenTwoFilesDisagree:
     def test_people_read_the_result_first(self, two: tuple[Path, Path]) -> None:
         answer = ask("reconcile", *two, "--on", "order_id")
         assert answer.out.splitlines()[0] == (
-            "A and B differ: 2 mismatch, 1 missing, 1 orphan, 1 duplicate; 1 keys agree"
+            "A and B differ: 2 keys with other values, 1 key only in A, 1 key only in B, 1 key more than once; "
+            "1 key agrees"
         )
         assert "amount: as number; 1 differ" in answer.out
 
@@ -96,8 +97,8 @@ class WhenTwoFilesAgree:
         a = csv(tmp_path / "a.csv", "id,x\n1,2\n,3\n")
         answer = ask("reconcile", a, csv(tmp_path / "b.csv", "id,x\n1,2\n"), "--on", "id")
         assert answer.code == 1
-        assert answer.out.startswith("no difference was found, but 1 rows could not be judged")
-        assert "left out: 1 rows without a key" in answer.out
+        assert answer.out.startswith("no difference was found, but 1 row could not be judged")
+        assert "left out of A: 1 row without a key" in answer.out
 
 
 class WhenColumnsAreCalledDifferently:

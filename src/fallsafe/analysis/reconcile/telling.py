@@ -17,6 +17,13 @@ MEANING = {
     "orphan": "keys that only B has",
     "duplicate": "keys that a side has more than once; their rows were not compared",
 }
+# The same in a headline.
+FOUND = {
+    "mismatch": "{} with other values",
+    "missing": "{} only in A",
+    "orphan": "{} only in B",
+    "duplicate": "{} more than once",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +53,33 @@ def headline(told: Told) -> str:
     """The result in one sentence."""
     totals = told.findings.totals
     if told.agrees:
-        return f"A and B agree: {totals.agreeing:,} keys, {_columns(told.pairing)}"
+        return f"A and B agree: {many(totals.agreeing, 'key')}, {_columns(told.pairing)}"
     if not totals.found:
-        what = f"{told.not_judged:,} rows could not be judged" if told.not_judged else "not everything could be read"
+        what = (
+            f"{many(told.not_judged, 'row')} could not be judged" if told.not_judged else "not everything could be read"
+        )
         return f"no difference was found, but {what}"
-    parts = [f"{getattr(totals, kind):,} {kind}" for kind in MEANING if getattr(totals, kind)]
-    return f"A and B differ: {', '.join(parts)}; {totals.agreeing:,} keys agree"
+    parts = [FOUND[kind].format(many(getattr(totals, kind), "key")) for kind in MEANING if getattr(totals, kind)]
+    return f"A and B differ: {', '.join(parts)}; {many(totals.agreeing, 'key')} agree{'s' * (totals.agreeing == 1)}"
+
+
+def many(count: int, word: str) -> str:
+    """A number with its word."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _columns(pairing: Pairing) -> str:
     count = len(pairing.columns)
-    return "by key alone" if not count else f"{count} column{'s' if count > 1 else ''} each"
+    return f"{many(count, 'column')} each" if count else "by key alone"
 
 
 def side_lines(name: str, table: Table, counted: Counted) -> Iterator[str]:
     """How a side was read, and what of it was not."""
-    yield f"{name} = {table.place}: {table.rows:,} rows, {table.format}; {'; '.join(table.understood)}"
+    yield f"{name} = {table.place}: {many(table.rows, 'row')}, {table.format}; {'; '.join(table.understood)}"
     if counted.with_key < counted.rows:
-        yield f"  left out: {counted.rows - counted.with_key:,} rows without a key"
+        yield f"  left out of {name}: {many(counted.rows - counted.with_key, 'row')} without a key"
     for part in table.left_out:
-        yield f"  left out: {f'{part.rows:,} ' if part.rows else ''}{part.why}"
+        yield f"  left out of {name}: {f'{part.rows:,} ' if part.rows else ''}{part.why}"
         yield from (f"    {example}" for example in part.examples)
 
 
@@ -97,8 +111,8 @@ def hints(told: Told) -> Iterator[str]:
             yield f"the key {column_in_words(pair)} has no values on one side"
     if told.findings.totals.unsettled:
         yield (
-            f"{totals.unsettled:,} keys differ too, but were changed after {stamp(told.compared.judged_until)} "
-            "and are not judged yet"
+            f"not judged yet, because changed after {stamp(told.compared.judged_until)}: "
+            f"{many(totals.unsettled, 'key')} with differences"
         )
 
 
