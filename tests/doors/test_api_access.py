@@ -185,6 +185,23 @@ class WhenSomethingIsLogged:
             assert secret not in said
         assert "callback without a valid signature" in said
 
+    def test_an_error_says_where_it_came_from_and_not_what_was_there(self) -> None:
+        out = StringIO()
+        logs.configure("api", out)
+        try:
+            name_of_the_customer = "Ayu Lestari"
+            try:
+                raise RuntimeError(f"{len(name_of_the_customer)} characters are one too many")
+            except RuntimeError as error:
+                logs.logger().error("a bug was met", exc_info=error)
+                logging.getLogger("psycopg.pool").warning("a connection is lost", exc_info=error)
+        finally:
+            logs.configure("test", StringIO())
+        ours, theirs = (json.loads(line) for line in out.getvalue().splitlines())
+        assert "11 characters" in str(ours["exception"]) and "test_api_access.py" in str(ours["exception"])
+        assert theirs["library"] == "psycopg.pool"
+        assert "Ayu" not in out.getvalue()
+
     async def test_lines_carry_the_request_that_led_to_them(self, api: Api) -> None:
         out = StringIO()
         logs.configure("api", out)

@@ -101,6 +101,19 @@ class WhenTheDrillIsPlayed:
         assert [c["operation"] for c in answers[2]["answer"]] == [operation]
         assert answers[2]["answer"][0]["locked"]["code"] == "OUTCOME_UNKNOWN"
 
+    def test_what_failed_and_what_was_found_is_in_the_logs_with_the_ids_that_lead_on(
+        self, home: Path, played: dict[str, dict[str, Any]]
+    ) -> None:
+        places = [home / "log" / f"{name}.log" for name in ("api", "worker-1", "worker-2")]
+        lines = [json.loads(line) for place in places for line in place.read_text().splitlines()]
+        found = [line for line in lines if line["event"] == "FalloutDetected"]
+        assert {line["downstreamSystem"] for line in found} == {"PRV", "WHS", "BIL"}
+        assert all(line["orderId"] and line["fulfillmentTaskId"] and line["falloutCaseId"] for line in found)
+        assert all(line["causationId"] and line["normalizedFailureCode"] == "UNKNOWN_OUTCOME" for line in found)
+        assert {"OrderAcknowledged", "CommandSent", "ExternalStateReconciled", "FalloutResolved"} <= {
+            line["event"] for line in lines
+        }
+
     def test_what_is_blocked_depends_on_what_failed(self, played: dict[str, dict[str, Any]]) -> None:
         blocked = {name: set(played[name]["answers"][4]["answer"]) for name in FAILING}
         behind_fiber = {"static-ip.activateStaticIp", "billing.createSubscription"}

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from fallsafe import policyset
 from fallsafe.cli.killpoints import Hook, nothing
+from fallsafe.cli.logged import log_lines
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.wiring import Wiring
 from fallsafe.flows.policy import REFRESH_SECONDS, Policies
@@ -33,6 +34,7 @@ async def database(settings: Settings, wiring: Wiring, owner: str, hook: Hook = 
         heads=last.heads if last else None,
         rewinds=last.rewinds if last else 0,
         hook=hook,
+        told=log_lines,
     )
     await opened.open()
     return opened

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from fallsafe.cli.credentials import ensure_admin
 from fallsafe.cli.processes import database, keep_fresh, patiently, policies
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.cli.wiring import read_wiring
+from fallsafe.telemetry.logs import configure
 from fallsafe.workbench.pages import create_pages
 from fallsafe.workers.keeper import Keeper
 
@@ -28,6 +30,7 @@ def application(deps: Deps) -> FastAPI:
 
 async def serve(settings: Settings) -> None:
     """The process of API and pages."""
+    configure("api", sys.stderr)
     wiring = read_wiring(settings.home)
     store = await database(settings, wiring, "api")
     kept = await patiently(lambda: policies(store, wiring, "api"))
@@ -42,7 +45,7 @@ async def serve(settings: Settings) -> None:
         published=kept.take,
     )
     app = application(deps)
-    server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=port, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=port, log_config=None))
     keeper = Keeper(
         store, kept.context, time.monotonic, kind="api", pid=os.getpid(), anchors_file=settings.anchors_file
     )

@@ -13,12 +13,14 @@ from fallsafe.cli.processes import database, keep_fresh, patiently, policies
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.cli.wiring import read_wiring
 from fallsafe.connectors.http import HttpConnector
+from fallsafe.telemetry.logs import configure
 from fallsafe.workers.keeper import WORKER, Keeper
 from fallsafe.workers.loop import STEPS, Setup, Worker
 
 
 async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) -> None:
     """One worker process."""
+    configure(name, sys.stderr)
     wiring = read_wiring(settings.home)
     hook = hook_of(settings.kill, settings.home, name)
     store = await database(settings, wiring, name, hook)

@@ -110,7 +110,11 @@ async def _open_one(turn: Turn, raised: Raised, found: _Found) -> None:
             joined,
             "join",
             turn.why(
-                f"seen again: {judged.code}", policy=turn.context.newest, rule=judged.rule, evidence=signal.evidence
+                f"seen again: {judged.code}",
+                policy=turn.context.newest,
+                rule=judged.rule,
+                evidence=signal.evidence,
+                causation=_led_to(aggregate, signal),
             ),
         )
         return
@@ -133,21 +137,32 @@ def _that_stop(aggregate: Aggregate) -> list[Case]:
 
 
 async def _detect(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, found: _Found) -> None:
-    newest, judged = turn.context.newest, found.judged
+    newest, judged, led = turn.context.newest, found.judged, _led_to(aggregate, signal)
     case = await _new_case(turn, aggregate, signal, key, found)
     said = f"{signal.system or 'OMS'} {signal.operation}: {signal.raw_code or signal.sign or judged.code}"
     aggregate.put(
         case,
         "detect",
-        turn.why(said, evidence=signal.evidence, detector=signal.detector.value, sameFingerprint24h=found.seen),
+        turn.why(
+            said,
+            evidence=signal.evidence,
+            causation=led,
+            detector=signal.detector.value,
+            sameFingerprint24h=found.seen,
+        ),
     )
     case = replace(case, state=move(CASE_LIFECYCLE, case.state, "classify"))
-    aggregate.put(case, "classify", turn.why(judged.why, policy=newest, rule=judged.rule))
+    aggregate.put(case, "classify", turn.why(judged.why, policy=newest, rule=judged.rule, causation=led))
     case = replace(case, state=move(CASE_LIFECYCLE, case.state, "assign"), owner_group=judged.owner)
-    aggregate.put(
-        case, "assign", turn.why(f"owner of {judged.code} by rule {judged.rule}", policy=newest, rule=judged.rule)
-    )
+    why = turn.why(f"owner of {judged.code} by rule {judged.rule}", policy=newest, rule=judged.rule, causation=led)
+    aggregate.put(case, "assign", why)
     look_again(turn, case)
+
+
+def _led_to(aggregate: Aggregate, signal: Signal) -> str:
+    """The key of the command that a signal is about."""
+    command = aggregate.commands.get(signal.command_id or 0)
+    return command.key if command else ""
 
 
 def look_again(turn: Turn, case: Case) -> None:

@@ -31,6 +31,13 @@ SECRET_VALUES = re.compile(
     r"fsk_[A-Za-z0-9_-]+|(?i:bearer)\s+\S+|sha256=[0-9a-f]{16,}|(://[^/@:\s]*):[^@\s]+@|(password=)[^&\s]+"
 )
 TEXT_LENGTH_MAX = 2_000
+FRAMES_MAX = 30
+# Where an error came from, without the values that were there: they hold secrets and what is personal.
+TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=FRAMES_MAX)
+)
+# What strangers can make a library say as often as they like.
+NOISY = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -42,7 +49,7 @@ def configure(process: str, out: TextIO, level: int = logging.INFO) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.dict_tracebacks,
+            TRACEBACKS,
             _named(process),
             without_secrets,
             structlog.processors.JSONRenderer(),
@@ -51,6 +58,18 @@ def configure(process: str, out: TextIO, level: int = logging.INFO) -> None:
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class _Libraries(logging.Handler):
+    """What the libraries log becomes a line like any other."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        failed = {"exc_info": record.exc_info} if record.exc_info else {}
+        logger().log(record.levelno, record.getMessage(), library=record.name, **failed)
 
 
 def logger() -> Any:
