@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 BROWSER ?= 1
 JOBS ?= 2
 TESTS ?=
+PEERS := .venvs/peers
+ROWS ?= 10000000
 SEEDS ?= $(or $(SEED),1)
 ORDERS ?= 20
 PROFILE ?= default
@@ -60,6 +62,15 @@ bench: setup ## measure throughput and latency, each with its limit beside it
 
 chaos: setup ## kill, halt and cut off everything at random while orders flow, then count (MINUTES=10 SEED=…)
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+bench-peers: setup $(PEERS)/.installed ## measure fallsafe reconcile on large files, beside pandas and datacompy (ROWS=10000000)
+	@$(BIN)/python bench/peers.py --peers $(PEERS)/bin/python --rows $(ROWS)
+
+# What only the comparison needs stays out of everybody's environment.
+$(PEERS)/.installed: requirements-peers.lock
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(PEERS)
+	@$(BIN)/uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes requirements-peers.lock
+	@touch $@
 
 browser:
 	@BROWSER=$(BROWSER) BIN=$(BIN) scripts/browser.sh
