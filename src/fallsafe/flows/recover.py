@@ -8,7 +8,7 @@ operation's system about it, and it only asks.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fallsafe.core.access import Actor, may, who_may
 from fallsafe.core.commands.contract import LookUp, Operation, repeat_is_harmless
@@ -43,6 +43,9 @@ from fallsafe.store.work import Aggregate
 ASK_A_PERSON = "Ask the people of the system what happened; look-ups alone have not settled it."
 OTHER_KEY = "other_key"
 
+WHILE_ASKING = timedelta(seconds=1)
+"""So much later, at the earliest, is looked again at what is being asked about just now."""
+
 
 async def claim_looks(tx: Tx, context: Context, due: Sequence[commands.Due], actor: Actor) -> list[commands.Claimed]:
     """Claims the looks that are due: a query for each way to ask, written and leased like any command."""
@@ -61,7 +64,10 @@ async def claim_looks(tx: Tx, context: Context, due: Sequence[commands.Due], act
 async def _begin_look(turn: Turn, aggregate: Aggregate, task_id: int) -> list[commands.Claimed]:
     target, task = aggregate.current(task_id), aggregate.tasks.get(task_id)
     turn.tx.clear("lookup", task_id)
-    if target is None or task is None or target.state is not CommandState.UNKNOWN or _asking(aggregate, target):
+    if target is None or task is None or target.state is not CommandState.UNKNOWN:
+        return []
+    if _asking(aggregate, target):
+        _look_when_answered(turn, aggregate, target, turn.now + WHILE_ASKING)
         return []
     _, operation = facts.contract(turn, aggregate, target)
     look = target.looks + 1
@@ -72,20 +78,18 @@ async def _begin_look(turn: Turn, aggregate: Aggregate, task_id: int) -> list[co
     )
     cases.diagnose(turn, aggregate, task_id, f"look {look} began by itself")
     sent = [await _ask(turn, aggregate, task, target, way, look) for way in ways_to_look(target, operation, turn.now)]
-    leases = [
-        c.lease_until for c in aggregate.commands.values() if c.target_id == target.id and c.lease_until is not None
-    ]
     if not sent:
         await _undecided(turn, aggregate, target, "the contract has no way to look; a person must find out")
-    file(
-        turn,
-        aggregate,
-        "lookup",
-        task_id,
-        max(leases, default=turn.now + turn.policy(aggregate).limits.look_delays[-1]),
-        target.system,
-    )
+    last = turn.policy(aggregate).limits.look_delays[-1]
+    _look_when_answered(turn, aggregate, target, turn.now + (timedelta(0) if sent else last))
     return sent
+
+
+def _look_when_answered(turn: Turn, aggregate: Aggregate, target: Command, earliest: datetime) -> None:
+    """The next look at what is being asked about: when its questions must have been answered, or are lost."""
+    asked = (c for c in aggregate.commands.values() if c.target_id == target.id)
+    leases = [c.lease_until for c in asked if c.lease_until is not None]
+    file(turn, aggregate, "lookup", target.task_id, max([*leases, earliest]), target.system)
 
 
 def _asking(aggregate: Aggregate, target: Command) -> bool:
