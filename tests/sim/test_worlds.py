@@ -23,6 +23,8 @@ PLANS = [
 ONCE_BROKEN = [
     (Plan(1, 20, "default"), "a failure joined the case of a task that was over, and was nobody's"),
     (Plan(6, 20, "default"), "what a look-up found stood on the answer that had found nothing"),
+    (Plan(209, 5, "hell"), "a look that fell due while the last one was under way took its entry off the agenda"),
+    (Plan(218, 5, "hell"), "the same, in a database that was restored"),
 ]
 TWICE = [Plan(seed, 3, "default") for seed in (31, 32, 33)]
 PLAY_ONE = """

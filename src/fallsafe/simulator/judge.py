@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.simulator.ground import Ground
 from fallsafe.simulator.outside import Outside, Request
 from fallsafe.simulator.promises import CHECKERS, Broken, OutsideSeen, Seen, check
-from fallsafe.simulator.promises.seen import OrderSeen, decode, read_orders, read_seen
+from fallsafe.simulator.promises.seen import Kept, OrderSeen, decode, read_orders, read_seen
 from fallsafe.simulator.turnstile import WorldBroken
 from fallsafe.store import audit
 from fallsafe.store.sql import sql
@@ -29,6 +30,7 @@ class Judged(Protocol):
     ground: Ground
     outside: Outside
     policy: PolicySet
+    secrets: dict[str, str]
     commits: int
 
     def now(self) -> Any:
@@ -73,6 +75,7 @@ class Judge:
             fresh=fresh,
             outside=self._outside(),
             open_evidence=self._open_once,
+            open_kept=self._open_kept,
             rewound=self.rewound,
         )
 
@@ -83,6 +86,9 @@ class Judge:
             outside.effects_by_key,
             {key: frozenset(bodies) for key, bodies in self._bytes.items()},
             self._left,
+            outside.ledger.said,
+            outside.ledger.called,
+            tuple(self._world.secrets.values()),
         )
 
     def _open_once(self, order_id: int, ids: Sequence[int]) -> list[bytes]:
@@ -96,6 +102,10 @@ class Judge:
     def _open(self, order_id: int, ids: Sequence[int]) -> list[bytes]:
         rows = self._world.ground.judge.execute(sql("promises/evidence"), {"ids": list(ids)}).fetchall()
         return [self._key(row["order_id"]).open(bytes(row["sealed"])) for row in rows]
+
+    def _open_kept(self, ids: Sequence[int]) -> list[Kept]:
+        rows = self._world.ground.judge.execute(sql("promises/kept"), {"ids": list(ids)}).fetchall() if ids else []
+        return [Kept(r["id"], r["kind"], r["head"], self._key(r["order_id"]).open(bytes(r["sealed"]))) for r in rows]
 
     def _key(self, order_id: int) -> OrderKey:
         known = self._keys.get(order_id)
@@ -126,8 +136,17 @@ class Judge:
             what = f"left while its command is {rows[0]['state']}"
         elif self._left[request.key] > rows[0]["attempts"] and not self.rewound:
             what = f"left {self._left[request.key]} times in {rows[0]['attempts']} attempts"
+        elif not rows[0]["lost_because"] and self._is_done(request.key, rows[0]["operation"]):
+            what = "left again, and it is done: nothing of it was ever lost, so nobody has looked"
+        if not self._world.ground.judge.execute(sql("installation/read")).fetchall()[0]["sending"]:
+            what = "left while the product knows that its database went back in time"
         if what and not (self.rewound and not rows):
             self._say([Broken("P2", request.key, what, rows[0]["order_id"] if rows else 0)])
+
+    def _is_done(self, key: str, operation: str) -> bool:
+        """Whether it is done already. After a restore what the other side recognizes may be asked for once more."""
+        recognized = self._world.policy.operations[operation].repeat in (Repeat.SAME_RESULT, Repeat.REJECTS_DUPLICATE)
+        return bool(self._world.outside.effects_by_key.get(key)) and not (self.rewound and recognized)
 
     # -- everything ---------------------------------------------------------------------------------------------
 

@@ -110,11 +110,15 @@ Deliver = Callable[[Delivery], Awaitable[bool]]
 
 @dataclass(slots=True)
 class Ledger:
-    """What the judge knows of the outside: all requests that left, and the bodies of callbacks that were taken."""
+    """What the judge knows of the outside: all requests that left, the bodies of callbacks that were taken, and those
+    of all answers (`said`) and callbacks (`called`).
+    """
 
     requests: list[Request] = field(default_factory=list)
     told: list[tuple[str, bytes]] = field(default_factory=list)
     bytes_of_key: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    said: set[bytes] = field(default_factory=set)
+    called: set[bytes] = field(default_factory=set)
 
 
 class Outside:
@@ -251,7 +255,7 @@ class Outside:
         self.truth.end(held)
         if fault == "callback_never" or (held.course is not None and held.course.callbacks == 0):
             return
-        delay = {"callback_late": (60, 1_200), "callback_very_late": (3_600, 90_000)}.get(fault, (0.0, 0.2))
+        delay = {"callback_late": (60, 1_200), "callback_very_late": (1_800, 10_800)}.get(fault, (0.0, 0.2))
         self._tell(held, told_of(held), self._dice.uniform(*delay))
         if fault == "callback_twice":
             self._tell(held, told_of(held), self._dice.uniform(0, 120))
@@ -268,6 +272,7 @@ class Outside:
     def _tell(self, held: Held, said: Mapping[str, Json], after: float, *, forged: bool = False) -> None:
         system = held.kind.system
         body = json.dumps(said, separators=(",", ":")).encode()
+        self.ledger.called.add(body)
         signature = sign("not the secret" if forged else self._secrets[system], body)
         task = self._loop.create_task(self._until_told(Delivery(system, body, signature, after)))
         self._telling.add(task)
@@ -356,6 +361,7 @@ class _Calling:
 
         self._outside.receive(self._request, answer)
         said = await came
+        self._outside.ledger.said.add(said.body)
         if said.manner is Manner.RESET:
             raise aiohttp.ServerDisconnectedError
         return _Came(said)

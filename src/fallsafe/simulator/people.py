@@ -116,7 +116,10 @@ class People:
             if again.status in (200, 201) and told.body != again.body and again.body:
                 self._compare(number, told, again)
         if self._mishaps.strikes("submitted_otherwise"):
-            await self._ask("machine.crm", "orders", json.dumps(self.order(number, changed=True)).encode(), {})
+            other = json.dumps(self.order(number, changed=True)).encode()
+            taken = await self._ask("machine.crm", "orders", other, {})
+            if taken.status in (200, 201) and not self._world.judge.rewound:
+                self._fail(f"P6: order s{number:03} was handed in with another content, and taken for the same")
 
     def _compare(self, number: int, first: Told, again: Told) -> None:
         from fallsafe.simulator.turnstile import WorldBroken
@@ -172,7 +175,21 @@ class People:
         calls = [self._ask(who, verb, b'{"reason":"it takes too long"}', {}, name)]
         if self._mishaps.strikes("two_operators"):
             calls.append(self._ask("engineer.anna", verb, b'{"reason":"so do I think"}', {}, name))
-        await asyncio.gather(*calls)
+        before = self._refusals(row["id"])
+        answers = await asyncio.gather(*calls)
+        refused = sum(told.status in (403, 409, 422) for told in answers)
+        if self._refusals(row["id"]) < before + refused and not self._world.judge.rewound:
+            self._fail(f"P6: {verb} of {name} was refused {refused} times, and not all of them are written down")
+
+    def _refusals(self, command_id: int) -> int:
+        """How many refusals about a command are written down."""
+        rows = self._world.ground.judge.execute(sql("promises/refusals"), {"id": command_id}).fetchall()
+        return int(rows[0]["refusals"])
+
+    def _fail(self, what: str) -> None:
+        from fallsafe.simulator.turnstile import WorldBroken
+
+        self._world.fail(WorldBroken(what))
 
     async def _ask(self, who: str, what: str, body: bytes, headers: Mapping[str, str], name: str = "") -> Told:
         """Somebody asks a door for something; no answer when no door is there."""

@@ -22,6 +22,7 @@ from fallsafe import policyset
 from fallsafe.connectors.port import Connector
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.security.signature import sign
 from fallsafe.simulator.ground import Ground
 from fallsafe.simulator.judge import Judge
 from fallsafe.simulator.life import Life
@@ -360,6 +361,8 @@ class World:
         said: Mapping[str, Json] = msgspec.json.decode(one.body)
         key = str(said.get("commandId"))
         self._tell(_order_of(key), f"in    callback {said.get('eventId')} {said.get('status')} {key}: {told.status}")
+        if one.signature != sign(self.secrets[one.system], one.body) and 200 <= told.status < 400:
+            self.fail(WorldBroken(f"P6: a callback with a wrong signature was taken: {one.body[:120]!r}"))
         return 200 <= told.status < 500 and told.status != 401
 
     # -- telling ------------------------------------------------------------------------------------------------

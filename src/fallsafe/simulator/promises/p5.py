@@ -6,7 +6,7 @@ verify`), which runs over the whole database at the end of a run; here is what c
 
 from collections.abc import Iterator
 
-from fallsafe.simulator.promises.seen import Broken, OrderSeen, Seen
+from fallsafe.simulator.promises.seen import Broken, Kept, OrderSeen, OutsideSeen, Seen
 
 
 def broken(seen: Seen) -> Iterator[Broken]:
@@ -15,6 +15,20 @@ def broken(seen: Seen) -> Iterator[Broken]:
         yield from _chain(order)
         if seen.outside is not None and seen.open_evidence is not None:
             yield from _requests(seen, order)
+    if seen.outside is not None and seen.open_kept is not None:
+        added = [each["id"] for record in seen.fresh or () for each in record["facts"].get("added", ())]
+        for kept in seen.open_kept(added):
+            yield from _as_it_came(seen.outside, kept)
+
+
+def _as_it_came(outside: OutsideSeen, kept: Kept) -> Iterator[Broken]:
+    """What others said is kept byte for byte, and nothing that is kept holds a credential."""
+    said = {"answer": outside.answers, "callback": outside.callbacks}.get(kept.kind)
+    if said is not None and kept.body not in said:
+        yield Broken("P5", f"evidence {kept.id}", f"nobody said this {kept.kind}: {kept.body[:120]!r}")
+    for secret in outside.secrets:
+        if secret in kept.head or secret.encode() in kept.body:
+            yield Broken("P5", f"evidence {kept.id}", f"this {kept.kind} holds a credential")
 
 
 def _chain(order: OrderSeen) -> Iterator[Broken]:

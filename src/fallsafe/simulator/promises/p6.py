@@ -19,6 +19,8 @@ NEEDS = {
     "end_rewind": {"admin"},
 }
 ROLES: Mapping[str, frozenset[str]] = {}
+FINAL_TASKS = ("completed", "skipped", "cancelled", "undone")
+NOT_BEGUN = ("planned", "skipped", "cancelled")
 
 
 def broken(seen: Seen) -> Iterator[Broken]:
@@ -30,6 +32,7 @@ def broken(seen: Seen) -> Iterator[Broken]:
             yield Broken("P6", where, f"{record['verb']} by {record['actor']}: {what}", record["orderId"])
     for order in seen.orders.values():
         yield from _once(order)
+        yield from _in_turn(order)
 
 
 def _wrong(order: OrderSeen | None, record: Row) -> Iterator[str]:
@@ -60,6 +63,8 @@ def _move(order: OrderSeen | None, record: Row) -> Iterator[str]:
     was, verb, now = record["was"], record["verb"], record["now"]
     if not was:
         return
+    if record["thing"] == "command" and was == "done":
+        yield f"a success was taken back: it is {now}"
     if record["thing"] == "case":
         tables = [CASE_LIFECYCLE]
     elif record["thing"] == "command":
@@ -73,6 +78,16 @@ def _move(order: OrderSeen | None, record: Row) -> Iterator[str]:
     after = {to.value for table in tables for (at, by), to in table.items() if (at.value, by) == (was, verb)}
     if now not in after:
         yield f"the table has no way from {was} to {now}"
+
+
+def _in_turn(order: OrderSeen) -> Iterator[Broken]:
+    """Nothing begins before all that it waits for is final."""
+    for task in order.tasks.values():
+        before = [order.tasks[number] for number in task.depends_on if number in order.tasks]
+        open_ = [each.step for each in before if each.state.value not in FINAL_TASKS]
+        if task.state.value not in NOT_BEGUN and open_:
+            what = f"{task.step} is {task.state}, and waits for {', '.join(open_)}"
+            yield Broken("P6", order.where("task", task.id), what, order.order.id)
 
 
 def _once(order: OrderSeen) -> Iterator[Broken]:

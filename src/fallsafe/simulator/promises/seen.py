@@ -3,7 +3,7 @@
 It is read by statements of its own over a plain connection, in one snapshot where the caller wants one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -70,22 +70,36 @@ class OrderSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """One piece of evidence, opened: what kind of thing it is, what stands beside its bytes, and the bytes."""
+
+    id: int
+    kind: str
+    head: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class OutsideSeen:
     """What exists outside: how often each thing was done, by "<operation> <object>" and by key; `bytes_of_key` maps a
-    key to every different request (path and body) that left under it; `requests` counts those that left.
+    key to every different request (path and body) that left under it; `requests` counts those that left. `answers` and
+    `callbacks` are the bodies of all that was said, `secrets` what must never be kept.
     """
 
     by_object: Mapping[str, int]
     by_key: Mapping[str, int]
     bytes_of_key: Mapping[str, frozenset[tuple[str, bytes]]] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
+    answers: Set[bytes] | None = None
+    callbacks: Set[bytes] | None = None
+    secrets: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What the checkers judge. `fresh` are the records of the commit that is judged (None = all that are there);
     `whole` says that everything is seen, `rewound` that this database went back in time once. `open_evidence` opens
-    bytes of an order by their ids, where the keys are known.
+    bytes of an order by their ids, `open_kept` with what stands beside them, where the keys are known.
     """
 
     now: datetime
@@ -98,6 +112,7 @@ class Seen:
     loose_records: Sequence[Row] = ()
     outside: OutsideSeen | None = None
     open_evidence: Callable[[int, Sequence[int]], Sequence[bytes]] | None = None
+    open_kept: Callable[[Sequence[int]], Sequence[Kept]] | None = None
     whole: bool = False
     rewound: bool = False
 
