@@ -9,12 +9,15 @@ from tests.analysis.asking import ask
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs/guide/reconcile.md"
+START = ROOT / "docs/start/your-own-export.md"
 
 
 class WhenANewcomerFollowsTheGuide:
-    def test_the_example_answers_as_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("page", [GUIDE, START], ids=lambda page: page.stem)
+    def test_the_example_answers_as_written(self, monkeypatch: pytest.MonkeyPatch, page: Path) -> None:
         monkeypatch.chdir(ROOT)
-        text = GUIDE.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
+        text = text[text.index("$ fallsafe reconcile docs") :]
         command = re.search(r"\$ fallsafe (reconcile docs.*?)\n```", text, re.DOTALL)
         shown = re.search(r"```text\n(.*?)```", text, re.DOTALL)
         assert command is not None and shown is not None

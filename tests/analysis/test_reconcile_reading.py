@@ -138,6 +138,20 @@ class WhenRowsCannotBeRead:
         assert [(part["rows"], part["why"]) for part in found] == [(1, "rows longer than 2 MB")]
         assert len(found[0]["examples"][0]) < 100
 
+    @pytest.mark.parametrize("length", [9_000_000, 20_000_000])
+    def test_a_line_longer_than_any_buffer_is_not_lost_silently(self, tmp_path: Path, length: int) -> None:
+        found = self.left_out(tmp_path, "id,x\n1,2\n2," + "y" * length + "\n3,4\n")
+        assert sum(part["rows"] for part in found) >= 1
+
+    def test_what_a_quote_without_an_end_has_swallowed_is_counted(self, tmp_path: Path) -> None:
+        rows = "".join(f"{n},x\n" for n in range(500))
+        found = self.left_out(tmp_path, f'id,x\n{rows}500,"5 inch\n' + rows.replace(",", "1,"))
+        assert sum(part["rows"] for part in found) == 501
+
+    def test_breaks_inside_quotes_and_blank_lines_are_no_loss(self, tmp_path: Path) -> None:
+        a = csv(tmp_path / "a.csv", 'id,x\n\n1,"a\nb\n\nc"\n\n\n2,d\r\n\r\n3,"\n"')
+        assert reconcile(a, a, "--on", "id").json["a"]["leftOut"] == []
+
     def test_lines_that_are_no_json_are_counted(self, tmp_path: Path) -> None:
         found = self.left_out(tmp_path, '{"id":1,"x":2}\nnonsense\n[1]\n{"id":3,"x":')
         assert [(part["rows"], part["why"]) for part in found] == [(3, "lines that are no JSON object")]

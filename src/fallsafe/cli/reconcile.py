@@ -36,7 +36,7 @@ Out = Annotated[Path | None, typer.Option(help="All findings as .parquet, .csv o
 Html = Annotated[Path | None, typer.Option(help="A report to forward, in one file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Samples = Annotated[int, typer.Option(min=0, max=1000, help="So many examples of each kind and column.")]
-Memory = Annotated[str, typer.Option(help="How much memory to use at most, nearly; 200MB is the least.")]
+Memory = Annotated[str, typer.Option(help="How much memory to use at most, nearly; 220MB is the least.")]
 Threads = Annotated[int, typer.Option(min=0, max=256, help="How many cores; 0 is all that the memory allows.")]
 Scratch = Annotated[Path | None, typer.Option(help="Where rows that do not fit into memory may go for the time.")]
 Inside = Annotated[bool, typer.Option("--in-database", help="Compare where the tables are; both in one database.")]

@@ -6,7 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from fallsafe.analysis.sources.delimited import Dialect, dialect_of, unique
-from fallsafe.analysis.sources.encoded import LINE_BYTES_MAX, NAMES, Decoded, Head, piped, text_of
+from fallsafe.analysis.sources.encoded import (
+    LINE_BYTES_MAX,
+    NAMES,
+    Decoded,
+    Head,
+    Lines,
+    counted,
+    lines_of,
+    piped,
+    text_of,
+)
 from fallsafe.analysis.sources.engine import Engine
 from fallsafe.analysis.sources.kinds import columns_of
 from fallsafe.analysis.sources.table import LeftOut, Reading, Table, Unreadable
@@ -63,12 +73,19 @@ def rows_of_pipe(engine: Engine, path: Path, chunks: Callable[[], Iterator[bytes
 
 
 def _load(engine: Engine, path: Path, compression: str, encoding: str, dialect: Dialect, lines_max: int = 0) -> Table:
+    """A new table from a file; what DuckDB does not read, or chokes on, goes through Python first."""
     if encoding == "utf-8" and compression in NATIVE:
-        return _fill(engine, path, compression, None, dialect, lines_max)
-    decoded = Decoded(path, compression, encoding)
+        try:
+            return _fill(engine, path, compression, None, dialect, lines_max)
+        except Unreadable:
+            if compression == "zstd":
+                raise
+    one_ending = encoding == "utf-8"
+    decoded = Decoded(path, compression, encoding, one_ending)
     table = _fill(engine, path, None, lambda: iter(decoded), dialect, lines_max)
-    said = (f"read as {NAMES.get(encoding, encoding)}",) if encoding != "utf-8" else ()
-    return replace(table, understood=(*said, *table.understood), left_out=(*table.left_out, *_damaged(decoded)))
+    said = "lines end in different ways" if one_ending else f"read as {NAMES.get(encoding, encoding)}"
+    told = () if one_ending and compression not in NATIVE else (said,)
+    return replace(table, understood=(*told, *table.understood), left_out=(*table.left_out, *_damaged(decoded)))
 
 
 def _fill(
@@ -85,7 +102,12 @@ def _fill(
     names, renamed = unique(dialect.headers)
     relation = engine.new_relation()
     aside = f"rejected_{relation.strip(chr(34))}"
-    pipe = nullcontext(None) if chunks is None else piped(chunks, engine.scratch / f"{aside}.pipe")
+    lines = Lines()
+    pipe = (
+        nullcontext(None)
+        if chunks is None
+        else piped(lambda: counted(chunks(), lines), engine.scratch / f"{aside}.pipe")
+    )
     try:
         with pipe as feed:
             source = path if feed is None else feed.path
@@ -97,9 +119,13 @@ def _fill(
     if feed is not None and feed.error is not None:
         raise Unreadable(f"{path} cannot be read: {feed.error}")
     columns, said = columns_of(engine, relation, dialect.headers)
-    left_out = tuple(_rejected(engine, aside))
     rows = engine.count(relation)
-    return Table(relation, str(path), "csv", columns, rows, (*dialect.understood, *renamed, *said), left_out)
+    left_out = _rejected(engine, aside)
+    if not lines_max and (feed is not None or compression != "zstd"):
+        there = lines if feed is not None else lines_of(path, compression or "")
+        read_of = rows + dialect.skip + sum(part.rows for part in left_out)
+        left_out += _lost(engine, relation, names, there, read_of)
+    return Table(relation, str(path), "csv", columns, rows, (*dialect.understood, *renamed, *said), tuple(left_out))
 
 
 def _statement(
@@ -129,6 +155,18 @@ def _statement(
 def _rejected(engine: Engine, aside: str) -> list[LeftOut]:
     found = engine.connection.execute(statement("sources/rejected", rejects=quoted(aside))).fetchall()
     return [LeftOut(WHY.get(why, why.lower()), rows, tuple(examples)) for why, rows, examples in found]
+
+
+def _lost(engine: Engine, relation: str, names: Sequence[str], lines: Lines, read_of: int) -> list[LeftOut]:
+    """Lines that became part of no row and that nobody complained about: what a quote without an end has swallowed."""
+    lost = lines.through() - lines.empty - read_of
+    if lost > 0:
+        breaks = " + ".join(statement("sources/breaks_in_column", column=quoted(name)) for name in names)
+        row = engine.connection.execute(statement("sources/breaks", relation=relation, breaks=breaks)).fetchone()
+        assert row is not None
+        lost -= int(row[0])
+    why = "lines that belong to no row: a quote before them does not end, or they are far too long"
+    return [LeftOut(why, lost)] if lost > 0 else []
 
 
 def _damaged(decoded: Decoded) -> list[LeftOut]:

@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,7 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+EMPTY_LINE = re.compile(rb"(?<=\n)\r?\n")
 NOT_IN_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 NAMES = {"cp1252": "Windows-1252", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-8": "UTF-8"}
 
@@ -140,12 +142,51 @@ def text_of(head: Head, encoding: str) -> str:
 
 
 @dataclass(slots=True)
+class Lines:
+    """How many lines went by, and how many of them were empty: what a reader of rows has to account for."""
+
+    count: int = 0
+    empty: int = 0
+    _last: bytes = b""
+    _end: bytes = b""
+
+    def saw(self, chunk: bytes) -> None:
+        self._end = self._end or (b"\n" if b"\n" in chunk or b"\r" not in chunk else b"\r")
+        self.count += chunk.count(self._end)
+        joined = self._last + chunk
+        if b"\n\n" in joined or b"\n\r\n" in joined:
+            self.empty += len(EMPTY_LINE.findall(joined))
+        self._last = joined[-2:]
+
+    def through(self) -> int:
+        """All lines, with a last one that has no end."""
+        return self.count + (1 if self._last and not self._last.endswith(self._end) else 0)
+
+
+def counted(chunks: Iterator[bytes], lines: Lines) -> Iterator[bytes]:
+    """The same chunks, counted as they go by."""
+    for chunk in chunks:
+        lines.saw(chunk)
+        yield chunk
+
+
+def lines_of(path: Path, compression: str) -> Lines:
+    """The lines of a file, counted without looking at what is in them."""
+    lines = Lines()
+    with unpacked(path, compression) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            lines.saw(chunk)
+    return lines
+
+
+@dataclass(slots=True)
 class Decoded:
     """A file as chunks of UTF-8; afterwards `replaced` is the number of characters that could not be read."""
 
     path: Path
     compression: str
     encoding: str
+    one_ending: bool = False  # every line ends with a line feed, whatever the file has
     replaced: int = 0
     broken: str = ""
 
@@ -155,13 +196,15 @@ class Decoded:
         with unpacked(self.path, self.compression) as file:
             while chunk := self._next(file):
                 text = decoder.decode(chunk)
+                text = text.replace("\r\n", "\n").replace("\r", "\n") if self.one_ending else text
                 yield self._counted(text.removeprefix("\ufeff") if first else text)
                 first = first and not text
         yield self._counted(decoder.decode(b"", final=True))
 
     def _next(self, file: IO[bytes]) -> bytes:
         try:
-            return file.read(CHUNK_BYTES)
+            chunk = file.read(CHUNK_BYTES)
+            return chunk + file.read(1) if self.one_ending and chunk.endswith(b"\r") else chunk
         except (OSError, EOFError, lzma.LZMAError) as error:
             self.broken = f"the archive is damaged: {error}"
             return b""

@@ -20,8 +20,8 @@ from fallsafe.analysis.sql import literal, quoted, statement
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-OVERHEAD_BYTES = 90_000_000
-MEMORY_BYTES_MIN = 200_000_000
+OVERHEAD_BYTES = 120_000_000
+MEMORY_BYTES_MIN = 220_000_000
 THREAD_BYTES = 120_000_000
 UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
 
