@@ -13,15 +13,14 @@ import typer
 
 from fallsafe.cli import scenario, verbs, verbs_audit
 from fallsafe.cli.client import settings_of_this_process
-from fallsafe.cli.install import Installation, installation, running
 from fallsafe.cli.reconcile import reconcile
 from fallsafe.cli.scan import scan
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import AlreadyRunning, NotReady, read_running
-from fallsafe.store.schema import CannotMigrate
 
 if TYPE_CHECKING:
     from fallsafe.cli.drill import Played
+    from fallsafe.cli.install import Installation
 
 ROOMS = {
     "order": verbs.order,
@@ -53,6 +52,8 @@ def up(
     exit_: Annotated[bool, typer.Option("--exit", help="End once `--until` is reached.")] = False,
 ) -> None:
     """Start everything on this machine; Ctrl-C stops it all."""
+    from fallsafe.cli.install import installation  # heavy, and other commands do not need it
+
     _check(variant, fail, without)
     if until not in ("", "drill-done"):
         _wrong(f"--until knows drill-done, not {until!r}")
@@ -100,6 +101,8 @@ def drill(
 
     It takes the installation that runs in this home, else it starts one of its own in a temporary home.
     """
+    from fallsafe.cli.install import running
+
     _check(variant, fail, without)
     settings = settings_of_this_process()
     try:
@@ -115,6 +118,8 @@ def drill(
 
 
 def _in_a_home_of_its_own(settings: Settings, variant: str, fail: str, without: list[str], seconds: float) -> "Played":
+    from fallsafe.cli.install import installation
+
     with tempfile.TemporaryDirectory(prefix="fallsafe-") as folder:
         own = replace(settings, home=Path(folder), database_url=None)
         silent = _told(installation(own, scenario.TIME_SCALE, without, lambda _: None))
@@ -122,15 +127,17 @@ def _in_a_home_of_its_own(settings: Settings, variant: str, fail: str, without: 
             return _play(there, fail, variant, seconds)
 
 
-def _play(there: Installation, fail: str, variant: str, seconds: float = scenario.SECONDS_MAX) -> "Played":
+def _play(there: "Installation", fail: str, variant: str, seconds: float = scenario.SECONDS_MAX) -> "Played":
     from fallsafe.cli.drill import play  # imported while the children of the installation start, or when it runs
 
     return asyncio.run(play(there, fail, variant, seconds))
 
 
 @contextmanager
-def _told(context: AbstractContextManager[Installation]) -> Iterator[Installation]:
+def _told(context: "AbstractContextManager[Installation]") -> "Iterator[Installation]":
     """What keeps an installation from coming up is said in a sentence."""
+    from fallsafe.store.schema import CannotMigrate
+
     try:
         with context as there:
             yield there
@@ -156,7 +163,7 @@ def _wrong(sentence: str) -> None:
     raise typer.Exit(2)
 
 
-def _link(settings: Settings, there: Installation) -> str:
+def _link(settings: Settings, there: "Installation") -> str:
     from fallsafe.cli.credentials import sign_in_code
     from fallsafe.cli.processes import database
 
