@@ -29,6 +29,7 @@ class Counted:
     rows: int
     with_key: int
     newest: datetime | None
+    repeats: int = 0  # rows of a sample whose key is there before
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Compared:
 def compare(engine: Engine, a: Table, b: Table, pairing: Pairing, asked: Asked) -> Compared:
     """Compare two opened tables."""
     fast = parts(pairing, Flavor.FAST)
-    counted_a = _count(engine, a, pairing, Side.A, fast.a_has_key)
-    counted_b = _count(engine, b, pairing, Side.B, fast.b_has_key)
+    counted_a = _count(engine, a, pairing, Side.A, fast)
+    counted_b = _count(engine, b, pairing, Side.B, fast)
     as_of, until = limits(asked, counted_a, counted_b)
     with engine.in_any_order():
         rows_a, rows_b = _suspected(engine, a, b, fast, counted_a, counted_b)
@@ -113,22 +114,23 @@ def _young(columns: Sequence[str], until: datetime | None) -> str:
     return "(" + " OR ".join(f"coalesce({column} > {moment(until)}, FALSE)" for column in columns) + ")"
 
 
-def _count(engine: Engine, table: Table, pairing: Pairing, side: Side, has_key: str) -> Counted:
+def _count(engine: Engine, table: Table, pairing: Pairing, side: Side, made: Parts) -> Counted:
+    keyed, key, has_key = (
+        (made.a_keyed, made.a_key, made.a_has_key) if side is Side.A else (made.b_keyed, made.b_key, made.b_has_key)
+    )
     newest = newest_of(pairing, side, Flavor.FAST)
-    row = engine.connection.execute(
-        statement("reconcile/counts", relation=table.relation, has_key=has_key, newest=newest)
-    ).fetchone()
+    counts = statement("reconcile/counts", relation=table.relation, keyed=keyed, newest=newest)
+    row = engine.connection.execute(counts).fetchone()
     assert row is not None
-    return Counted(row[0], int(row[1] or 0), row[2])
+    sampled = statement("reconcile/sampled", relation=table.relation, key=key, has_key=has_key)
+    return Counted(row[0], int(row[1] or 0), row[2], _number(engine, sampled))
 
 
 def _suspected(
     engine: Engine, a: Table, b: Table, made: Parts, counted_a: Counted, counted_b: Counted
 ) -> tuple[str, str]:
     """The rows of both sides that have to be looked at closely."""
-    if not any(
-        _often_repeated(engine, side) for side in ((a, made.a_key, made.a_has_key), (b, made.b_key, made.b_has_key))
-    ):
+    if not counted_a.repeats + counted_b.repeats:
         suspects = _suspects(engine, a, b, made, "")
         rows = _rows(engine, a, b, made, suspects)
         agreeing = _number(engine, statement("reconcile/agreeing", suspects=suspects))
@@ -144,12 +146,6 @@ def _suspected(
     return _rows(engine, a, b, made, suspects)
 
 
-def _often_repeated(engine: Engine, side: tuple[Table, Sequence[str], str]) -> bool:
-    table, key, has_key = side
-    sampled = statement("reconcile/sampled", relation=table.relation, key=_hash(key), has_key=has_key)
-    return _number(engine, sampled) > 0
-
-
 def _suspects(engine: Engine, a: Table, b: Table, made: Parts, repeated: str) -> str:
     suspects = engine.new_relation()
     once = f" AND {{key}} NOT IN (FROM {repeated})" if repeated else ""
@@ -158,13 +154,13 @@ def _suspects(engine: Engine, a: Table, b: Table, made: Parts, repeated: str) ->
             "reconcile/suspects",
             suspects=suspects,
             **_sides(a, b, made),
-            a_print=_hash(made.a_print),
-            b_print=_hash(made.b_print),
+            a_print=made.a_print,
+            b_print=made.b_print,
             a_near=made.a_near,
             b_near=made.b_near,
             or_far="".join(f" OR {far}" for far in made.far),
-            a_once=once.format(key=_hash(made.a_key)),
-            b_once=once.format(key=_hash(made.b_key)),
+            a_once=once.format(key=made.a_key),
+            b_once=once.format(key=made.b_key),
         )
     )
     return suspects
@@ -174,8 +170,8 @@ def _sides(a: Table, b: Table, made: Parts) -> dict[str, str]:
     return {
         "a": a.relation,
         "b": b.relation,
-        "a_key": _hash(made.a_key),
-        "b_key": _hash(made.b_key),
+        "a_key": made.a_key,
+        "b_key": made.b_key,
         "a_has_key": made.a_has_key,
         "b_has_key": made.b_has_key,
     }
@@ -185,14 +181,10 @@ def _rows(engine: Engine, a: Table, b: Table, made: Parts, suspects: str) -> tup
     found = []
     for table, key, used in ((a, made.a_key, made.a_used), (b, made.b_key, made.b_used)):
         rows = engine.new_relation()
-        gaps = {"rows": rows, "used": used, "relation": table.relation, "key": _hash(key), "suspects": suspects}
+        gaps = {"rows": rows, "used": used, "relation": table.relation, "key": key, "suspects": suspects}
         engine.connection.execute(statement("reconcile/suspected_rows", **gaps))
         found.append(rows)
     return found[0], found[1]
-
-
-def _hash(expressions: Sequence[str]) -> str:
-    return f"hash({', '.join(expressions)})" if expressions else "0"
 
 
 def _number(engine: Engine, asked: str) -> int:

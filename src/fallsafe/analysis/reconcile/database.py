@@ -99,8 +99,8 @@ def connected(url: str) -> Database:
 def compare_inside(database: Database, engine: Engine, a: Table, b: Table, pairing: Pairing, asked: Asked) -> Compared:
     """Compare two tables of one database there, and keep what differs here."""
     made = parts(pairing, Flavor.PORTABLE)
-    counted_a = _count(database, a, made.a_has_key, newest_of(pairing, Side.A, Flavor.PORTABLE))
-    counted_b = _count(database, b, made.b_has_key, newest_of(pairing, Side.B, Flavor.PORTABLE))
+    counted_a = _count(database, a, made.a_keyed, newest_of(pairing, Side.A, Flavor.PORTABLE))
+    counted_b = _count(database, b, made.b_keyed, newest_of(pairing, Side.B, Flavor.PORTABLE))
     as_of, until = limits(asked, counted_a, counted_b)
     kept = engine.new_relation()
     differing = database.rows(differences_of(pairing, made, a.relation, b.relation, until), _answers(pairing))
@@ -110,10 +110,8 @@ def compare_inside(database: Database, engine: Engine, a: Table, b: Table, pairi
     return Compared(kept, counted_a, counted_b, as_of, until)
 
 
-def _count(database: Database, table: Table, has_key: str, newest: str) -> Counted:
-    answer = database.rows(
-        statement("reconcile/counts", relation=table.relation, has_key=has_key, newest=newest), COUNTS
-    )
+def _count(database: Database, table: Table, keyed: str, newest: str) -> Counted:
+    answer = database.rows(statement("reconcile/counts", relation=table.relation, keyed=keyed, newest=newest), COUNTS)
     row = answer.read_all().to_pylist()[0]
     return Counted(int(row["all_rows"]), int(row["with_key"] or 0), row["newest"])
 

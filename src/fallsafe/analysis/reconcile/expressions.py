@@ -40,10 +40,12 @@ class Parts:
     b_values: str
     a_has_key: str
     b_has_key: str
-    a_key: tuple[str, ...]  # comparable keys, unnamed
-    b_key: tuple[str, ...]
-    a_print: tuple[str, ...]  # what makes two rows equal, unnamed, but for columns with a tolerance
-    b_print: tuple[str, ...]
+    a_keyed: str  # how many rows have a key
+    b_keyed: str
+    a_key: str  # what stands for the key while fingerprints are compared: the number that it is, else its fingerprint
+    b_key: str
+    a_print: str  # a fingerprint of what makes two rows equal, but for columns with a tolerance
+    b_print: str
     a_near: str  # the columns with a tolerance, named
     b_near: str
     far: tuple[str, ...]  # for each of these: a and b are too far apart
@@ -60,10 +62,12 @@ def parts(pairing: Pairing, flavor: Flavor) -> Parts:
         b_values=listed(write.values(Side.B)),
         a_has_key=" AND ".join(f"({key}) IS NOT NULL" for key in write.keys(Side.A)),
         b_has_key=" AND ".join(f"({key}) IS NOT NULL" for key in write.keys(Side.B)),
-        a_key=tuple(write.keys(Side.A)),
-        b_key=tuple(write.keys(Side.B)),
-        a_print=tuple(write.print(Side.A)),
-        b_print=tuple(write.print(Side.B)),
+        a_keyed=write.keyed(Side.A),
+        b_keyed=write.keyed(Side.B),
+        a_key=write.short_key(Side.A),
+        b_key=write.short_key(Side.B),
+        a_print=fingerprint(write.print(Side.A)),
+        b_print=fingerprint(write.print(Side.B)),
         a_near="".join(write.near(Side.A)),
         b_near="".join(write.near(Side.B)),
         far=tuple(_differs(n, pair) for n, pair in enumerate(pairing.columns, 1) if pair.rule.tolerance is not None),
@@ -71,6 +75,11 @@ def parts(pairing: Pairing, flavor: Flavor) -> Parts:
         a_used=listed(quoted(name) for name in _used(pairing, Side.A)),
         b_used=listed(quoted(name) for name in _used(pairing, Side.B)),
     )
+
+
+def fingerprint(expressions: Sequence[str]) -> str:
+    """64 bits for all of them together."""
+    return f"hash({', '.join(expressions)})" if expressions else "0"
 
 
 def moment(at: datetime) -> str:
@@ -111,6 +120,19 @@ class _Writer:
 
     def keys(self, side: Side) -> list[str]:
         return [self.compared(pair, _of(pair, side)) for pair in self.pairing.keys]
+
+    def keyed(self, side: Side) -> str:
+        """Of a column as it is, a file may know it without being read."""
+        keys = self.keys(side)
+        if len(keys) == 1:
+            return f"count({keys[0]})"
+        return f"sum(CASE WHEN {' AND '.join(f'({key}) IS NOT NULL' for key in keys)} THEN 1 ELSE 0 END)"
+
+    def short_key(self, side: Side) -> str:
+        """A number is its own best fingerprint: the files can be asked for it directly."""
+        keys = self.keys(side)
+        numbers = all(pair.a.type in INTEGERS and pair.b.type in INTEGERS for pair in self.pairing.keys)
+        return keys[0] if numbers and len(keys) == 1 else fingerprint(keys)
 
     def print(self, side: Side) -> list[str]:
         made: list[str] = []
