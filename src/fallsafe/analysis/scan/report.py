@@ -31,7 +31,7 @@ def report(scan: Scan, summary: Summary) -> str:
     return environment.get_template(
         "report.html"
     ).render(
-        css=Markup((_HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 safe because it is our own file
+        css=Markup((_HERE.parent / "report.css").read_text(encoding="utf-8")),  # noqa: S704 safe because it is our own file
         places=[f.table.place.rsplit("/", 1)[-1] for f in scan.files],
         as_of=scan.scene.as_of,
         summary=summary,
