@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from fallsafe.cli.verbs import table
 
@@ -77,7 +78,7 @@ def reconcile(
     Exit 0: they agree. Exit 1: they differ, or something could not be judged. Exit 2: the question cannot be answered.
     """
     from fallsafe.analysis.reconcile import rules
-    from fallsafe.analysis.sources import Reading, Unreadable, opened, parse_memory
+    from fallsafe.analysis.sources import Reading, Unreadable, opened, parse_memory, without_password
 
     try:
         _can_write(out, html)
@@ -90,7 +91,8 @@ def reconcile(
         )  # fmt: skip
         reading = Reading(encoding=encoding, delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter))
         with opened(parse_memory(memory), threads, scratch) as engine:
-            told = (_inside if in_database else _compared)(engine, (a, b), asked, reading, samples)
+            with Console(stderr=True).status(f"comparing {without_password(a)} with {without_password(b)}"):
+                told = (_inside if in_database else _compared)(engine, (a, b), asked, reading, samples)
             _keep(engine, told, out, html)
             _tell(told, as_json, out, html)
             if not told.agrees:
