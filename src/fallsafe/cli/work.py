@@ -16,6 +16,7 @@ from fallsafe.connectors.http import HttpConnector
 from fallsafe.telemetry.logs import configure
 from fallsafe.workers.keeper import WORKER, Keeper
 from fallsafe.workers.loop import STEPS, Setup, Worker
+from fallsafe.workers.monitors import Monitors
 
 
 async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) -> None:
@@ -37,6 +38,7 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
     async with asyncio.TaskGroup() as beside:  # whatever of it fails ends the process, and it is started anew
         fresh = beside.create_task(keep_fresh(kept, store))
         beside.create_task(keeper.run(stopping))
+        beside.create_task(Monitors(store, kept.context).run(stopping))
         await worker.run(stopping)
         fresh.cancel()
     await connector.close()

@@ -77,8 +77,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _batches(seeds: range, jobs: int) -> Sequence[range]:
-    """Seeds in parts of some minutes: between two of them a piece may end."""
-    size = 60 * max(1, jobs)
+    """Seeds in parts of less than a minute: between two of them a piece may end."""
+    size = 6 * max(1, jobs)
     return [seeds[n : n + size] for n in range(0, len(seeds), size)]
 
 

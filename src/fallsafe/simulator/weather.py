@@ -3,9 +3,11 @@ earlier moment, a clock that steps.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from fallsafe.store.sql import sql
 
 if TYPE_CHECKING:
     from fallsafe.simulator.world import World
@@ -19,6 +21,7 @@ class Weather:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.restored = False
+        self.unnoticed = False
         events: dict[str, Callable[[], Awaitable[None]]] = {
             "database_restored": self._restore,
             "database_away": self._away,
@@ -50,8 +53,12 @@ class Weather:
         that were lost are handed in again.
         """
         world = self._world
-        copy = world.ground.copy()
+        copy, known = world.ground.copy(), self._heads()
         await asyncio.sleep(self._uniform(0.5, 60))
+        if not self._is_remembered(known):
+            world.mishaps.count["database_restored"] -= 1
+            return  # what nobody remembers nobody can miss: nothing was acknowledged since, or only to who is dead
+        self.unnoticed = True
         world.break_connections()
         world.ground.restore(copy)
         world.judge.database_went_back()
@@ -59,9 +66,19 @@ class Weather:
         world._tell("", "the database was restored to an earlier moment")
         world.dirty = True
         await world.people.end_the_rewind()
+        self.unnoticed = False
         await world.people.submit_lost()
         await asyncio.sleep(self._uniform(60, 300))
         self.restored = False
+
+    def _heads(self) -> dict[int, int]:
+        rows = self._world.ground.judge.execute(sql("lanes/heads")).fetchall()
+        return {row["lane"]: row["seq"] for row in rows}
+
+    def _is_remembered(self, known: Mapping[int, int]) -> bool:
+        """Whether some process lives that was told of more than stands in the copy."""
+        heads = [head for life in self._world.lives.values() for head in life.database.heads.items()]
+        return any(seq > known.get(lane, 0) for lane, (seq, _) in heads)
 
     async def _away(self) -> None:
         world = self._world

@@ -248,8 +248,8 @@ class World:
 
     def _interrupts(self, place: Place) -> bool:
         life = place.who
-        if not isinstance(life, Life):
-            return False
+        if not isinstance(life, Life) or self.weather.unnoticed:
+            return False  # a loss is known to whoever was told what was lost; they live until they have said so
         if self.mishaps.strikes("crash"):
             self.crash(life)
             return True

@@ -43,7 +43,8 @@ class Monitors:
         while not stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), STEP_SECONDS)
-            await self.step()
+            if not stopping.is_set():
+                await self.step()
 
     async def step(self) -> int:
         """One look at everything; how many cases it opened. A database that is away is looked at the next time."""
