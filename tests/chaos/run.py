@@ -24,9 +24,10 @@ import psycopg
 from psycopg.rows import dict_row
 from tests.chaos.measure import Clocks, Times, until_it_holds
 from tests.chaos.strikes import Strike, draw
-from tests.chaos.world import DATABASE, LEASE_SECONDS, OUR_OWN, OUTSIDE, WORKERS, World, world
+from tests.chaos.world import DATABASE, LEASE_SECONDS, OUR_OWN, OUTSIDE, TIME_SCALE, WORKERS, World, world
+from tests.crash import seen
 from tests.crash.outside import faults_for, name_of, order, until
-from tests.crash.run import COVERAGE, TASKS, Tick
+from tests.crash.seen import Tick
 
 from fallsafe.simulator.sandbox import judge
 from fallsafe.store.audit import Report as Audit
@@ -37,21 +38,9 @@ SENDERS = 4
 TWICE_EVERY = 7
 STRIKES_APART_SECONDS = (1.0, 5.0)
 PEOPLE_SECONDS = 1.0
-TICK_SECONDS = 0.25
-SETTLING_SECONDS_MAX = 240.0
 SLOW_SECONDS = 0.8
+QUIET_SECONDS = 4 * 3600 / TIME_SCALE + 30
 
-BUSY = """
-SELECT c.operation || ' ' || c.state AS busy FROM commands c
-WHERE c.purpose = 'fulfill' AND c.state IN ('intended', 'sending', 'accepted', 'unknown')
-  AND EXISTS (SELECT FROM agenda a WHERE a.id = c.task_id AND a.kind IN ('send', 'lease', 'overdue', 'lookup'))
-  AND NOT EXISTS (SELECT FROM suspects s WHERE s.order_id = c.order_id AND s.set_aside_at IS NOT NULL)
-  AND NOT (c.state = 'unknown'
-           AND EXISTS (SELECT FROM cases k WHERE k.task_id = c.task_id AND k.code = 'LOOKUP_UNDECIDED'))
-UNION ALL
-SELECT 'callback of ' || i.system FROM inbox i WHERE i.state = 'received'
-  AND NOT EXISTS (SELECT FROM suspects s WHERE s.order_id IN (i.order_id, i.id) AND s.set_aside_at IS NOT NULL)
-"""
 SENDING = "SELECT id, attempts, lease_until FROM commands WHERE state = 'sending' AND lease_worker = %s"
 STILL = """
 SELECT count(*) AS n FROM commands
@@ -77,6 +66,7 @@ class Seen:
     coverage: dict[str, Any] = field(default_factory=dict)
     effects: dict[str, int] = field(default_factory=dict)
     audit: Audit | None = None
+    broken: list[str] = field(default_factory=list)
 
 
 def play(home: Path, seed: int, seconds: float, say: Callable[[str], None]) -> Seen:
@@ -85,13 +75,12 @@ def play(home: Path, seed: int, seconds: float, say: Callable[[str], None]) -> S
     orders = int(seconds * ORDERS_A_SECOND)
     with world(home, dice, faults_for(range(orders)), say) as there:
         chaos = _Chaos(there, dice, orders, say)
-        with chaos.flowing(), chaos.watching():
+        with chaos.flowing(), seen.watching(there.there.server.url()) as chaos.seen.ticks:
             chaos.reign(seconds)
             chaos.let_it_settle()
         chaos.read_the_end()
-    seen = chaos.seen
-    seen.effects = judge.effects(home)
-    return seen
+    chaos.seen.effects = judge.effects(home)
+    return chaos.seen
 
 
 class _Chaos:
@@ -236,10 +225,9 @@ class _Chaos:
             with self._connected() as connection:
                 if not since:
                     since.append((connection.execute("SELECT clock_timestamp() AS at").fetchone() or {})["at"])
-                seen = {row["name"]: row["seen_at"] for row in connection.execute(SEEN)}
-            return all(
-                seen.get(name, since[0]) > since[0] for name in names if name == victim or not self.clocks.is_down(name)
-            )
+                alive = {row["name"]: row["seen_at"] for row in connection.execute(SEEN)}
+            wanted = [name for name in names if name == victim or not self.clocks.is_down(name)]
+            return all(name in alive and alive[name] > since[0] for name in wanted)
 
         return seen_since
 
@@ -325,55 +313,26 @@ class _Chaos:
         except OSError:
             self.seen.people[f"{verb}: not answered"] += 1
 
-    # -- what is watched ----------------------------------------------------------------------------------------
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Looks at the coverage all the while, from a thread of its own."""
-        ending = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(ending,), daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            ending.set()
-            watcher.join()
-
-    def _watch(self, ending: threading.Event) -> None:
-        while not ending.wait(TICK_SECONDS):
-            with contextlib.suppress(psycopg.OperationalError):  # the database is down just now
-                with self._connected() as connection:
-                    while not ending.wait(TICK_SECONDS):
-                        row = connection.execute(COVERAGE).fetchall()[0]
-                        self.seen.ticks.append(Tick(time.monotonic(), row["live"], tuple(row["gaps"])))
-
     # -- the end ------------------------------------------------------------------------------------------------
 
     def let_it_settle(self) -> None:
         """Nothing is struck any more: waits until all orders are in and nothing moves by itself."""
         began = time.monotonic()
         self.say("calm")
-        until(lambda: self._orders.unfinished_tasks == 0, SETTLING_SECONDS_MAX, "the last orders are not taken in")
+        until(lambda: self._orders.unfinished_tasks == 0, 240, "the last orders are not taken in")
         self.seen.handed_in = self._orders_max
-        deadline = began + SETTLING_SECONDS_MAX
-        while (busy := self._busy()) and time.monotonic() < deadline:
-            time.sleep(0.5)
-        self.seen.still_busy = busy
+        self.seen.still_busy = seen.settle(self.there.server.url(), QUIET_SECONDS)
         self.seen.settled_seconds = time.monotonic() - began
-
-    def _busy(self) -> list[str]:
-        with self._connected() as connection:
-            return [row["busy"] for row in connection.execute(BUSY)]
 
     def read_the_end(self) -> None:
         """What the product says when it is over; then its processes end."""
-        with self._connected() as connection:
-            self.seen.tasks = connection.execute(TASKS).fetchall()
+        self.seen.tasks = seen.tasks(self.there.server.url())
         self.seen.coverage = self.there.ask("/coverage")
         names = [name_of(n) for n in range(self.seen.handed_in)]
         self.seen.files = {name: self.there.ask(f"/orders/CRM:{name}") for name in names}
         self.world.supervisor.stop()
         self.seen.audit = verify(self.there.server.url())
+        self.seen.broken = seen.broken_promises(self.there)
         self.clocks.end()
 
 

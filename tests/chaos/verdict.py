@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from tests.chaos.run import Seen
+from tests.crash.seen import STEPS_AN_ORDER, effect_of, open_cases
 
-STEPS_AN_ORDER = 6
 SHOWN_MAX = 8
 
 
@@ -30,6 +29,7 @@ def judged(seen: Seen) -> Iterator[Verdict]:
     yield Verdict("everything live was to be looked at again, at every look", tuple(_gaps(seen)))
     findings = seen.audit.findings if seen.audit is not None else ()
     yield Verdict("the journal folds into the rows, and nothing was altered", tuple(str(f) for f in findings))
+    yield Verdict("no checker of a promise found anything", tuple(seen.broken))
     yield Verdict("nothing else happened that should not", tuple(seen.surprises))
     yield Verdict("everything was back at work in time", tuple(seen.times.late()))
 
@@ -46,14 +46,14 @@ def _without_effect(seen: Seen) -> Iterator[str]:
 
 
 def _unowned(seen: Seen) -> Iterator[str]:
-    known = {effect_of(t) for t in seen.tasks if t["state"] == "completed" or _has_case(seen.files[t["order_name"]])}
+    known = {effect_of(t) for t in seen.tasks if t["state"] == "completed" or open_cases(seen.files[t["order_name"]])}
     yield from sorted(set(seen.effects) - known)
 
 
 def _without_reason(seen: Seen) -> Iterator[str]:
     for name, file in seen.files.items():
         progress = file["progress"]
-        if file["order"]["state"] != "completed" and not (progress["verdict"] == "reason" and _has_case(file)):
+        if file["order"]["state"] != "completed" and not (progress["verdict"] == "reason" and open_cases(file)):
             yield f"{name} is {file['order']['state']}: {progress}"
 
 
@@ -61,12 +61,3 @@ def _gaps(seen: Seen) -> Iterator[str]:
     yield from (f"{tick.gaps[:3]}" for tick in seen.ticks if tick.gaps)
     if (seen.coverage["percent"], seen.coverage["gaps"]) != (100, 0):
         yield f"the API says {seen.coverage}"
-
-
-def effect_of(task: dict[str, Any]) -> str:
-    """How the judge names the effect of a task."""
-    return f"{task['operation']} CRM/{task['order_name']}/{task['item']}"
-
-
-def _has_case(file: dict[str, Any]) -> bool:
-    return any(case["state"] not in ("resolved", "closed", "merged") for case in file["cases"])

@@ -12,14 +12,13 @@ import threading
 import time
 import urllib.error
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
-from tests.crash.outside import Forge, Installation, faults_for, forge, installation, name_of, order, until
+from tests.crash import seen
+from tests.crash.outside import TIME_SCALE, Forge, Installation, faults_for, forge, installation, name_of, order, until
+from tests.crash.seen import Tick
 
 from fallsafe.cli.killpoints import POINTS
 from fallsafe.simulator.sandbox import judge
@@ -33,48 +32,10 @@ RANDOM_KILLS_MIN = 10
 KILLS_A_RUN = len(POINTS) * HITS_MIN + RANDOM_KILLS_MIN
 HITS_A_LIFE_MAX = 6
 LIFE_SECONDS_MAX = 4.0
-TICK_SECONDS = 0.25
-KILLING_SECONDS_MAX = 150.0
-ENDING_SECONDS_MAX = 60.0
+KILLING_SECONDS_MAX = 400.0
+QUIET_SECONDS = 4 * 3600 / TIME_SCALE + 30
 KILLED = -signal.SIGKILL
 ENDED_WELL = (0, -signal.SIGTERM)
-
-# Knows nothing but tasks, cases and agenda: what is live, and what of it nobody will ever look at.
-COVERAGE = """
-WITH live AS (SELECT * FROM tasks WHERE state NOT IN ('completed', 'skipped', 'cancelled', 'undone')),
-     open AS (SELECT * FROM cases WHERE state NOT IN ('resolved', 'closed', 'merged', 'withdrawn', 'not_resolved')),
-     looked AS (SELECT o.* FROM open o WHERE EXISTS (SELECT FROM agenda a WHERE a.id = o.id))
-SELECT (SELECT count(*) FROM live) + (SELECT count(*) FROM open) AS live,
-       ARRAY(SELECT 'task ' || l.id || ' ' || l.state FROM live l
-             WHERE NOT EXISTS (SELECT FROM agenda a WHERE a.id = l.id)
-               AND NOT EXISTS (SELECT FROM looked c WHERE c.task_id = l.id)
-               AND NOT (l.state = 'planned' AND EXISTS (SELECT FROM live p WHERE p.id = ANY (l.depends_on))))
-    || ARRAY(SELECT 'case ' || o.id FROM open o WHERE NOT EXISTS (SELECT FROM looked c WHERE c.id = o.id)) AS gaps
-"""
-# What still moves by itself: not what waits for a person, nor what was set aside because workers died with it.
-BUSY = """
-SELECT c.operation || ' ' || c.state AS busy FROM commands c
-WHERE c.purpose = 'fulfill' AND c.state IN ('intended', 'sending', 'accepted', 'unknown')
-  AND NOT EXISTS (SELECT FROM suspects s WHERE s.order_id = c.order_id AND s.set_aside_at IS NOT NULL)
-  AND NOT (c.state = 'unknown'
-           AND EXISTS (SELECT FROM cases k WHERE k.task_id = c.task_id AND k.code = 'LOOKUP_UNDECIDED'))
-UNION ALL
-SELECT 'callback of ' || i.system FROM inbox i WHERE i.state = 'received'
-  AND NOT EXISTS (SELECT FROM suspects s WHERE s.order_id IN (i.order_id, i.id) AND s.set_aside_at IS NOT NULL)
-"""
-TASKS = """
-SELECT o.external_id AS order_name, i.external_id AS item, t.step, t.operation, t.state, o.state AS order_state
-FROM tasks t JOIN orders o ON o.id = t.order_id JOIN items i ON i.id = t.item_id ORDER BY t.id
-"""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """One look at the coverage."""
-
-    at: float
-    live: int
-    gaps: tuple[str, ...]
 
 
 @dataclass
@@ -92,6 +53,7 @@ class Report:
     coverage: dict[str, Any] = field(default_factory=dict)
     effects: dict[str, int] = field(default_factory=dict)
     audit: Audit | None = None
+    broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -111,13 +73,14 @@ def play(home: Path, seed: int) -> Report:
     began = time.monotonic()
     with installation(home, faults_for(range(ORDERS))) as there, forge(there.environment) as smith:
         run = _Run(there, smith, random.Random(seed))
-        with run.watching():
+        with seen.watching(there.server.url()) as run.report.ticks:
             run.start_api()
             run.kill_again_and_again()
             run.let_it_end()
         report = run.report
         report.effects = judge.effects(home)
         report.audit = verify(there.server.url())
+        report.broken = seen.broken_promises(there)
     report.seconds = time.monotonic() - began
     return report
 
@@ -178,9 +141,9 @@ class _Run:
         until(lambda: self._hand_in(ORDERS), 30, "the API does not take in the last orders")
         for name in WORKERS:
             self._live(name, "", float("inf"))
-        until(lambda: self._hear() or not self._busy(), ENDING_SECONDS_MAX, lambda: f"{self._busy()} still move")
-        with psycopg.connect(self.there.server.url(), row_factory=dict_row) as connection:
-            self.report.tasks = connection.execute(TASKS).fetchall()
+        left = seen.settle(self.there.server.url(), QUIET_SECONDS, self._hear)
+        assert not left, f"nothing changes any more, and these have not come to rest: {left}"
+        self.report.tasks = seen.tasks(self.there.server.url())
         self.report.coverage = self.there.ask("/coverage")
         names = [name_of(n) for n in range(ORDERS)]
         self.report.files = {name: self.there.ask(f"/orders/CRM:{name}") for name in names}
@@ -271,29 +234,3 @@ class _Run:
 
     def _all_live(self) -> bool:
         return all(life.pid for life in self.lives.values())
-
-    def _busy(self) -> list[str]:
-        with psycopg.connect(self.there.server.url(), row_factory=dict_row) as connection:
-            return [row["busy"] for row in connection.execute(BUSY)]
-
-    # -- coverage -----------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Looks at the coverage all the while, from a thread of its own."""
-        over = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(over,), daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
-
-    def _watch(self, over: threading.Event) -> None:
-        while not over.wait(TICK_SECONDS):
-            with contextlib.suppress(psycopg.OperationalError):  # the database is down just now
-                with psycopg.connect(self.there.server.url(), autocommit=True, row_factory=dict_row) as connection:
-                    while not over.wait(TICK_SECONDS):
-                        row = connection.execute(COVERAGE).fetchall()[0]
-                        self.report.ticks.append(Tick(time.monotonic(), row["live"], tuple(row["gaps"])))

@@ -9,13 +9,12 @@ from collections import Counter
 
 import pytest
 from tests.crash.run import HITS_MIN, ORDERS, RANDOM_KILLS_MIN, Report, play
+from tests.crash.seen import QUARANTINED, STEPS_AN_ORDER, effect_of, open_cases
 
 from fallsafe.cli.killpoints import POINTS
 
 TICKS_APART_SECONDS_MAX = 0.5
 FINAL = ("completed", "skipped", "cancelled", "undone")
-STEPS_AN_ORDER = 6
-QUARANTINED = "ORDER_QUARANTINED"
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +70,9 @@ class WhenProcessesDieAtEveryMoment:
         assert run.audit is not None
         assert run.audit.findings == ()
 
+    def test_no_checker_of_a_promise_finds_anything(self, run: Report) -> None:
+        assert run.broken == []
+
 
 class WhenSomebodyLooksAtTheCoverageAllTheWhile:
     """P1."""
@@ -87,16 +89,6 @@ class WhenSomebodyLooksAtTheCoverageAllTheWhile:
         assert (run.coverage["percent"], run.coverage["gaps"]) == (100, 0)
 
 
-def effect_of(task: dict[str, str]) -> str:
-    """How the judge names the effect of a task."""
-    return f"{task['operation']} CRM/{task['order_name']}/{task['item']}"
-
-
 def set_aside(run: Report, task: dict[str, str]) -> bool:
     """Whether a task is of an order that no worker takes before a person has looked."""
     return QUARANTINED in open_cases(run.files[task["order_name"]])
-
-
-def open_cases(file: dict) -> list[str]:
-    """The codes of the open cases of an order."""
-    return [case["code"] for case in file["cases"] if case["state"] not in ("resolved", "closed", "merged")]
