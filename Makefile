@@ -18,7 +18,7 @@ ORDERS ?= 20
 PROFILE ?= default
 MINUTES ?= 10
 
-.PHONY: help setup run test check static test-all sim bench chaos browser lock clean
+.PHONY: help setup run test check static test-all sim bench chaos plants browser lock clean
 
 help: ## list the recipes
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ sim: setup ## play simulated worlds that try to break every promise (SEED=7 or S
 
 bench: setup ## measure throughput and latency, each with its limit beside it
 	@$(BIN)/python bench/run.py
+
+plants: setup ## break one promise at a time in a copy of the sources, and see which check notices (PLANTS="--seeds a..b --only name")
+	@$(BIN)/python -m tests.plants $(PLANTS)
 
 chaos: setup ## kill, halt and cut off everything at random while orders flow, then count (MINUTES=10 SEED=…)
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
