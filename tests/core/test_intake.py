@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.core.things import DAY, NOW, a_draft, an_item_draft
 
 from fallsafe.core.orders.draft import ItemDraft, LinkDraft
-from fallsafe.core.orders.intake import ITEMS_MAX, check_order, find_circle
+from fallsafe.core.orders.intake import ITEMS_MAX, NESTING_MAX, check_order, find_circle
 
 
 def refusals(*items, **changes) -> set[tuple[str, str]]:
@@ -22,6 +22,11 @@ HUGE = 9_000_000_000_000_000
 def many(count: int, **amounts: int) -> list[ItemDraft]:
     """So many items with these amounts each."""
     return [replace(an_item_draft(f"i{n}"), **amounts) for n in range(count)]
+
+
+def nested(count: int) -> list[ItemDraft]:
+    """So many items, each in the one before."""
+    return [replace(an_item_draft(f"i{n}"), parent=f"i{n - 1}" if n else "") for n in range(count)]
 
 
 A, B, C = (an_item_draft(name) for name in "abc")
@@ -44,6 +49,7 @@ WRONG = [
     (lambda: refusals(replace(A, external_id="")), ("ITEM_ID_WRONG", "/items/0/externalId")),
     (lambda: refusals(*many(2, one_off_minor=HUGE)), ("AMOUNTS_TOO_LARGE", "/items")),
     (lambda: refusals(*many(2, monthly_minor=-HUGE)), ("AMOUNTS_TOO_LARGE", "/items")),
+    (lambda: refusals(*nested(NESTING_MAX + 2)), ("NESTED_TOO_DEEP", f"/items/{NESTING_MAX + 1}/parent")),
     (lambda: refusals(source="CRM/EU"), ("SOURCE_WITH_SLASH", "/source")),
     (lambda: refusals(time_zone="Asia/Nowhere"), ("TIME_ZONE_UNKNOWN", "/timeZone")),
     (lambda: refusals(links=(LinkDraft("depends_on", "CRM", "777"),)), ("LINK_TO_ITSELF", "/links/0/externalId")),

@@ -2,7 +2,7 @@
 for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +11,7 @@ from tests.core.things import a_task, an_item
 
 from fallsafe.core.orders.plan import (
     TASKS_MAX,
+    WAITS_MAX,
     Plan,
     PlanItem,
     PlannedTask,
@@ -224,6 +225,12 @@ class WhenAnOrderIsTooLarge:
         assert check_size(Plan((task,) * TASKS_MAX, {}), "cannot take order") is None
         refusal = check_size(Plan((task,) * (TASKS_MAX + 1), {}), "cannot take order")
         assert (refusal.code, refusal.pointer) == ("TOO_MANY_TASKS", "/items")
+
+    def test_nor_may_its_tasks_wait_for_each_other_without_end(self):
+        waiting = PlannedTask("a", "one", "one", True, tuple(range(WAITS_MAX)))
+        assert check_size(Plan((waiting,), {}), "cannot take order") is None
+        more = replace(waiting, after=(0,))
+        assert check_size(Plan((waiting, more), {}), "cannot take order").code == "TOO_MANY_WAITS"
 
 
 OFFER_NAMES = ("A", "B", "C")

@@ -300,3 +300,22 @@ class WhenTheDatabaseTakesTheTransactionAway:
         body = an_order() if path == "/orders" else {"orders": [an_order()]}
         said = await api.post(path, body, status=503)
         assert said["code"] == "DATABASE"
+
+
+class WhenAnOrderIsTooLargeToBeOne:
+    @pytest.mark.parametrize(
+        ("items", "code"),
+        [
+            ([an_item(str(n), "FIBER-HOME-1G") for n in range(1_200)], "TOO_MANY_TASKS"),
+            ([an_item(str(n), ("FIBER-HOME-1G", "STATIC-IP")[n % 2]) for n in range(400)], "TOO_MANY_WAITS"),
+        ],
+        ids=["tasks", "waits"],
+    )
+    async def test_nothing_of_it_is_stored_and_it_says_what_would_work(
+        self, api: Api, items: list[dict], code: str
+    ) -> None:
+        said = await api.post("/orders", an_order("large", items=items), status=422)
+        assert (said["code"], said["pointer"]) == (code, "/items")
+        assert "split" in said["hint"]
+        assert (await api.get("/orders"))["items"] == []
+        assert len((await api.get("/fallout-cases"))["items"]) == 1

@@ -22,6 +22,9 @@ from fallsafe.store.tx import Tx
 from fallsafe.store.vault import OrderKey
 from fallsafe.store.work import Aggregate
 
+ITEMS_OF_A_LARGE_ORDER = 100
+"""Below it no plan comes near the limits of one order."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
@@ -34,11 +37,12 @@ class _Taken:
 async def submit(tx: Tx, context: Context, drafts: Sequence[OrderDraft], actor: Actor) -> list[Answer]:
     """Takes orders in, many at once; one answer for each, in the order given.
 
-    Refused: what breaks the rules of the graph (`core.orders.intake`), and another content under a known name. A repeat
-    of the same content is `Applied` with `already`.
+    Refused: what breaks the rules of the graph (`core.orders.intake`), what is too large to be one order
+    (`core.orders.plan.check_size`), and another content under a known name. A repeat of the same content is `Applied`
+    with `already`.
     """
     turn = await begin(tx, context, actor)
-    broken = [intake.check_order(d) for d in drafts]
+    broken = [intake.check_order(d) or _too_large(turn, d) for d in drafts]
     fresh = {(d.source, d.external_id): d for d, wrong in zip(drafts, broken, strict=True) if not wrong}
     taken = [_Taken(d, await _row(turn, d)) for d in fresh.values()]
     made = {a.order.id: a for a in await tx.create([t.order for t in taken])}
@@ -52,6 +56,16 @@ async def submit(tx: Tx, context: Context, drafts: Sequence[OrderDraft], actor: 
         answers.append(_answer(turn, draft, wrong, by_name, made, known, fresh))
     await settle.end(turn)
     return answers
+
+
+def _too_large(turn: Turn, draft: OrderDraft) -> tuple[Refusal, ...]:
+    """Whether an order has more work than one order may have. Only one of many items can."""
+    if len(draft.items) < ITEMS_OF_A_LARGE_ORDER:
+        return ()
+    newest = turn.context.newest
+    made = plan.plan_order(plan.of_drafts(draft.items), newest.plans, newest.offers)
+    refusal = plan.check_size(made, f"cannot take order {draft.external_id!r} of {draft.source!r}")
+    return () if refusal is None else (refusal,)
 
 
 def _answer(

@@ -12,6 +12,8 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft
 
 ITEMS_MAX = 2_000
+NESTING_MAX = 32
+"""How deep items may stand in each other; what a parent means for its work is looked for through all of them."""
 QUANTITY_MAX = 1_000_000
 AMOUNTS_MAX = 9_000_000_000_000_000
 """In minor units, for the amounts of all items together; beyond it sums no longer fit into what they are kept in."""
@@ -85,10 +87,23 @@ def _of_graph(what: str, items: Sequence[ItemDraft]) -> Iterator[Refusal]:
                 yield Refusal("DEPENDENCY_UNKNOWN", what, why, known, f"/items/{n}/dependsOn/{m}")
     parents = {item.external_id: (item.parent,) for item in items if item.parent}
     yield from _circles(what, "PARENT_CYCLE", "parents", parents, {i: f"/items/{n}/parent" for i, n in at.items()})
+    yield from _nesting(what, items, {child: parent for child, (parent,) in parents.items()})
     waits = {item.external_id: item.depends_on for item in items if item.depends_on}
     yield from _circles(
         what, "DEPENDENCY_CYCLE", "dependencies", waits, {i: f"/items/{n}/dependsOn" for i, n in at.items()}
     )
+
+
+def _nesting(what: str, items: Sequence[ItemDraft], parents: Mapping[str, str]) -> Iterator[Refusal]:
+    """One refusal for the first item that stands too deep; a circle is too deep as well, and is named as one."""
+    for n, item in enumerate(items):
+        depth, above = 0, parents.get(item.external_id)
+        while above is not None and depth <= NESTING_MAX:
+            depth, above = depth + 1, parents.get(above)
+        if depth > NESTING_MAX and not find_circle({child: (parent,) for child, parent in parents.items()}):
+            why = f"item {item.external_id!r} stands more than {NESTING_MAX} deep"
+            yield Refusal("NESTED_TOO_DEEP", what, why, "nest its items less deep", f"/items/{n}/parent")
+            return
 
 
 def _circles(

@@ -77,6 +77,8 @@ class Plan:
 
 
 TASKS_MAX = 2_000
+WAITS_MAX = 20_000
+"""How many times a task of one order may wait for another. Items that wait for each other by offer multiply."""
 PRODUCT_MAPPING_MISSING = "PRODUCT_MAPPING_MISSING"
 OFFER_RETIRED = "OFFER_RETIRED"
 DECOMPOSITION_ERROR = "DECOMPOSITION_ERROR"
@@ -254,11 +256,19 @@ def _peeled(waits: dict[int, set[int]]) -> dict[int, set[int]]:
 
 
 def check_size(plan: Plan, what: str) -> Refusal | None:
-    """The refusal of an order with more tasks than one order may have; None when it may be stored."""
-    if len(plan.tasks) <= TASKS_MAX:
-        return None
-    why = f"its plan has {len(plan.tasks)} tasks, and {TASKS_MAX} is the most"
-    return Refusal("TOO_MANY_TASKS", what, why, "split it by place into linked orders", "/items")
+    """The refusal of an order with more tasks, or more waits between them, than one order may have; None when it may be
+    stored.
+    """
+    tasks, waits = len(plan.tasks), sum(len(task.after) for task in plan.tasks)
+    hint = "split it by place into linked orders"
+    if tasks > TASKS_MAX:
+        return Refusal(
+            "TOO_MANY_TASKS", what, f"its plan has {tasks} tasks, and {TASKS_MAX} is the most", hint, "/items"
+        )
+    if waits > WAITS_MAX:
+        why = f"its tasks wait for each other {waits} times, and {WAITS_MAX} is the most"
+        return Refusal("TOO_MANY_WAITS", what, why, f"{hint}, or nest its items by place", "/items")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
