@@ -40,6 +40,7 @@ class Scene:
     orders: int
     has: frozenset[str]
     has_task_id: bool
+    has_undated: bool
     is_table_of_orders: bool
 
     def rows(self, name: str, **gaps: str) -> Iterator[Row]:

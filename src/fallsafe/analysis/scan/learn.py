@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fallsafe.analysis.scan.meaning import Meaning, matching
+from fallsafe.analysis.scan.tasks import KIND_BIT
 from fallsafe.analysis.scan.words import Word
 from fallsafe.analysis.sources import Engine
 from fallsafe.analysis.sql import statement
@@ -122,7 +123,7 @@ def needed(engine: Engine, meanings: Sequence[Meaning], finish: Finish, of: int)
     """For each kind of work the mask of kinds that a whole order has with it; empty where one phrase ends an order."""
     if finish.meanings:
         return {}
-    company = engine.connection.execute(statement("scan/learn_company", of=str(of))).fetchall()
+    company = engine.connection.execute(statement("scan/learn_company", kind_bit=KIND_BIT, of=str(of))).fetchall()
     bits = {m.kind: m.kind_bit for m in meanings if m.kind_bit}
     having = {kind: sum(n for mask, n in company if mask & bit) for kind, bit in bits.items()}
     both = {

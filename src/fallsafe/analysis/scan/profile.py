@@ -104,7 +104,7 @@ def profiles(engine: Engine, table: Table) -> tuple[Profile, ...]:
 
 
 def _sampled(engine: Engine, table: Table) -> list[tuple[str | None, ...]]:
-    texts = ", ".join(f"trim(CAST({quoted(c.name)} AS VARCHAR))" for c in table.columns)
+    texts = ", ".join(f"CAST({quoted(c.name)} AS VARCHAR)" for c in table.columns)
     if table.rows <= WHOLE_ROWS_MAX:
         text = statement("scan/sample_whole", columns=texts, relation=table.relation)
     else:
@@ -121,8 +121,10 @@ def _sampled(engine: Engine, table: Table) -> list[tuple[str | None, ...]]:
 
 def _of_column(column: Column, values: Sequence[str | None]) -> Iterator[Profile]:
     name = quoted(column.name)
-    text = f"trim({name})" if column.type == "VARCHAR" else f"CAST({name} AS VARCHAR)"
-    profile = Profile(column.name, text, name, tuple(values), native(column.type))
+    padded = any(v is not None and v != v.strip() for v in values)
+    values = [v.strip() if v is not None else None for v in values] if padded else values
+    text = name if column.type == "VARCHAR" else f"CAST({name} AS VARCHAR)"
+    profile = Profile(column.name, f"trim({text})" if padded else text, name, tuple(values), native(column.type))
     objects = [o for v in profile.filled if v[:1] == "{" and (o := _object(v)) is not None]
     if column.kind is Kind.NESTED or (objects and len(objects) >= 0.5 * len(profile.filled)):
         yield from _of_keys(column, name, values, objects)

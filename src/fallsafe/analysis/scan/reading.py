@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from fallsafe.analysis.scan.layout import DATES, Layout, Role
+from fallsafe.analysis.scan.layout import Layout, Role
 from fallsafe.analysis.scan.meaning import MEANINGS_MAX, Meaning, Phrase, interpret
 from fallsafe.analysis.scan.profile import Profile
 from fallsafe.analysis.scan.times import TimeForm, Written
@@ -95,8 +95,8 @@ def _date_word(key: str) -> str:
     return key
 
 
-def read_events(engine: Engine, files: Sequence[File]) -> tuple[Meaning, ...]:
-    """Fills `event` and `meaning` from all files, and gives the meanings."""
+def read_events(engine: Engine, files: Sequence[File]) -> tuple[tuple[Meaning, ...], tuple[LeftOut, ...]]:
+    """Fills `event` and `meaning` from all files; gives the meanings, and what was left out of each file."""
     meanings = interpret(p for file in files for p in phrases(engine, file))
     engine.connection.execute(statement("scan/make_event"))
     engine.connection.execute(
@@ -113,23 +113,23 @@ def read_events(engine: Engine, files: Sequence[File]) -> tuple[Meaning, ...]:
             "kind_bit": [m.kind_bit for m in meanings],
         },
     )
-    for file in files:
-        _insert(engine, file)
-    return meanings
+    left_out = tuple(part for file in files for part in _unread(engine, file, _insert(engine, file)))
+    return meanings, left_out
 
 
-def _insert(engine: Engine, file: File) -> None:
+def _insert(engine: Engine, file: File) -> int:
+    """Reads a file into `event`; gives the number of its events."""
     layout, relation = file.layout, file.table.relation
     columns = ",\n    ".join(f"{expression} AS {name}" for name, expression in _columns(file))
     kind = _text(layout, Role.TASK)
     if layout.is_log:
         raw = _text(layout, Role.EVENT)
-        engine.connection.execute(statement("scan/read_log", columns=columns, type=kind, raw=raw, relation=relation))
+        text = statement("scan/read_log", columns=columns, type=kind, raw=raw, relation=relation)
     else:
         steps = ", ".join(_steps(layout))
-        engine.connection.execute(
-            statement("scan/read_table", columns=columns, type=kind, steps=steps, relation=relation)
-        )
+        text = statement("scan/read_table", columns=columns, type=kind, steps=steps, relation=relation)
+    inserted = engine.connection.execute(text).fetchone()
+    return int(inserted[0]) if inserted else 0
 
 
 def _columns(file: File) -> Iterator[tuple[str, str]]:
@@ -215,9 +215,23 @@ def _truth(layout: Layout) -> str:
     return f"lower({column.text}) IN ('1', 'true', 'yes', 'y', 't', 'ja')"
 
 
-def unread(engine: Engine, file: File) -> Iterator[LeftOut]:
+def _unread(engine: Engine, file: File, inserted: int) -> Iterator[LeftOut]:
     """What of a file was left out, by its reader and here, with the number of rows and an example."""
     yield from file.table.left_out
+    layout = file.layout
+    if not layout.is_log or inserted < file.table.rows:
+        yield from _whole_rows(engine, file)
+    others = [c for r, c in layout.roles.items() if r in (Role.DUE, Role.UNTIL)] + [c for _, c in layout.dates]
+    for column in others:
+        if form_in(layout, column).written is Written.NATIVE:
+            continue
+        wrong = literal(f"{column.name}: {_NO_TIME}; the rest of the row was used")
+        there = f"nullif({column.text}, '') IS NOT NULL"
+        why = f"CASE WHEN {there} AND {_expression(layout, column)} IS NULL THEN {wrong} END"
+        yield from _counted(engine, file, why, f"left({column.text}, 60)")
+
+
+def _whole_rows(engine: Engine, file: File) -> Iterator[LeftOut]:
     layout = file.layout
     order = _text(layout, Role.ORDER)
     example = f"left(concat_ws(', ', {', '.join(_quoted(file))}), 120)"
@@ -232,18 +246,9 @@ def unread(engine: Engine, file: File) -> Iterator[LeftOut]:
         known = [f"{_expression(layout, c)} IS NOT NULL" for _, c in layout.dates]
         cases += [f"WHEN NOT ({' OR '.join(known)}) THEN 'no date that can be read'"]
     yield from _counted(engine, file, f"CASE {' '.join(cases)} END", example)
-    others = [c for r, c in layout.roles.items() if r in (Role.DUE, Role.UNTIL)] + [c for _, c in layout.dates]
-    for column in others:
-        wrong = literal(f"{column.name}: {_NO_TIME}; the rest of the row was used")
-        there = f"nullif({column.text}, '') IS NOT NULL"
-        why = f"CASE WHEN {there} AND {_expression(layout, column)} IS NULL THEN {wrong} END"
-        yield from _counted(engine, file, why, f"left({column.text}, 60)")
 
 
 def _counted(engine: Engine, file: File, why: str, example: str) -> Iterator[LeftOut]:
     text = statement("scan/count_unread", why=why, example=example, relation=file.table.relation)
     for reason, rows, one in engine.connection.execute(text).fetchall():
         yield LeftOut(f"{file.table.place}: {reason}", rows, (one,) if one else ())
-
-
-assert all(DATES)  # every date of a table has a word

@@ -16,8 +16,9 @@ from fallsafe.analysis.scan.mapping import checked
 from fallsafe.analysis.scan.meaning import Meaning
 from fallsafe.analysis.scan.ocel import as_log
 from fallsafe.analysis.scan.profile import profiles
-from fallsafe.analysis.scan.reading import File, form_in, read_events, settled, unread
+from fallsafe.analysis.scan.reading import File, form_in, read_events, settled
 from fallsafe.analysis.scan.standing import OpenOrder, Standing
+from fallsafe.analysis.scan.tasks import asked, asked_of_orders
 from fallsafe.analysis.sources import Engine, LeftOut, Reading
 from fallsafe.analysis.sql import literal, statement
 from fallsafe.core.events import Json
@@ -25,7 +26,6 @@ from fallsafe.core.policy.policy_set import PolicySet
 
 FIRST = datetime(1970, 1, 2)  # noqa: DTZ001 safe because all times of the analysis are UTC without saying so
 LAST = datetime(2100, 1, 1)  # noqa: DTZ001
-ATTRIBUTES = ("due", "until", "team", "product", "customer")
 
 Tell = Callable[[str, float], None]
 """Called with what is being done and how much of the whole is done, 0 to 1."""
@@ -72,10 +72,9 @@ def scan(engine: Engine, places: Sequence[str], wanted: Wanted, tell: Tell = lam
         tell(f"reading {place}", 0.4 * n / len(places))
         files.append(_opened(engine, place, wanted))
     tell("putting events in order", 0.4)
-    meanings = read_events(engine, files)
-    left_out = [part for file in files for part in unread(engine, file)]
-    scene, events, later = _scene(engine, files, meanings, wanted, left_out)
-    left_out += later
+    meanings, unread = read_events(engine, files)
+    scene, events, later = _scene(engine, files, meanings, wanted, unread)
+    left_out = (*unread, *later)
     tell("learning what is usual", 0.6)
     learned = _learned(scene, wanted)
     tell("looking for what is wrong", 0.75)
@@ -86,7 +85,7 @@ def scan(engine: Engine, places: Sequence[str], wanted: Wanted, tell: Tell = lam
     tell("summing up", 0.95)
     understood = tuple(_understood(files, scene, learned, standing))
     unsure = tuple(sentence for file in files for sentence in file.layout.unsure)
-    return Scan(scene, tuple(files), tuple(findings), learned, events, tuple(left_out), understood, unsure)
+    return Scan(scene, tuple(files), tuple(findings), learned, events, left_out, understood, unsure)
 
 
 def _opened(engine: Engine, place: str, wanted: Wanted) -> File:
@@ -126,7 +125,7 @@ def _scene(
         raise Nothing(f"nothing happened before {as_of:%Y-%m-%d %H:%M}", left_out)
     of = sample(engine, span["n"])
     finish = finish_of(engine, meanings, orders, next((f.layout.finish for f in files if f.layout.finish), ""))
-    has = frozenset(name for name in span if isinstance(span[name], int) and span[name] and name != "n")
+    has = frozenset(name for name in span if type(span[name]) is int and span[name] and name != "n")
     scene = Scene(
         engine=engine,
         meanings=meanings,
@@ -140,6 +139,7 @@ def _scene(
         orders=orders,
         has=has,
         has_task_id=has_task_id,
+        has_undated=not all(f.layout.is_log for f in files),
         is_table_of_orders=all(_is_table_of_orders(f.layout) for f in files),
     )
     _tables(scene, of, _local("one", files))
@@ -205,19 +205,17 @@ def _tables(scene: Scene, of: int, local: str) -> None:
     """Makes `task` and `ord`, which all findings are asked of."""
     run = scene.engine.connection.execute
     run(statement("scan/make_surely_before", naive=str(scene.naive).upper(), local=local))
-    attributes = ",\n    ".join(_attribute(name, name in scene.has) for name in ATTRIBUTES)
-    team = ("min(team)", "max(team)") if "team" in scene.has else ("NULL", "NULL")
-    attributes += f",\n    {team[0]} AS first_team,\n    {team[1]} AS last_team"
-    finish = ", ".join(map(str, scene.finish.meanings)) or "-1"
-    run(statement("scan/make_task", finish=finish, attributes=attributes))
+    undated = scene.has_undated
+    columns, aggregates = asked(scene.meanings, scene.finish.meanings, scene.has, undated=undated)
+    run(statement("scan/make_task", columns=columns, aggregates=aggregates))
     needs = needed(scene.engine, scene.meanings, scene.finish, of)
     run(statement("scan/make_need"), {"kind": list(needs), "needs": list(needs.values())})
-    run(statement("scan/make_ord", finished=_finished(scene.finish)))
-
-
-def _attribute(name: str, there: bool) -> str:
-    types = {"due": "TIMESTAMP", "until": "TIMESTAMP"}
-    return f"max_by({name}, moment) AS {name}" if there else f"NULL::{types.get(name, 'VARCHAR')} AS {name}"
+    gaps = {
+        "finished": _finished(scene.finish),
+        "columns": asked_of_orders(scene.meanings, scene.finish.meanings, scene.has),
+        "with_needs": "" if scene.finish.meanings else "LEFT JOIN need USING (kind)",
+    }
+    run(statement("scan/make_ord", **gaps))
 
 
 def _finished(finish: Finish) -> str:
