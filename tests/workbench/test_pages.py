@@ -329,3 +329,19 @@ class WhenTheServerStops:
         await anext(stream)
         deps.stop.append(True)
         assert [text async for text in stream] == []
+
+
+class WhenASessionEndsWhileAPageIsOpen:
+    async def test_its_stream_ends_too(self, deps, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("fallsafe.workbench.live.ASK_AGAIN_SECONDS", 0.0)
+        live, allowed = Live(deps.database, deps.stopping), [True, False]
+
+        async def may_read() -> bool:
+            return allowed.pop(0)
+
+        stream = live.listen(may_read)
+        await anext(stream)
+        live._tell(message("moved", {}))
+        assert "event: moved" in await anext(stream)
+        live._tell(message("moved", {}))
+        assert [text async for text in stream] == []

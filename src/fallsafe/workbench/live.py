@@ -7,7 +7,7 @@ none for a minute calls itself stale.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import psycopg
@@ -23,6 +23,12 @@ LISTENERS_MAX = 500
 WAITING_MAX = 100
 """Messages that wait for one slow listener; beyond them it is told to read everything again."""
 RECONNECT_MILLISECONDS = 2_000
+ASK_AGAIN_SECONDS = 30.0
+"""How long a stream goes on without asking whether its reader may still read."""
+
+
+async def _anybody() -> bool:
+    return True
 
 
 class Live:
@@ -38,15 +44,21 @@ class Live:
         """Whether no further listener is taken."""
         return len(self._listeners) >= LISTENERS_MAX
 
-    async def listen(self) -> AsyncIterator[str]:
-        """The stream of one listener, until it goes away or the server stops."""
+    async def listen(self, may_read: Callable[[], Awaitable[bool]] = _anybody) -> AsyncIterator[str]:
+        """The stream of one listener, until it goes away, may not read any more, or the server stops."""
         mine: asyncio.Queue[str] = asyncio.Queue(WAITING_MAX)
         self._listeners.add(mine)
         if self._loop is None or self._loop.done():
             self._loop = asyncio.create_task(self._follow(), name="journal heads for open pages")
         try:
             yield f"retry: {RECONNECT_MILLISECONDS}\n{message('beat', {})}"
+            clock = asyncio.get_running_loop().time
+            asked_at = clock()
             while not self._stopping():
+                if clock() - asked_at >= ASK_AGAIN_SECONDS:
+                    if not await _still(may_read):
+                        return
+                    asked_at = clock()
                 try:
                     yield await asyncio.wait_for(mine.get(), LOOK_EVERY_SECONDS)
                 except TimeoutError:
@@ -80,6 +92,14 @@ class Live:
                 listener.put_nowait(message("all", {}))
             else:
                 listener.put_nowait(text)
+
+
+async def _still(may_read: Callable[[], Awaitable[bool]]) -> bool:
+    """Whether a listener may go on; a database that is away says nothing, and nothing moves that could be told."""
+    try:
+        return await may_read()
+    except (psycopg.Error, PoolTimeout):
+        return True
 
 
 def told(moved: Iterable[Moved]) -> dict[str, Any]:

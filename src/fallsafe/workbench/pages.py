@@ -217,9 +217,12 @@ class Door:
             return Response(status_code=401)
         if self.live.full:
             return Response("Too many pages listen.\n", 503, {"Retry-After": "30"}, "text/plain")
-        return StreamingResponse(
-            self.live.listen(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-        )
+
+        async def may_read() -> bool:
+            return await self.deps.authenticate(request) is not None
+
+        headers = {"X-Accel-Buffering": "no"}
+        return StreamingResponse(self.live.listen(may_read), media_type="text/event-stream", headers=headers)
 
     async def theme(self, to: str = "auto", back: str = "/queue") -> Response:
         """Remembers the theme in a cookie and goes back."""
