@@ -41,7 +41,7 @@ run: setup ## start everything on this machine, play the drill, and print the li
 	@$(BIN)/fallsafe up --drill
 
 test: setup browser ## run all tests (BROWSER=0 leaves the browser out; TESTS=tests/core runs some)
-	@BROWSER=$(BROWSER) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+	@BROWSER=$(BROWSER) $(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
 static: setup
 	@$(BIN)/ruff check .

@@ -13,28 +13,44 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.migrate import migrate
 
 HERE = Path(__file__).parent
-# Folders whose tests want the machine to themselves: they run one after another, and start first.
-ALONE = ("crash", "browser")
+# What shares something costly, or wants to be the only one of its kind: a folder or a module whose tests run one after
+# another in one process. They start first.
+TOGETHER = ("crash/", "browser/", "doors/test_drill.py", "spec/test_interlock.py")
 WITHOUT_BROWSER = os.environ.get("BROWSER") == "0"
 NUMBERS = itertools.count(1)
 
 
+class Together(LoadScopeScheduling):
+    """Hands what belongs together to one process, and every other test to whichever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together(nodeid) or nodeid
+
+
+def together(nodeid: str) -> str:
+    """With what a test runs, empty where it does not matter."""
+    return next((part for part in TOGETHER if nodeid.startswith(f"tests/{part}")), "")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
+    """Asked for once, in the process that hands out the tests."""
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the folder they are in."""
+    """Mark tests by the folder they are in; those that take long come first."""
     for item in items:
-        folder = item.path.relative_to(HERE).parts[0]
-        if folder in ALONE:
-            item.add_marker(pytest.mark.xdist_group(folder))
-        if folder == "browser":
+        if item.path.relative_to(HERE).parts[0] == "browser":
             item.add_marker(pytest.mark.browser)
         if WITHOUT_BROWSER and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason="left out by BROWSER=0"))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    items.sort(key=lambda item: not together(item.nodeid))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

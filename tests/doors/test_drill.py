@@ -25,7 +25,6 @@ FAILING = {
     "reserveRouter": "WHS.reserve",
     "createSubscription": "BIL.createSubscription",
 }
-pytestmark = pytest.mark.xdist_group("drill")
 
 
 def fallsafe(home: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":

@@ -30,7 +30,6 @@ from tests.spec.interlock import (
 from fallsafe.flows import commands, planning, recover, review
 from fallsafe.store.ids import outside
 
-pytestmark = pytest.mark.xdist_group("interlock")
 Fifty = Callable[[World], list[Said | None]]
 UNKNOWN, KNOWN_NAME, NOTHING_HELD = "OUTCOME_UNKNOWN", "ALREADY_EXISTS", "NOTHING_HELD"
 NOT_STOPPED = "NOT_STOPPED"
@@ -110,6 +109,8 @@ READING_VERBS = {
 APART = {
     "up": "starts processes; what they do then is what every other path here tries",
     "drill": "hands in an order of its own, under a name that was never used",
+    "scan": "reads files, and speaks to no installation",
+    "reconcile": "reads files and tables of others, and speaks to no installation",
 }
 
 # Agenda kind → the flow that a worker gives it to. Each is filed for everything that the order has.
