@@ -6,7 +6,7 @@ is named by its place. Everything is read once, order by order, so that the memo
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -149,9 +149,11 @@ class _Audit:
     def _order(self, one: int, whole: Mapping[str, list[dict[str, Any]]]) -> None:
         written = _Written()
         version, before, said = 0, "", dict[str, Any]()
-        for line in whole["journal"]:
+        if not one:
+            self._without_order(whole["journal"], written)
+        for line in whole["journal"] if one else ():
             said, where = msgspec.json.decode(line["payload"]), f"order {one} version {line['version']}"
-            if one and (line["version"] != version + 1 or said["before"][2] != before):
+            if line["version"] != version + 1 or said["before"][2] != before:
                 self.find(where, "does not follow from the record before")
             version, before = line["version"], bytes(line["digest"]).hex()
             wrong = written.add(said)
@@ -169,6 +171,12 @@ class _Audit:
         self._personal(one, whole["personal"], written.personal)
         if not one:
             self._loose(written)
+
+    def _without_order(self, lines: Iterable[Row], written: "_Written") -> None:
+        for said in audit_loose.in_order(msgspec.json.decode(line["payload"]) for line in lines):
+            wrong = written.add(said)
+            if wrong:
+                self.find(f"journal lane {said['lane']} seq {said['seq']}", wrong)
 
     def _chain(self, order: Row, said: Row, last_digest: str) -> None:
         """The row of an order says which record of it was the last."""

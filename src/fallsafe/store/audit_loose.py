@@ -29,6 +29,23 @@ def files_seal(files: Mapping[str, str]) -> str:
     return digest(canonical(dict(files))).hex()
 
 
+def in_order(records: Iterable[Row]) -> Iterator[Row]:
+    """The records of things without an order, each thing's as they were made: by time, and where a clock was set back,
+    by the state in which each transaction found the thing.
+    """
+    things: dict[tuple[str, int], dict[tuple[int, int], list[Row]]] = {}
+    for said in records:
+        lane, first = said["transaction"]
+        things.setdefault((said["thing"], said["thingId"]), {}).setdefault((lane, first), []).append(said)
+    for transactions in things.values():
+        left, state = list(transactions.values()), ""
+        while left:
+            following = next((part for part in left if part[0]["was"] == state), left[0])
+            left.remove(following)
+            yield from following
+            state = following[-1]["now"] or state
+
+
 def compare(table: str, rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
     """Each place where rows of a table and their records differ, with what is wrong."""
     done = [said for said in records if not said["verb"].startswith("refuse_")]
@@ -99,11 +116,9 @@ def _policy_sets(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]
 
 
 def _installation(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
-    """In the order of its life, whatever the clocks of a server and of the one it was restored to said: each rewind
-    stops it, and a person lets it go on.
-    """
     wanted: dict[str, Any] = {"sending": True, "stopped_because": "", "stopped_at": None, "rewinds": 0}
     told = [said["delta"] for said in records if said["thing"] == "installation"]
+    # Each rewind stops it, and a person lets it go on; whatever the clock of the server that it was restored to said.
     for delta in sorted(told, key=lambda delta: (delta["rewinds"], delta["sending"])):
         wanted |= delta
     for row in rows:
