@@ -89,7 +89,7 @@ def database(cluster: Embedded, template: str) -> Iterator[str]:
     """The name of a fresh, migrated database that is this test's own."""
     name = f"t{next(NUMBERS)}"
     with psycopg.connect(cluster.url("postgres", "postgres"), autocommit=True) as superuser:
-        superuser.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER fallsafe_owner")
+        superuser.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER fallsafe_owner STRATEGY FILE_COPY")
         yield name
         superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -229,7 +229,8 @@ class _Run:
         until(lambda: self._hear() or self._all_live(), 10, "a process did not start")
         for name in names:
             self.lives[name].told_to_end = True
-            os.kill(self.lives[name].pid, sign)
+            with contextlib.suppress(ProcessLookupError):  # it died by itself, of what it was told before
+                os.kill(self.lives[name].pid, sign)
         until(lambda: self._hear() or not self.lives.keys() & set(names), 20, "a process does not end")
 
     def _all_live(self) -> bool:

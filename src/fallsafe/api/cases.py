@@ -20,7 +20,7 @@ from fallsafe.flows import access
 from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.evidence import evidence_by_id, open_body
 from fallsafe.store.ids import inside, outside
-from fallsafe.store.reads import CaseFile, CaseFilter, case_file, find_cases, open_cases
+from fallsafe.store.reads import CaseFile, CaseFilter, case_file, case_row, find_cases, open_cases
 from fallsafe.store.trail import order_trail, thing_trail
 from fallsafe.store.tx import Tx
 from fallsafe.store.vault import Tampered
@@ -120,11 +120,14 @@ class CasesDoor:
     async def reconcile(self, request: Request, case_id: str) -> Response:
         """Finds out now what became of the command of a case; 202, and the look follows."""
         await self.deps.who(request)
-        file = await self._file(case_id)
-        if file.case.command_id is None:
+        number = inside("case", case_id)
+        case = await case_row(self.deps.database, number) if number is not None else None
+        if case is None:
+            raise not_found("case", case_id, HINT)
+        if case.command_id is None:
             why = f"the case {case_id} has no command whose outcome could be found out"
             raise Problem(409, "NOTHING_TO_FIND_OUT", why, "see its nextAction")
-        return await act(self.deps, request, reconcile_now, file.case.command_id)
+        return await act(self.deps, request, reconcile_now, case.command_id)
 
     async def _file(self, case_id: str) -> CaseFile:
         number = inside("case", case_id)

@@ -141,8 +141,10 @@ class OrdersDoor:
     async def plan(self, request: Request, order_id: str) -> Response:
         """Plans again what could not be planned, once the policy or the order was mended; 202, and its items go on."""
         await self.deps.who(request)
-        file = await self.file(order_id)
-        return await act(self.deps, request, plan_again, file.order.id)
+        number = await self._number(order_id)
+        if number is None or not await self.deps.database.fetch("reads/order_version", id=number):
+            raise no_such_order(order_id)
+        return await act(self.deps, request, plan_again, number)
 
     async def tasks(self, request: Request, order_id: str) -> Response:
         """The plan of an order."""
@@ -170,15 +172,19 @@ class OrdersDoor:
 
     async def file(self, name: str) -> OrderFile:
         """The file of an order by its id or by `source:externalId`. Raises `Problem` 404."""
+        number = await self._number(name)
+        file = await read_order_file(self.deps.database, number) if number is not None else None
+        if file is None:
+            raise no_such_order(name)
+        return file
+
+    async def _number(self, name: str) -> int | None:
         number = inside("order", name)
         source, colon, external = name.partition(":")
         if number is None and colon and len(name) <= NAME_LENGTH_MAX:
             order = await order_by_external(self.deps.database, source, external)
             number = order.id if order else None
-        file = await read_order_file(self.deps.database, number) if number is not None else None
-        if file is None:
-            raise not_found("order", name, "name it by its id (O-…), or as source:externalId")
-        return file
+        return number
 
     def router(self) -> APIRouter:
         """The routes. An external id may hold slashes, hence the paths with a tail come first."""
@@ -300,3 +306,8 @@ def words_of(text: str, known: Sequence[str], name: str) -> tuple[str, ...]:
         hint = f"use {', '.join(known)}"
         raise Problem(400, "FILTER_UNKNOWN", f"there is no {name} {strange[0][:40]}", hint, f"/query/{name}")
     return given
+
+
+def no_such_order(name: str) -> Problem:
+    """Nothing has this name."""
+    return not_found("order", name, "name it by its id (O-…), or as source:externalId")

@@ -232,12 +232,17 @@ async def case_numbers(database: Database) -> dict[tuple[str, str], int]:
     return {(row["severity"], row["owner_group"]): row["cases"] for row in rows}
 
 
+async def case_row(database: Database, case_id: int) -> Case | None:
+    """The case itself, without what surrounds it."""
+    rows = await database.fetch("reads/case", id=case_id)
+    return read_row(Case, rows[0]) if rows else None
+
+
 async def case_file(database: Database, case_id: int) -> CaseFile | None:
     """Everything that a case page shows, or None when there is no such case."""
-    rows = await database.fetch("reads/case", id=case_id)
-    if not rows:
+    case = await case_row(database, case_id)
+    if case is None:
         return None
-    case = read_row(Case, rows[0])
     file = await order_file(database, case.order_id) if case.order_id else None
     if file is None:
         return await _loose_case_file(database, case)

@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import Case
 from fallsafe.core.comms.boundary import customer_view
 from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.errors import Refusal
@@ -25,7 +26,7 @@ from fallsafe.flows.context import Applied, Refused
 from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.ids import EPOCH, inside
 from fallsafe.store.queue import case_rows, queue
-from fallsafe.store.reads import CaseFile, case_counts, case_file, coverage
+from fallsafe.store.reads import CaseFile, case_counts, case_file, case_row, coverage
 from fallsafe.store.trail import BadCursor
 from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.guard import HEADERS, form_token, is_ours, local_path
@@ -193,17 +194,18 @@ class Door:
                 ("Nothing was changed. Open the case again and use its own form.",),
                 actor,
             )
-        file = await self._file(case_id)
-        if file is None:
+        number = inside("case", case_id)
+        case = await case_row(self.deps.database, number) if number is not None else None
+        if case is None:
             return _no_such_case(request, actor, case_id)
         reason = form.get("reason", "").strip()[:REASON_LETTERS_MAX] or "asked on the case page"
-        refusal = await self._find_out(file, actor, reason)
+        refusal = await self._find_out(case, actor, reason)
         if refusal is not None:
             return await self._case(request, actor, case_id, "all", False, refusal, 409)
         return RedirectResponse(f"/cases/{case_id}#part-repair", 303)
 
-    async def _find_out(self, file: CaseFile, actor: Actor, reason: str) -> Refusal | None:
-        context, command_id = self.deps.context(), file.case.command_id or 0
+    async def _find_out(self, case: Case, actor: Actor, reason: str) -> Refusal | None:
+        context, command_id = self.deps.context(), case.command_id or 0
         answers = await self.deps.database.transact(lambda tx: reconcile_now(tx, context, [command_id], actor, reason))
         match answers[0]:
             case Applied():
