@@ -11,7 +11,7 @@ from fallsafe.flows import recover
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import Database
 
-WORDS = ("Sari", "Wulandari", "Melati", "0811")
+WORDS = ("Sari", "SARI", "Wulandari", "WULANDARI", "Melati")
 
 
 async def everything(store: Database, order_id: int) -> str:
