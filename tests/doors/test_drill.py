@@ -20,11 +20,18 @@ from fallsafe.simulator.sandbox import judge
 
 SECONDS_MAX = 120
 PORT = 20_000 + os.getpid() % 300 * 40  # another test process on this machine has others
+BESIDE: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
+    ("nobody", ("drill", "--json", "--without", "reconciler", "--seconds", "18"), {}),
+    ("picture", ("up", "--drill", "--until", "drill-done", "--exit"), {"FALLSAFE_WORKERS": "1"}),
+)
 FAILING = {
     "activateFiberService": "PRV.activateService",
     "reserveRouter": "WHS.reserve",
     "createSubscription": "BIL.createSubscription",
 }
+
+
+Beside = dict[str, "tuple[Path, subprocess.Popen[str]]"]
 
 
 def fallsafe(home: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":
@@ -69,7 +76,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def played(home: Path) -> dict[str, dict[str, Any]]:
+def beside(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Beside:
+    """Two more installations, at ports of their own, that mostly wait while the drills of the first are played."""
+    found = {}
+    for n, (name, words, more) in enumerate(BESIDE, 1):
+        place = tmp_path_factory.mktemp(name) / "home"
+        listen = f"127.0.0.1:{PORT + n * 20}"
+        found[name] = (place, fallsafe(place, *words, FALLSAFE_LISTEN=listen, **more))
+    return found
+
+
+@pytest.fixture(scope="module")
+def played(home: Path, beside: object) -> dict[str, dict[str, Any]]:
     """Four drills at the same time against one installation: three steps that fail, and one that never happened."""
     begun = {step: fallsafe(home, "drill", "--json", "--fail", step) for step in FAILING}
     begun["absent"] = fallsafe(home, "drill", "--json", "--variant", "absent")
@@ -136,8 +154,8 @@ class WhenTheDrillIsPlayed:
 class WhenNobodyReconciles:
     """P2: without finding out, nothing goes on."""
 
-    def test_the_drill_fails_and_says_what_is_unknown(self, tmp_path: Path) -> None:
-        process = fallsafe(tmp_path / "none", "drill", "--json", "--without", "reconciler", "--seconds", "18")
+    def test_the_drill_fails_and_says_what_is_unknown(self, beside: Beside) -> None:
+        _, process = beside["nobody"]
         said, _ = process.communicate(timeout=SECONDS_MAX)
         told = json.loads(said)
         assert process.returncode == 1
@@ -149,9 +167,8 @@ class WhenNobodyReconciles:
 class WhenItIsStartedForThePicture:
     """The README's own words, for docs and tests."""
 
-    def test_it_ends_by_itself_and_leaves_no_process(self, tmp_path: Path) -> None:
-        place = tmp_path / "home"
-        process = fallsafe(place, "up", "--drill", "--until", "drill-done", "--exit", FALLSAFE_WORKERS="1")
+    def test_it_ends_by_itself_and_leaves_no_process(self, beside: Beside) -> None:
+        place, process = beside["picture"]
         said, _ = process.communicate(timeout=SECONDS_MAX)
         assert process.returncode == 0
         assert "6 effects outside, each exactly once" in said

@@ -13,7 +13,7 @@ from fallsafe.simulator.ground import Ground, ground
 from fallsafe.simulator.running import be_quiet, install_once, play
 from fallsafe.simulator.world import Plan
 
-ORDERS = 4
+ORDERS = 3
 PLANS = [
     Plan(seed, ORDERS, profile)
     for profile, seeds in (
