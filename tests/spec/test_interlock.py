@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.spec.interlock import (
+    NAME,
     OTHER_CONTENT,
     TRIES,
     Said,
@@ -27,12 +28,20 @@ from tests.spec.interlock import (
     writing_routes,
 )
 
-from fallsafe.flows import commands, planning, recover, review
+from fallsafe.flows import commands, planning, recover, review, signals
 from fallsafe.store.ids import outside
 
 Fifty = Callable[[World], list[Said | None]]
 UNKNOWN, KNOWN_NAME, NOTHING_HELD = "OUTCOME_UNKNOWN", "ALREADY_EXISTS", "NOTHING_HELD"
 NOT_STOPPED = "NOT_STOPPED"
+# Somebody says of the very task that it failed, as if it could be tried again.
+SIGNAL = {
+    "source": "MON",
+    "externalId": "A",
+    "order": {"source": "CRM", "externalId": NAME},
+    "task": "activateFiberService",
+    "code": "FAILED",
+}
 
 
 def post(path: str, body: object = None) -> Fifty:
@@ -69,6 +78,8 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/commands/{command_id}/resend": (post("/api/v1/commands/{command}/resend"), UNKNOWN),
     "POST /api/v1/fallout-cases/{case_id}/reconcile": (post("/api/v1/fallout-cases/{case}/reconcile"), None),
     "POST /api/v1/downstreams/{name}/callbacks": (lambda world: at_once(world.callback), None),
+    "POST /api/v1/signals": (post("/api/v1/signals", SIGNAL), None),
+    "POST /api/v1/signals/batch": (post("/api/v1/signals/batch", {"signals": [SIGNAL | {"externalId": "B"}]}), None),
     "POST /api/v1/policy-sets": (lambda world: post("/api/v1/policy-sets", another_policy(world))(world), None),
     "POST /api/v1/tokens": (post("/api/v1/tokens", {"name": "ada", "roles": ["operator"]}), None),
     "DELETE /api/v1/tokens/{token_id}": (revoke, None),
@@ -121,6 +132,7 @@ KINDS = {
     "lookup": recover.claim_looks,
     "retry": planning.replan_due,
     "review": review.review,
+    "signal": signals.apply,
     "apply": None,  # names a callback; tried by the flow that applies it
 }
 

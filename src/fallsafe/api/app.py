@@ -32,6 +32,7 @@ from fallsafe.api.people import PeopleDoor
 from fallsafe.api.policies import PoliciesDoor
 from fallsafe.api.problems import TITLES, Problem
 from fallsafe.api.shapes import BASE
+from fallsafe.api.signals import SignalsDoor
 from fallsafe.store.trail import BadCursor
 from fallsafe.store.tx import PASSING, Rewound
 from fallsafe.telemetry.logs import fields, logger
@@ -47,7 +48,7 @@ def create_app(deps: Deps) -> FastAPI:
     app = FastAPI(title="Fallsafe", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     people = PeopleDoor(deps)
     api = APIRouter(prefix=BASE)
-    doors = (OrdersDoor, CommandsDoor, CasesDoor, CallbacksDoor, FeedDoor, PoliciesDoor, InstallationDoor)
+    doors = (OrdersDoor, CommandsDoor, CasesDoor, CallbacksDoor, SignalsDoor, FeedDoor, PoliciesDoor, InstallationDoor)
     for door in (*(make(deps) for make in doors), people):
         api.include_router(door.router())
     app.include_router(api)

@@ -55,7 +55,7 @@ class CasesDoor:
             severities=words_of(severity, [level.value for level in Level], "severity"),
             owners=words_of(owner_group, tuple(newest.owners), "ownerGroup"),
             codes=words_of(code, tuple(newest.codes), "code"),
-            order_id=_order_number(order_id),
+            order_id=order_number(order_id),
         )
         only_open = states == ("open",) or all(s in {o.value for o in OPEN_CASE_STATES} for s in states)
         read = open_cases if only_open else find_cases
@@ -167,12 +167,19 @@ class CasesDoor:
         return made
 
 
-def _order_number(text: str) -> int | None:
-    if not text:
-        return None
-    number = inside("order", text)
-    if number is None:
-        raise Problem(
-            400, "FILTER_UNKNOWN", f"{text} is no order", "an order is named O- and a number", "/query/orderId"
-        )
+def order_number(text: str) -> int | None:
+    """The order that a list is narrowed to; None for all. Raises `Problem` 400."""
+    return _number(text, "order", "O", "/query/orderId")
+
+
+def case_number(text: str) -> int | None:
+    """The case that a list is narrowed to; None for all. Raises `Problem` 400."""
+    return _number(text, "case", "F", "/query/caseId")
+
+
+def _number(text: str, thing: str, prefix: str, pointer: str) -> int | None:
+    number = inside(thing, text) if text else None
+    if text and number is None:
+        hint = f"{'an' if thing == 'order' else 'a'} {thing} is named {prefix}- and a number"
+        raise Problem(400, "FILTER_UNKNOWN", f"{text} is no {thing}", hint, pointer)
     return number

@@ -17,6 +17,7 @@ from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import PREFIX, outside
 from fallsafe.store.reads import CaseRow, Coverage, OrderFile
+from fallsafe.store.rows import StoredSignal
 from fallsafe.store.trail import JournalLine
 
 BASE = "/api/v1"
@@ -85,6 +86,31 @@ def order(given: Order) -> wire.Order:
         traceparent=given.traceparent,
         frozen=given.frozen,
         href=f"{BASE}/orders/{outside('order', given.id)}",
+    )
+
+
+def signal(given: StoredSignal) -> wire.Signal:
+    """A signal from outside."""
+    name = outside("signal", given.id)
+    return wire.Signal(
+        id=name,
+        source=given.source,
+        external_id=given.external_id,
+        order_id=named("order", given.order_id),
+        order_source=given.order_source,
+        order_external_id=given.order_external_id,
+        state=given.state.value,
+        case_id=named("case", given.case_id),
+        code=given.code,
+        rule=given.rule,
+        policy_set=given.policy_set,
+        shadow=list(given.shadow),
+        ends=given.ends,
+        looked=given.looked,
+        occurred_at=instant(given.occurred_at),
+        received_at=instant(given.received_at),
+        evidence=outside("evidence", given.evidence_id),
+        href=f"{BASE}/signals/{name}",
     )
 
 

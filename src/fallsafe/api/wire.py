@@ -28,7 +28,7 @@ class Refusal(Wire, frozen=True):
 
 
 class Taken(Wire, frozen=True):
-    """What became of one order that was handed in: `accepted`, `known` (the same order was here) or `refused`."""
+    """What became of one thing that was handed in: `accepted`, `known` (the same was here before) or `refused`."""
 
     result: str
     id: str | None
@@ -40,7 +40,7 @@ class Taken(Wire, frozen=True):
 
 
 class TakenBatch(Wire, frozen=True):
-    """One answer for each order of a batch, in the order given."""
+    """One answer for each thing of a batch, in the order given."""
 
     answers: Sequence[Taken]
     accepted: int
@@ -62,6 +62,31 @@ class Received(Wire, frozen=True):
 
     received: bool
     already: bool
+
+
+class Signal(Wire, frozen=True):
+    """A signal from outside and what became of it; what it says stands in its evidence. `shadow` are the rules in
+    shadow that would have read it otherwise.
+    """
+
+    id: str
+    source: str
+    external_id: str
+    order_id: str | None
+    order_source: str
+    order_external_id: str
+    state: str
+    case_id: str | None
+    code: str
+    rule: str
+    policy_set: str
+    shadow: Sequence[str]
+    ends: str
+    looked: int
+    occurred_at: str
+    received_at: str
+    evidence: str
+    href: str
 
 
 class Order(Wire, frozen=True):

@@ -13,6 +13,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "read": frozenset(ROLES),
     "read_evidence": frozenset({"operator", "engineer", "auditor", "admin"}),
     "submit_order": frozenset({"machine", "operator", "engineer", "admin"}),
+    "signal": frozenset({"machine", "support", "operator", "engineer", "finance", "admin"}),
     "reconcile": frozenset({"operator", "engineer", "finance", "admin"}),
     "resend": frozenset({"operator", "engineer", "admin"}),
     "plan_again": frozenset({"engineer", "admin"}),

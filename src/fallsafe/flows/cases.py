@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from fallsafe.core.cases.case import CASE_LIFECYCLE, CONTRADICTIONS, OPEN_CASE_STATES, Case, CaseState, case_key, joins
+from fallsafe.core.cases.case import (
+    CASE_LIFECYCLE,
+    CONTRADICTIONS,
+    OPEN_CASE_STATES,
+    Case,
+    CaseState,
+    advance,
+    case_key,
+    joins,
+)
 from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
@@ -52,7 +61,9 @@ async def open_raised(turn: Turn) -> None:
     amounts = {r.aggregate.order.id: blocked_amount(r.aggregate) for r in turn.raised}
     for (raised, judgement), print_ in zip(judged, prints, strict=True):
         found = _Found(judgement, print_, seen.get(print_, 0), amounts[raised.aggregate.order.id])
-        await _open_one(turn, raised, found)
+        case_id = await _open_one(turn, raised, found)
+        if raised.stored:
+            turn.managed[raised.stored] = case_id
         if raised.ended is not None:
             _heal(turn, raised.aggregate, raised.ended)
     turn.raised.clear()
@@ -98,7 +109,8 @@ class _Found:
     amount: int
 
 
-async def _open_one(turn: Turn, raised: Raised, found: _Found) -> None:
+async def _open_one(turn: Turn, raised: Raised, found: _Found) -> int:
+    """Opens the case of a signal, or joins it to the open one that it belongs to; the id of the case."""
     aggregate, signal, judged = raised.aggregate, raised.signal, found.judged
     key = case_key(aggregate.order.id, signal.task_id or signal.item_id, judged.code)
     cause = aggregate.open_case(key) or (
@@ -117,8 +129,8 @@ async def _open_one(turn: Turn, raised: Raised, found: _Found) -> None:
                 causation=_led_to(aggregate, signal),
             ),
         )
-        return
-    await _detect(turn, aggregate, signal, key, found)
+        return cause.id
+    return await _detect(turn, aggregate, signal, key, found)
 
 
 def _cause(aggregate: Aggregate, task_id: int | None, code: str) -> Case | None:
@@ -136,7 +148,7 @@ def _that_stop(aggregate: Aggregate) -> list[Case]:
     return [case for case in aggregate.open_cases if case.task_id not in over]
 
 
-async def _detect(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, found: _Found) -> None:
+async def _detect(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, found: _Found) -> int:
     newest, judged, led = turn.context.newest, found.judged, _led_to(aggregate, signal)
     case = await _new_case(turn, aggregate, signal, key, found)
     said = f"{signal.system or 'OMS'} {signal.operation}: {signal.raw_code or signal.sign or judged.code}"
@@ -157,6 +169,7 @@ async def _detect(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, fo
     why = turn.why(f"owner of {judged.code} by rule {judged.rule}", policy=newest, rule=judged.rule, causation=led)
     aggregate.put(case, "assign", why)
     look_again(turn, case)
+    return case.id
 
 
 def _led_to(aggregate: Aggregate, signal: Signal) -> str:
@@ -324,6 +337,18 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
             )
             aggregate.put(healed, "heal", why)
             turn.tx.clear("review", case.id)
+
+
+def end_by_itself(turn: Turn, aggregate: Aggregate, case: Case, reason: str, evidence: tuple[int, ...] = ()) -> None:
+    """What a case was about is so no more, and whoever saw it says so: resolved, verified by that."""
+    healed = advance(case, "heal", turn.now, resolution=healed_by_itself(turn, evidence))
+    aggregate.put(healed, "heal", turn.why(reason, evidence=evidence))
+    turn.tx.clear("review", case.id)
+
+
+def healed_by_itself(turn: Turn, evidence: tuple[int, ...]) -> Json:
+    """The resolution of what ended without anything being done about it."""
+    return {"type": "SelfHealed", "verified": True, "evidence": [*evidence], "at": turn.now.isoformat()}
 
 
 def _resolution(was: CommandState, case: Case) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fallsafe.core.cases.case import CASE_LIFECYCLE, Case, CaseState, advance
+from fallsafe.core.cases.case import CASE_LIFECYCLE, OPEN_CASE_STATES, Case, CaseState, advance
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json, Record
 from fallsafe.core.lifecycle import move
@@ -36,7 +36,7 @@ async def find(turn: Turn, key: str) -> Case | None:
     """
     here = next((now for _, now in turn.tx.pages.loose_cases.values() if now.case_key == key), None)
     if here is not None:
-        return here
+        return here if here.state in OPEN_CASE_STATES else None
     await turn.tx.execute("cases/lock_key", case_key=key)
     rows = await turn.tx.fetch("cases/open_by_key", case_key=key)
     return read_row(Case, rows[0]) if rows else None

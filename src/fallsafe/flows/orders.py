@@ -14,7 +14,7 @@ from fallsafe.core.orders import approvals, intake, plan, snapshot
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
-from fallsafe.flows import planning, settle
+from fallsafe.flows import planning, settle, signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.canonical import digest
@@ -49,6 +49,7 @@ async def submit(tx: Tx, context: Context, drafts: Sequence[OrderDraft], actor: 
     for one in taken:
         if one.order.id in made:
             await _store(turn, made[one.order.id], one.draft)
+    await signals.find_waiting(tx, ((a.order.source, a.order.external_id) for a in made.values()), turn.now)
     known = await _known(turn, [t for t in taken if t.order.id not in made])
     by_name = {(t.draft.source, t.draft.external_id): t.order.id for t in taken}
     answers: list[Answer] = []

@@ -28,19 +28,21 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Raised:
     """A signal of an order, and the normalized code when the flow already knows it (empty = classify). `ended` where
-    a later fact of the same turn has ended it.
+    a later fact of the same turn has ended it; `stored` the id of a signal from outside, which learns its case.
     """
 
     aggregate: Aggregate
     signal: Signal
     code: str = ""
     ended: Ended | None = None
+    stored: int = 0
 
 
 @dataclass(slots=True)
 class Turn:
     """What the functions of one transaction share. `now` was read after the order locks; `private` are the personal
-    values of orders, where they were looked for (`flows.discretion`).
+    values of orders, where they were looked for (`flows.discretion`), `managed` the case that each signal from outside
+    came to.
     """
 
     tx: Tx
@@ -49,6 +51,7 @@ class Turn:
     actor: Actor
     raised: list[Raised] = field(default_factory=list)
     private: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    managed: dict[int, int] = field(default_factory=dict)
 
     def why(
         self,
@@ -68,9 +71,9 @@ class Turn:
         """The set that the order is judged by."""
         return self.context.policy(aggregate.order.policy_set)
 
-    def raise_signal(self, aggregate: Aggregate, signal: Signal, code: str = "") -> None:
+    def raise_signal(self, aggregate: Aggregate, signal: Signal, code: str = "", stored: int = 0) -> None:
         """Notes that something may be wrong; its case is opened when the turn ends."""
-        self.raised.append(Raised(aggregate, signal, code))
+        self.raised.append(Raised(aggregate, signal, code, stored=stored))
 
 
 async def begin(tx: Tx, context: Context, actor: Actor) -> Turn:

@@ -85,6 +85,7 @@ SIGNAL: Mapping[str, Fact] = {
     "spent": Fact("flag", "retries are used up", False),
     "step": Fact("text", "step of the plan", "activateFiberService"),
     "offer": Fact("text", "offer of the item", "FIBER-HOME-1G"),
+    "source": Fact("text", "who sent the signal, where it came from outside", ""),
 }
 
 

@@ -1,5 +1,5 @@
-"""What stands without an order, compared with its records: received callbacks, tokens, people, policy sets, and whether
-this installation sends.
+"""What stands without an order, compared with its records: received callbacks and signals, tokens, people, policy
+sets, and whether this installation sends.
 
 Whoever edits one of these behind the journal gives a role, changes the rules, or takes a callback away. Tokens are
 never in the journal; the digest of their digest is, which opens nothing.
@@ -10,12 +10,12 @@ from hashlib import sha256
 from typing import Any
 
 from fallsafe.store.canonical import canonical, digest, plain
-from fallsafe.store.rows import Inbox, columns, read_row
+from fallsafe.store.rows import Inbox, StoredSignal, columns, read_row
 
 Row = Mapping[str, Any]
 Found = tuple[str, str]
-TABLES = ("inbox", "tokens", "people", "policy_sets", "installation")
-THINGS = frozenset({"inbox", "token", "person", "policy_set", "installation"})
+TABLES = ("inbox", "signals", "tokens", "people", "policy_sets", "installation")
+THINGS = frozenset({"inbox", "signal", "token", "person", "policy_set", "installation"})
 INSTALLATION = ("sending", "stopped_because", "stopped_at", "rewinds")
 
 
@@ -53,18 +53,26 @@ def compare(table: str, rows: Sequence[Row], records: Iterable[Row]) -> Iterator
 
 
 def _inbox(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    return _folded("inbox", "callback", {row["id"]: columns(read_row(Inbox, row)) for row in rows}, records)
+
+
+def _signals(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    return _folded("signal", "signal", {row["id"]: columns(read_row(StoredSignal, row)) for row in rows}, records)
+
+
+def _folded(thing: str, name: str, standing: Mapping[int, Row], records: Iterable[Row]) -> Iterator[Found]:
+    """Rows that are what the deltas of their records come to."""
     written: dict[int, dict[str, Any]] = {}
     for said in records:
-        if said["thing"] == "inbox":
+        if said["thing"] == thing:
             written.setdefault(said["thingId"], {}).update(said["delta"])
-    standing = {row["id"]: columns(read_row(Inbox, row)) for row in rows}
     for number in sorted(standing.keys() | written.keys()):
         row, wanted = standing.get(number), written.get(number)
         if row is None or wanted is None:
-            yield f"callback {number}", "is gone" if row is None else "has no record"
+            yield f"{name} {number}", "is gone" if row is None else "has no record"
         elif row != wanted:
-            names = ", ".join(name for name in sorted(row) if row[name] != wanted.get(name))
-            yield f"callback {number}", f"column {names} was changed behind the journal"
+            names = ", ".join(column for column in sorted(row) if row[column] != wanted.get(column))
+            yield f"{name} {number}", f"column {names} was changed behind the journal"
 
 
 def _tokens(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
@@ -128,6 +136,7 @@ def _installation(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found
 
 _COMPARED: Mapping[str, Callable[[Sequence[Row], Iterable[Row]], Iterator[Found]]] = {
     "inbox": _inbox,
+    "signals": _signals,
     "tokens": _tokens,
     "people": _people,
     "policy_sets": _policy_sets,

@@ -1,13 +1,22 @@
 """Ids: 64-bit integers, milliseconds since 2025 (41 bits), lane slot (8), counter (14), never below the last one kept
 in the lane head.
 
-Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`).
+Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`, `S-`).
 """
 
 from datetime import UTC, datetime
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
-PREFIX = {"order": "O", "item": "OI", "task": "T", "command": "C", "case": "F", "evidence": "E", "inbox": "CB"}
+PREFIX = {
+    "order": "O",
+    "item": "OI",
+    "task": "T",
+    "command": "C",
+    "case": "F",
+    "evidence": "E",
+    "inbox": "CB",
+    "signal": "S",
+}
 
 
 class IdMaker:

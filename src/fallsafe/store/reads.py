@@ -20,7 +20,7 @@ from fallsafe.core.commands.ledger import Command
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
-from fallsafe.store.rows import read_row
+from fallsafe.store.rows import StoredSignal, read_row
 from fallsafe.store.trail import BadCursor, JournalLine, order_trail_end, thing_trail
 from fallsafe.store.tx import Database
 from fallsafe.store.work import Entry
@@ -322,6 +322,36 @@ async def orders(
         limit=limit + 1,
     )
     return _page(rows, limit, lambda row: read_row(Order, row), lambda row: (None, row["id"]))
+
+
+async def signals(
+    database: Database,
+    *,
+    source: str | None = None,
+    states: Sequence[str] = (),
+    order_id: int | None = None,
+    case_id: int | None = None,
+    after: str = "",
+    limit: int = PAGE_ROWS,
+) -> Page[StoredSignal]:
+    """Signals from outside, newest first. Raises `BadCursor`."""
+    _, last = _split(after)
+    rows = await database.fetch(
+        "reads/signals",
+        source=source,
+        states=list(states) or None,
+        order_id=order_id,
+        case_id=case_id,
+        after_id=last,
+        limit=limit + 1,
+    )
+    return _page(rows, limit, lambda row: read_row(StoredSignal, row), lambda row: (None, row["id"]))
+
+
+async def signal(database: Database, signal_id: int) -> StoredSignal | None:
+    """One signal from outside."""
+    rows = await database.fetch("reads/signal", id=signal_id)
+    return read_row(StoredSignal, rows[0]) if rows else None
 
 
 async def order_of_task(database: Database, task_id: int) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from fallsafe.core.cases.case import Case
 from fallsafe.core.commands.ledger import Command
+from fallsafe.core.detect.signal import SignalState
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
@@ -42,6 +43,35 @@ class Inbox:
     received_at: datetime
     tries: int
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSignal:
+    """A signal from outside as it is kept; what it says stands in its evidence, sealed. `content` is the salted digest
+    of that, by which a repeat is known; `code`, `rule` and `policy_set` are how it was judged, `shadow` the rules in
+    shadow that would have read it otherwise, and `case_id` the case that it belongs to.
+    """
+
+    id: int
+    source: str
+    external_id: str
+    order_source: str
+    order_external_id: str
+    order_id: int | None
+    ends: str
+    looked: int
+    content: str
+    evidence_id: int
+    evidence_order_id: int
+    occurred_at: datetime
+    received_at: datetime
+    tries: int
+    state: SignalState
+    case_id: int | None
+    code: str
+    rule: str
+    policy_set: str
+    shadow: tuple[str, ...]
 
 
 _CONVERTERS: dict[type, dict[str, Any]] = {}

@@ -14,7 +14,7 @@ from fallsafe.connectors.port import Connector, Sendable
 from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Lost, Reply
 from fallsafe.core.orders.order import SHARDS
-from fallsafe.flows import callbacks, commands, planning, recover, review
+from fallsafe.flows import callbacks, commands, planning, recover, review, signals
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import PASSING, Database, Rewound, Tx
@@ -30,6 +30,7 @@ TIMED: dict[str, tuple[str, Timed]] = {
     "lease": ("leases", commands.expire_leases),
     "overdue": ("overdue", commands.find_overdue),
     "apply": ("callbacks", callbacks.apply),
+    "signal": ("signals", signals.apply),
     "retry": ("planner", planning.replan_due),
     "review": ("scanner", review.review),
 }

@@ -113,7 +113,7 @@ def _broken(
         if task.state is TaskState.PLANNED and not task.frozen and still_pending(task, tasks) == 0:
             why = f"all that {name} waits for is final, and it still waits"
             yield Stuck(Clause.DEPENDENCY_DONE, why, f"release {name}", task.id)
-        elif task.state in _NEEDS_A_CASE and not _has_case(task, tasks, cases):
+        elif task.state in NEEDS_A_CASE and not _has_case(task, tasks, cases):
             why = f"{name} is {task.state} and no case says so"
             yield Stuck(Clause.FAILURE_WITHOUT_CASE, why, f"open the case of {name}", task.id)
         elif (until := _in_time_until(task, leases)) is not None and until < late and not _has_case(task, tasks, cases):
@@ -162,7 +162,7 @@ def _no_reason(order: Order, agenda_due: datetime | None) -> Stuck:
     return Stuck(Clause.LOOK_OVERDUE, why, "see whether workers run: fallsafe doctor")
 
 
-_NEEDS_A_CASE = frozenset({TaskState.FAILED, TaskState.UNKNOWN, TaskState.UNDO_FAILED, TaskState.UNDO_UNKNOWN})
+NEEDS_A_CASE = frozenset({TaskState.FAILED, TaskState.UNKNOWN, TaskState.UNDO_FAILED, TaskState.UNDO_UNKNOWN})
 
 
 def _in_time_until(task: Task, leases: Mapping[int, datetime]) -> datetime | None:

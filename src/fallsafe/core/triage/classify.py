@@ -116,6 +116,7 @@ def signal_facts(signal: Signal) -> dict[str, Json]:
         "spent": signal.spent,
         "step": signal.step,
         "offer": signal.offer,
+        "source": signal.source,
     }
 
 

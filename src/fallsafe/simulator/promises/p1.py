@@ -8,7 +8,7 @@ command no later than its breach. Who asks for a look gets it at once.
 from collections.abc import Iterator
 
 from fallsafe.core.orders.task import Task
-from fallsafe.simulator.promises.seen import OPEN, Broken, OrderSeen, Seen
+from fallsafe.simulator.promises.seen import OPEN, Broken, OrderSeen, Row, Seen
 
 FINAL_ORDERS = ("rejected", "cancelled", "completed", "failed", "partial")
 FINAL_TASKS = ("completed", "skipped", "cancelled", "undone")
@@ -121,3 +121,10 @@ def _loose(seen: Seen) -> Iterator[Broken]:
             yield Broken(
                 "P1", f"callback {row['event_id']} of {row['system']}", "was received, and nobody will apply it"
             )
+    for row in seen.signals:
+        if row["state"] == "received" and "signal" not in seen.loose_looks.get(row["id"], ()):
+            yield Broken("P1", _signal(row), "was received, and nobody will judge it")
+
+
+def _signal(row: Row) -> str:
+    return f"signal {row['external_id']} of {row['source']}"

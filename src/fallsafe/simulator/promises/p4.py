@@ -86,3 +86,7 @@ def _unmatched(seen: Seen) -> Iterator[Broken]:
         if row["state"] in ("unmatched", "unreadable") and row["evidence_id"] not in managed:
             what = f"is {row['state']}, and no case names it"
             yield Broken("P4", f"callback {row['event_id']} of {row['system']}", what)
+    for row in seen.signals:
+        if row["state"] in ("standing", "unmatched") and row["evidence_id"] not in managed:
+            what = f"is {row['state']}, and no case names it"
+            yield Broken("P4", f"signal {row['external_id']} of {row['source']}", what)

@@ -108,6 +108,7 @@ class Seen:
     fresh: Sequence[Row] | None = None
     loose_cases: Sequence[Row] = ()
     inbox: Sequence[Row] = ()
+    signals: Sequence[Row] = ()
     loose_looks: Mapping[int, Sequence[str]] = field(default_factory=dict)
     loose_records: Sequence[Row] = ()
     outside: OutsideSeen | None = None
@@ -175,6 +176,7 @@ def read_seen(
         policies=policies,
         loose_cases=connection.execute(sql("cases/of_orders"), {"ids": [0]}).fetchall(),
         inbox=connection.execute(sql("promises/inbox")).fetchall(),
+        signals=connection.execute(sql("promises/signals")).fetchall(),
         loose_looks=looks,
         loose_records=loose,
         whole=whole,

@@ -1,7 +1,7 @@
 -- What still moves by itself: all but reviews, held items, and looks at what only a person can decide.
 SELECT a.kind, a.id FROM agenda a
 LEFT JOIN orders o ON o.id = a.order_id
-WHERE a.kind IN ('send', 'lease', 'overdue', 'apply', 'lookup')
+WHERE a.kind IN ('send', 'lease', 'overdue', 'apply', 'signal', 'lookup')
   AND (o.frozen IS NULL OR a.kind NOT IN ('send', 'lookup'))
   AND NOT (a.kind = 'lookup' AND EXISTS (SELECT 1 FROM cases k WHERE k.task_id = a.id AND k.code = 'LOOKUP_UNDECIDED'))
   AND NOT EXISTS (SELECT 1 FROM suspects s WHERE s.order_id = a.order_id AND s.set_aside_at IS NOT NULL)

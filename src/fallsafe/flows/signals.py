@@ -1,0 +1,439 @@
+"""Signals from outside in two steps: received by a door (bytes kept once for each source and its id, nothing decided),
+judged by a worker under the lock of their order.
+
+A signal about an order that is not here waits for it: it is looked at at growing intervals, and at once when the order
+comes. When the waits are used up the signal is a case without an order, and still finds its order should that come.
+One that its source takes back ends; a case that stands on such signals alone heals with the last of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import Case, case_key
+from fallsafe.core.detect.signal import (
+    SIGNAL_LIFECYCLE,
+    Detector,
+    Signal,
+    SignalDraft,
+    SignalState,
+    signal_draft,
+)
+from fallsafe.core.errors import Bug, Refusal
+from fallsafe.core.events import Json, Record
+from fallsafe.core.lifecycle import may, move
+from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.progress import NEEDS_A_CASE
+from fallsafe.core.orders.task import Task
+from fallsafe.core.triage.classify import Classification
+from fallsafe.core.triage.severity import Level
+from fallsafe.flows import cases, loose, payload, settle
+from fallsafe.flows.commands import Due
+from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.turn import Turn, begin
+from fallsafe.store.canonical import canonical
+from fallsafe.store.rows import StoredSignal, columns, delta, read_row
+from fallsafe.store.tx import Tx, as_json
+from fallsafe.store.vault import OrderKey
+from fallsafe.store.work import Aggregate, Entry, written
+
+Name = tuple[str, str]
+UNMATCHED_CODE = "SIGNAL_UNMATCHED"
+UNMATCHED = "somebody sees something wrong with an order that is not here"
+
+
+async def receive(tx: Tx, context: Context, told: Sequence[tuple[SignalDraft, bytes]], actor: Actor) -> list[Answer]:
+    """Keeps signals, each once, with an entry to be judged now; one answer for each, in the order given. A repeat is
+    answered as such and changes nothing; another content under a known id is refused with `SIGNAL_ID_REUSED`.
+    """
+    now = await tx.now()
+    first: dict[Name, int] = {}
+    for n, (draft, _) in enumerate(told):
+        first.setdefault(draft.name, n)
+    orders = await _orders_of(tx, (draft for draft, _ in told))
+    keys = await _keys_of(tx, orders.values(), len(orders) < len({_order_of(d) for d, _ in told}))
+    rows = [await _kept(tx, *told[n], orders, keys) for n in first.values()]
+    fresh = {r["id"] for r in await tx.fetch("signals/insert", rows=as_json([columns(row) for row in rows]))}
+    # What was here already needs no second copy of its bytes.
+    added = {row.evidence_id for row in rows if row.id in fresh}
+    tx.pages.evidence = [(e, s) for e, s in tx.pages.evidence if e.kind != "signal" or e.id in added]
+    for row in rows:
+        if row.id in fresh:
+            _note(tx, actor, None, row, "receive", (row.evidence_id,))
+            tx.file(Entry("signal", row.id, None, now))
+            tx.pages.hint = True
+    here = {(row.source, row.external_id): row for row in rows if row.id in fresh}
+    here |= await _known(tx, [(row.source, row.external_id) for row in rows if row.id not in fresh])
+    homes = await tx.keys_of(sorted({row.evidence_order_id for row in here.values()}))
+    answers: list[Answer] = []
+    for n, (draft, body) in enumerate(told):
+        row = here[draft.name]
+        same = _content(homes[row.evidence_order_id], body) == row.content
+        already = row.id not in fresh or first[draft.name] != n
+        answers.append(Applied("signal", row.id, already) if same else _refused(tx, actor, draft, row))
+    return answers
+
+
+async def _orders_of(tx: Tx, drafts: Iterable[SignalDraft]) -> dict[Name, int]:
+    names = sorted({_order_of(draft) for draft in drafts})
+    rows = await tx.fetch("signals/orders_of_names", sources=[s for s, _ in names], externals=[e for _, e in names])
+    return {(row["source"], row["external_id"]): row["id"] for row in rows}
+
+
+def _order_of(draft: SignalDraft) -> Name:
+    return draft.order_source, draft.order_external_id
+
+
+async def _keys_of(tx: Tx, orders: Iterable[int], some_unknown: bool) -> dict[int, OrderKey]:
+    keys = await tx.keys_of(sorted(set(orders)))
+    if some_unknown:
+        keys[0] = await tx.loose_key()
+    return keys
+
+
+async def _kept(
+    tx: Tx, draft: SignalDraft, body: bytes, orders: Mapping[Name, int], keys: Mapping[int, OrderKey]
+) -> StoredSignal:
+    """The row of a signal, its bytes sealed with the key of its order where that is here."""
+    order_id, now = orders.get(_order_of(draft), 0), await tx.now()
+    sealed = await tx.add_evidence(
+        order_id, keys[order_id], kind="signal", source=draft.source, body=body, media_type="application/json"
+    )
+    return StoredSignal(
+        id=await tx.new_id(),
+        source=draft.source,
+        external_id=draft.external_id,
+        order_source=draft.order_source,
+        order_external_id=draft.order_external_id,
+        order_id=None,
+        ends=draft.ends,
+        looked=draft.looked,
+        content=_content(keys[order_id], body),
+        evidence_id=sealed.id,
+        evidence_order_id=order_id,
+        occurred_at=min(draft.occurred_at or now, now),
+        received_at=now,
+        tries=0,
+        state=SignalState.RECEIVED,
+        case_id=None,
+        code="",
+        rule="",
+        policy_set="",
+        shadow=(),
+    )
+
+
+def _content(key: OrderKey, body: bytes) -> str:
+    """The salted digest of what a signal says, however its bytes were laid out."""
+    return key.digest(canonical(payload.read_json(body)))
+
+
+async def _known(tx: Tx, names: Sequence[Name]) -> dict[Name, StoredSignal]:
+    if not names:
+        return {}
+    rows = await tx.fetch("signals/of_names", sources=[s for s, _ in names], externals=[e for _, e in names])
+    return {(row["source"], row["external_id"]): read_row(StoredSignal, row) for row in rows}
+
+
+def _refused(tx: Tx, actor: Actor, draft: SignalDraft, row: StoredSignal) -> Refused:
+    what = f"cannot take signal {draft.external_id} of {draft.source}"
+    why = "a signal of that id is here with another content"
+    hint = "give each signal an id of its own; what is so no more is said by a new one that `ends` it"
+    refusal = Refusal("SIGNAL_ID_REUSED", what, why, hint, "/externalId")
+    facts: dict[str, Json] = {"code": refusal.code, "why": why, "hint": hint}
+    state = row.state.value
+    tx.loose(Record(0, str(actor), "signal", row.id, "refuse_receive", state, state, {}, what, facts=facts))
+    return Refused("signal", row.id, refusal)
+
+
+def _note(
+    tx: Tx,
+    actor: Actor,
+    was: StoredSignal | None,
+    now: StoredSignal,
+    verb: str,
+    evidence: tuple[int, ...] = (),
+    reason: str = "",
+    **judged: Any,
+) -> None:
+    """The loose record of a change of a signal."""
+    tx.loose(
+        Record(
+            0,
+            str(actor),
+            "signal",
+            now.id,
+            verb,
+            was.state.value if was else "",
+            now.state.value,
+            delta(was, now),
+            reason,
+            evidence=evidence,
+            causation=f"{now.source}/{now.external_id}",
+            **judged,
+        )
+    )
+
+
+# -- judging ----------------------------------------------------------------------------------------------------------
+
+
+async def apply(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
+    """Judges received signals and joins them to cases, in the order in which they came."""
+    ids = [d.id for d in due]
+    orders: dict[int, int | None] = {r["id"]: r["order_id"] for r in await tx.fetch("signals/orders_of", ids=ids)}
+    await tx.lock((o for o in orders.values() if o is not None), skip_locked=True)
+    turn = await begin(tx, context, actor)
+    work = _Work(turn, [read_row(StoredSignal, r) for r in await tx.fetch("signals/lock", ids=ids)])
+    await work.read()
+    for row in work.due(ids):
+        order_id = orders.get(row.id)
+        if order_id is None or order_id in tx.aggregates:  # else somebody holds the order; the entry stands
+            tx.clear("signal", row.id)
+            await _apply_one(work, row, order_id)
+    await settle.end(turn)
+    await work.end()
+
+
+class _Work:
+    """The signals of one transaction as they were loaded and as they become, each written once."""
+
+    def __init__(self, turn: Turn, rows: Sequence[StoredSignal]) -> None:
+        self.turn = turn
+        self.loaded = {row.id: row for row in rows}
+        self.rows = dict(self.loaded)
+        self.bodies: dict[int, bytes] = {}
+        self._by_name = {(row.source, row.external_id): row.id for row in rows}
+        self._judged: dict[int, tuple[int, Classification]] = {}
+        self._loosened: set[int] = set()
+
+    def due(self, ids: Sequence[int]) -> list[StoredSignal]:
+        """Those that are to be judged, oldest first."""
+        wanted = set(ids)
+        return [row for row in self.loaded.values() if row.id in wanted]
+
+    def named(self, name: Name) -> StoredSignal | None:
+        """A signal of this work by its source and id."""
+        return self.rows.get(self._by_name.get(name, 0))
+
+    async def read(self) -> None:
+        """Opens what the signals say."""
+        homes = sorted({row.evidence_order_id for row in self.rows.values()})
+        if not homes:
+            return
+        keys = await self.turn.tx.keys_of(homes)
+        wanted = [row.evidence_id for row in self.rows.values()]
+        opened = await self.turn.tx.fetch("evidence/open", orders=homes, ids=wanted)
+        plain = {r["id"]: keys[r["order_id"]].open(bytes(r["sealed"])) for r in opened}
+        self.bodies = {row.id: plain[row.evidence_id] for row in self.rows.values()}
+
+    def draft(self, row: StoredSignal) -> SignalDraft:
+        """What a signal says."""
+        said = payload.read_json(self.bodies[row.id])
+        assert isinstance(said, Mapping)  # the door took nothing else
+        return signal_draft(said)
+
+    def look_again(self, row: StoredSignal, after: timedelta, reason: str) -> None:
+        """Nothing can be said of it yet."""
+        waits = replace(row, tries=row.tries + 1)
+        self.rows[row.id] = waits
+        _note(self.turn.tx, self.turn.actor, row, waits, "look_again", reason=reason)
+        self.turn.tx.file(Entry("signal", row.id, None, self.turn.now + after))
+
+    def move(self, row: StoredSignal, verb: str, reason: str, **changes: Any) -> StoredSignal:
+        """The signal after a verb of its table."""
+        moved = replace(row, state=move(SIGNAL_LIFECYCLE, row.state, verb), **changes)
+        self.rows[row.id] = moved
+        judged = {"rule": moved.rule, "policy_set": moved.policy_set}
+        _note(self.turn.tx, self.turn.actor, row, moved, verb, (row.evidence_id,), reason, **judged)
+        return moved
+
+    def judge(self, row: StoredSignal, aggregate: Aggregate, signal: Signal, judged: Classification) -> None:
+        """It stands; which case it belongs to is known when the turn has ended."""
+        self.turn.raise_signal(aggregate, signal, stored=row.id)
+        self._judged[row.id] = aggregate.order.id, judged
+
+    def take_back(self, row: StoredSignal, reason: str) -> None:
+        """A signal is so no more; its case is looked at when all of the turn is known."""
+        self.move(row, "end", reason)
+        self.turn.tx.clear("signal", row.id)
+        if row.case_id is not None:
+            self._loosened.add(row.case_id)
+
+    async def end(self) -> None:
+        """Writes what became of the signals, and heals the cases that nothing of them holds up any more."""
+        for signal_id, (order_id, judged) in self._judged.items():
+            case_id = self.turn.managed[signal_id]
+            named = {"code": judged.code, "rule": judged.rule, "policy_set": self.turn.context.newest.id}
+            reason = f"belongs to case F-{case_id}"
+            self.move(self.rows[signal_id], "join", reason, order_id=order_id, case_id=case_id, **named)
+        pairs = [(self.loaded[i], row) for i, row in sorted(self.rows.items()) if row != self.loaded[i]]
+        if pairs:
+            count = await self.turn.tx.execute("signals/write", rows=as_json([written(was, now) for was, now in pairs]))
+            if count != len(pairs):
+                raise Bug(f"signals: {count} of {len(pairs)} rows stood as they were seen under their locks")
+        if self._loosened:
+            await _heal(self.turn, sorted(self._loosened))
+
+
+async def _heal(turn: Turn, case_ids: Sequence[int]) -> None:
+    """Ends the cases that stood on signals alone, all of which were taken back by those who saw them (§9.5)."""
+    counted = {r["case_id"]: r for r in await turn.tx.fetch("signals/of_cases", ids=list(case_ids))}
+    healed = False
+    for aggregate in turn.tx.aggregates.values():
+        for case in aggregate.open_cases:
+            if case.id in counted and _stands_on_nothing(aggregate, case, counted[case.id]):
+                cases.end_by_itself(turn, aggregate, case, "all who saw it say that it is so no more")
+                healed = True
+    if healed:
+        await settle.end(turn)
+
+
+def _stands_on_nothing(aggregate: Aggregate, case: Case, counted: Mapping[str, Any]) -> bool:
+    """Nobody else saw it, no signal of it stands, and its task has not failed by what we know of it."""
+    task = aggregate.tasks.get(case.task_id or 0)
+    failed = task is not None and task.state in NEEDS_A_CASE
+    return counted["standing"] == 0 and counted["signals"] == case.occurrences and not failed
+
+
+async def _apply_one(work: _Work, row: StoredSignal, order_id: int | None) -> None:
+    row = work.rows[row.id]
+    if row.state not in (SignalState.RECEIVED, SignalState.UNMATCHED):
+        return
+    draft, aggregate = work.draft(row), work.turn.tx.aggregates.get(order_id or 0)
+    if row.ends:
+        _end_other(work, row, aggregate)
+    elif aggregate is None:
+        await _wait(work, row, draft)
+    else:
+        await _join(work, row, draft, aggregate)
+
+
+async def _join(work: _Work, row: StoredSignal, draft: SignalDraft, aggregate: Aggregate) -> None:
+    """Its order is here: judged, and joined to a case of the order."""
+    if row.state is SignalState.UNMATCHED:
+        await _end_unmatched(work, row)
+    signal = _signal(work.turn, row, draft, aggregate)
+    judged = cases.judge(work.turn, signal)
+    work.judge(row, aggregate, signal, judged)
+
+
+def _signal(turn: Turn, row: StoredSignal, draft: SignalDraft, aggregate: Aggregate) -> Signal:
+    item = next((i for i in aggregate.items.values() if i.external_id == draft.item), None) if draft.item else None
+    task = _task(aggregate, draft, item)
+    system = draft.system or (task.system if task else "")
+    operation = draft.operation or (task.operation if task else "")
+    known = turn.context.newest.operations.get(operation)
+    item = aggregate.items.get(task.item_id) if task else item
+    return Signal(
+        detector=Detector.SIGNAL,
+        order_id=aggregate.order.id,
+        item_id=item.id if item else None,
+        task_id=task.id if task else None,
+        command_id=None,
+        system=system,
+        operation=operation,
+        raw_code=draft.code,
+        message=draft.message,
+        sign="",
+        effect=known.effect if known else False,
+        occurred_at=row.occurred_at,
+        detected_at=turn.now,
+        step=task.step if task else "",
+        offer=item.offer if item else "",
+        evidence=(row.evidence_id,),
+        source=row.source,
+    )
+
+
+def _task(aggregate: Aggregate, draft: SignalDraft, item: Item | None) -> Task | None:
+    """The step that a signal names, where it is one of the order's; of several of that name the one of the item."""
+    if not draft.step:
+        return None
+    named = [t for t in aggregate.tasks.values() if t.step == draft.step and (item is None or t.item_id == item.id)]
+    return named[0] if len(named) == 1 else None
+
+
+def _end_other(work: _Work, row: StoredSignal, aggregate: Aggregate | None) -> None:
+    """Says of an earlier signal of its source that it is so no more."""
+    other, delays = work.named((row.source, row.ends)), work.turn.context.newest.limits.unmatched_delays
+    if other is None and row.tries < len(delays):
+        work.look_again(row, delays[row.tries], f"signal {row.ends} is not here, or in other hands")
+        return
+    own = {"order_id": aggregate.order.id if aggregate else None}
+    if other is None or (other.order_source, other.order_external_id) != (row.order_source, row.order_external_id):
+        work.move(row, "end", f"there is no signal {row.ends} about that order", **own)
+        return
+    if may(SIGNAL_LIFECYCLE, other.state, "end"):
+        work.take_back(other, f"so no more, says {row.external_id}")
+    work.move(row, "end", f"{row.ends} is so no more", case_id=other.case_id, **own)
+
+
+async def _wait(work: _Work, row: StoredSignal, draft: SignalDraft) -> None:
+    """Its order is not here (yet): looked at again at growing intervals, then a case for a person."""
+    delays = work.turn.context.newest.limits.unmatched_delays
+    if row.state is SignalState.UNMATCHED:
+        return
+    if row.tries < len(delays):
+        work.look_again(row, delays[row.tries], "no order of that name is here yet")
+        return
+    work.move(row, "give_up", "no order of that name has come")
+    await _own_unmatched(work.turn, row, draft)
+
+
+def _unmatched_key(row: StoredSignal) -> str:
+    return case_key(0, None, f"{UNMATCHED_CODE}/{row.order_source}/{row.order_external_id}")
+
+
+async def _own_unmatched(turn: Turn, row: StoredSignal, draft: SignalDraft) -> None:
+    """One case for each order that is spoken of and is not here."""
+    key = _unmatched_key(row)
+    known = await loose.find(turn, key)
+    if known is not None:
+        loose.join(turn, known, "another signal about the same order", (row.evidence_id,))
+        return
+    said = f"{row.source} speaks of order {row.order_external_id} of {row.order_source}, which is not here"
+    signal = replace(_loose_signal(turn, row, said), system=draft.system)
+    facts: dict[str, Json] = {"source": row.source, "signal": row.external_id, "order": row.order_external_id}
+    weight = loose.Weight(Level.MEDIUM, turn.context.newest.severity.medium_from, "customer", UNMATCHED)
+    await loose.open_case(turn, key, signal, UNMATCHED_CODE, weight, said, facts)
+
+
+def _loose_signal(turn: Turn, row: StoredSignal, said: str) -> Signal:
+    return Signal(
+        detector=Detector.SIGNAL,
+        order_id=0,
+        item_id=None,
+        task_id=None,
+        command_id=None,
+        system="",
+        operation="",
+        raw_code=UNMATCHED_CODE,
+        message=said,
+        sign="unmatched",
+        effect=False,
+        occurred_at=row.occurred_at,
+        detected_at=turn.now,
+        evidence=(row.evidence_id,),
+        source=row.source,
+    )
+
+
+async def _end_unmatched(work: _Work, row: StoredSignal) -> None:
+    """The order that nobody knew has come: the case that said so is over."""
+    case = await loose.find(work.turn, _unmatched_key(row))
+    if case is not None:
+        loose.move_on(work.turn, case, "heal", "the order has come", resolution=cases.healed_by_itself(work.turn, ()))
+        work.turn.tx.clear("review", case.id)
+
+
+async def find_waiting(tx: Tx, names: Iterable[Name], now: datetime) -> None:
+    """Orders of these names have just come: the signals that wait for them are looked at now."""
+    wanted = sorted(set(names))
+    if wanted:
+        sources, externals = [s for s, _ in wanted], [e for _, e in wanted]
+        for row in await tx.fetch("signals/waiting", sources=sources, externals=externals):
+            tx.file(Entry("signal", row["id"], None, now))
+            tx.pages.hint = True

@@ -1,0 +1,2 @@
+-- One signal by its id.
+SELECT * FROM signals WHERE id = %(id)s
