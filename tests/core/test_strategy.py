@@ -22,6 +22,7 @@ from fallsafe.core.recover.strategy import (
     Park,
     Reconcile,
     RetrySameCommand,
+    Stop,
     Undo,
     Wait,
     needs_a_case,
@@ -45,7 +46,7 @@ MATRIX_OF_THE_SPECIFICATION = [
     ("transient HTTP 503", BUSY, RetrySameCommand(LATER), "retry at once, for ever"),
     ("validation reject", REJECTED, OpenCase(), RetrySameCommand),
     ("missing callback", LOST, Reconcile(), RetrySameCommand),
-    ("duplicate callback", replace(REJECTED, disposition=Disposition.DUPLICATE), Ignore(), Undo),
+    ("duplicate callback", replace(REJECTED, code="", disposition=Disposition.DUPLICATE), Ignore(), Undo),
     (
         "partial downstream completion",
         FailureFacts("PARTIAL_COMPLETION", "Provisioning", "partial", R.UNKNOWN_OUTCOME, command=CommandState.REJECTED),
@@ -61,7 +62,7 @@ MATRIX_OF_THE_SPECIFICATION = [
     (
         "stale catalog mapping",
         FailureFacts("PRODUCT_MAPPING_MISSING", "Catalog", "mapping", R.REPAIRABLE, retry_at=LATER),
-        OpenCase(),
+        Stop(),
         RetrySameCommand,
     ),
     (
@@ -89,6 +90,11 @@ OTHERS = [
     (replace(BUSY, system_tripped=True), Park()),
     (replace(REJECTED, wait_until=NOW + DAY), Wait(NOW + DAY)),
     (replace(REJECTED, disposition=Disposition.CONFLICT), OpenCase()),
+    (replace(REJECTED, disposition=Disposition.CONFLICT, second_effect=True), Freeze()),
+    (replace(REJECTED, code="ABSENCE_WRONG", disposition=Disposition.LATE), OpenCase()),
+    (replace(LOST, command=CommandState.ABSENT, retry_at=NOW), RetrySameCommand(NOW)),
+    (replace(LOST, command=CommandState.ABSENT), OpenCase()),  # the contract recognizes no repeat, or its key is gone
+    (replace(LOST, command=CommandState.INTENDED, repeat_refused=True), OpenCase()),
     (replace(REJECTED, recoverability=R.TERMINAL), OpenCase()),  # nobody has decided that yet
     (replace(REJECTED, proved_terminal=True), CancelItem()),
     (replace(REJECTED, proved_terminal=True, effects=2), Undo()),
@@ -112,7 +118,8 @@ class WhenAFailureIsRecovered:
         assert recover(replace(BUSY, retry_at=None)) == OpenCase()
 
     def test_each_of_the_ten_rows_has_a_row_of_its_own(self):
-        assert len({row_of(f).failure for _, f, _, _ in MATRIX_OF_THE_SPECIFICATION}) == 10
+        assert len({row_of(f).name for _, f, _, _ in MATRIX_OF_THE_SPECIFICATION}) == 10
+        assert len({row.name for row in MATRIX}) == len(MATRIX)
 
 
 FACTS = st.builds(
@@ -123,6 +130,8 @@ FACTS = st.builds(
     recoverability=st.sampled_from(R),
     automation=st.sampled_from(["act", "propose", "person"]),
     disposition=st.sampled_from(Disposition),
+    second_effect=st.booleans(),
+    repeat_refused=st.booleans(),
     command=st.none() | st.sampled_from(CommandState),
     executor=st.sampled_from(["command", "manual", "external"]),
     overdue=st.booleans(),
@@ -141,13 +150,13 @@ class WhenAnythingFails:
 
     @given(FACTS)
     def test_while_nobody_can_prove_what_happened_nothing_is_sent_undone_or_cancelled(self, facts):
-        if facts.outcome_unknown:
+        if facts.outcome_unknown and facts.command is not CommandState.ABSENT:
             assert not isinstance(recover(facts), RetrySameCommand | Undo | CancelItem)
 
     @given(FACTS)
     def test_it_is_settled_by_itself_or_becomes_a_case(self, facts):
         step = recover(facts)
-        assert needs_a_case(step) != isinstance(step, Ignore | Wait | RetrySameCommand)
+        assert needs_a_case(step) != isinstance(step, Ignore | Wait | RetrySameCommand | Park)
 
     def test_the_last_row_takes_what_no_other_does(self):
         assert MATRIX[-1].holds(REJECTED)

@@ -61,6 +61,7 @@ EVENTS: dict[tuple[str, str], str] = {
     ("command", "find_rejected"): "ExternalStateReconciled",
     ("command", "find_pending"): "ExternalStateReconciled",
     ("command", "find_absent"): "ExternalStateReconciled",
+    **{(thing, "recover"): "RecoveryDecided" for thing in ("order", "item", "task", "command")},
     ("case", "detect"): "FalloutDetected",
     ("case", "classify"): "FalloutClassified",
     ("case", "assign"): "FalloutAssigned",

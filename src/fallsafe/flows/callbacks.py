@@ -19,7 +19,7 @@ from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.core.triage.severity import Level
-from fallsafe.flows import facts, loose, payload, settle
+from fallsafe.flows import facts, failures, loose, payload, settle
 from fallsafe.flows.commands import Due
 from fallsafe.flows.context import Answer, Applied, Context
 from fallsafe.flows.facts import Told
@@ -206,7 +206,7 @@ async def _keep_unreadable(turn: Turn, aggregate: Aggregate, command: Command, r
         command_id=command.id,
         step=task.step,
     )
-    turn.raise_signal(aggregate, signal, CALLBACK_CODE)
+    failures.meet(turn, aggregate, signal, CALLBACK_CODE)
     await _move(turn, row, "unreadable", aggregate.order.id, reason)
 
 

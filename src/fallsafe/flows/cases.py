@@ -55,7 +55,7 @@ async def open_raised(turn: Turn) -> None:
     if not turn.raised:
         return
     # Judged by all that was said; kept, and compared with others, without what is personal in it.
-    judged = [(await _discreet(turn, raised), judge(turn, raised.signal, raised.code)) for raised in turn.raised]
+    judged = [(await _discreet(turn, raised), raised.judged) for raised in turn.raised]
     prints = [fingerprint(r.signal.system, r.signal.operation, c.code, r.signal.message) for r, c in judged]
     seen = await _alike(turn, prints)
     amounts = {r.aggregate.order.id: blocked_amount(r.aggregate) for r in turn.raised}
@@ -142,9 +142,10 @@ def _cause(aggregate: Aggregate, task_id: int | None, code: str) -> Case | None:
 
 def _that_stop(aggregate: Aggregate) -> list[Case]:
     """Open cases that something can be a consequence of: one about a task that is over (a callback that came too late,
-    a contradiction) stops nothing that waits for it.
+    a contradiction) stops nothing that waits for it, unless that task is frozen.
     """
-    over = {task.id for task in aggregate.tasks.values() if task.state in FINAL_TASK_STATES}
+    tasks = aggregate.tasks.values()
+    over = {task.id for task in tasks if task.state in FINAL_TASK_STATES and not task.frozen}
     return [case for case in aggregate.open_cases if case.task_id not in over]
 
 

@@ -16,8 +16,8 @@ from fallsafe.core.commands.outcome import Accepted, Done, Fact, Looked, Lost, N
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
-from fallsafe.core.orders.task import Task
-from fallsafe.flows import facts, payload, rewound, settle
+from fallsafe.core.orders.task import Task, is_frozen
+from fallsafe.flows import facts, failures, payload, rewound, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
@@ -117,7 +117,7 @@ async def _claim_one(
     if command is None or task is None:
         turn.tx.clear(due.kind, due.id)
         return None
-    if aggregate.order.frozen or task.frozen:
+    if aggregate.order.frozen or is_frozen(task, aggregate.tasks):
         _look_later(turn, aggregate, task)
         return None
     _, operation = facts.contract(turn, aggregate, command)
@@ -144,7 +144,8 @@ def _refuse(turn: Turn, aggregate: Aggregate, command: Command, refusal: Refusal
     if command.state is CommandState.INTENDED:
         task = aggregate.tasks[command.task_id]
         stuck = unrenderable(turn, aggregate, task, command, str(refusal))
-        turn.raise_signal(aggregate, replace(stuck, sign="undecided", system=command.system), "LOOKUP_UNDECIDED")
+        stuck = replace(stuck, sign="undecided", system=command.system)
+        failures.meet(turn, aggregate, stuck, "LOOKUP_UNDECIDED", failures.Known(repeat_refused=True))
 
 
 async def _request(
@@ -157,7 +158,7 @@ async def _request(
     try:
         made = payload.request(turn, aggregate, task, command, operation, personal)
     except TemplateError as error:
-        turn.raise_signal(aggregate, unrenderable(turn, aggregate, task, command, str(error)), "SERIALIZATION_ERROR")
+        failures.meet(turn, aggregate, unrenderable(turn, aggregate, task, command, str(error)), "SERIALIZATION_ERROR")
         turn.tx.clear("send", task.id)
         return None
     evidence = await turn.tx.add_evidence(

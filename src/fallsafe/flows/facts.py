@@ -16,9 +16,9 @@ from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
-from fallsafe.core.policy.policy_set import PolicySet, retry_for
-from fallsafe.core.recover.retry import OWN_DELAY, began_failing, decide
-from fallsafe.flows import cases
+from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.recover.retry import OWN_DELAY
+from fallsafe.flows import cases, failures
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.moves import file, move_command
 from fallsafe.flows.turn import Turn
@@ -62,13 +62,15 @@ async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) 
         aggregate.record(
             "command", command.id, f"keep_{verdict.disposition.value}", why, str(command.state), str(command.state)
         )
+        if verdict.opens is None and verdict.disposition is not Disposition.NOTICE:
+            failures.ignore(turn, aggregate, command, verdict.disposition)
     else:
         moved = await move_command(
             turn, aggregate, command, verdict.verb, why, **_changes(turn, command, written, verdict.verb)
         )
-        await _follow(turn, aggregate, command, moved, told)
+        _follow(turn, aggregate, command, moved, told)
     if verdict.opens:
-        _raise(turn, aggregate, command, told, verdict.opens, "contradiction")
+        _contradicts(turn, aggregate, command, told, verdict.opens)
     if verdict.disposition is Disposition.CONFLICT:
         turn.tx.pages.hint = True
     return verdict
@@ -143,7 +145,7 @@ def _changes(turn: Turn, command: Command, told: Told, verb: str) -> dict[str, A
     return changes
 
 
-async def _follow(turn: Turn, aggregate: Aggregate, was: Command, command: Command, told: Told) -> None:
+def _follow(turn: Turn, aggregate: Aggregate, was: Command, command: Command, told: Told) -> None:
     """What a new state brings with it: a result kept, a look-up filed, a retry or a case."""
     match command.state:
         case CommandState.DONE:
@@ -152,11 +154,9 @@ async def _follow(turn: Turn, aggregate: Aggregate, was: Command, command: Comma
         case CommandState.UNKNOWN:
             file(turn, aggregate, "lookup", command.task_id, turn.now, command.system)
             turn.tx.pages.hint = True
-            _raise(turn, aggregate, command, told, "", told.sign)
-        case CommandState.REJECTED:
-            _raise(turn, aggregate, command, told, "", told.sign)
-        case CommandState.INTENDED:
-            await _retry(turn, aggregate, command, told)
+            _meet(turn, aggregate, command, told)
+        case CommandState.REJECTED | CommandState.INTENDED:
+            _meet(turn, aggregate, command, told)
         case (
             CommandState.ACCEPTED
             | CommandState.ABSENT
@@ -192,38 +192,21 @@ def _storable(value: Json) -> Json:
             return value
 
 
-async def _retry(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> None:
-    """Nothing can have happened: the same command again after a wait, until attempts or window are spent; then a case
-    by the secondary rule (§12).
-    """
-    policy = turn.policy(aggregate)
-    judged = cases.judge(turn, _signal(turn, aggregate, command, told, told.sign))
-    if told.sign == OWN_DELAY:
-        said, at = "its own sender came too late to start it", turn.now
-    else:
-        rules, dice = retry_for(policy, aggregate.tasks[command.task_id].type), turn.context.dice()
-        since = began_failing(command)
-        again = decide(rules, command, command.retries, since, turn.now, dice, judged.code, told.retry_after)
-        if again is None:
-            _raise(turn, aggregate, command, told, "", told.sign, spent=True)
-            return
-        said, at = judged.code, again
-    why = f"{said}: nothing happened, the same command goes out again at {at.isoformat()}; no case is needed"
-    aggregate.record(
-        "command", command.id, "retry_later", turn.why(why, policy=policy, rule=judged.rule, evidence=told.evidence)
-    )
-    file(turn, aggregate, "send", command.task_id, at, command.system)
+def _meet(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> None:
+    """It failed, was proved not sent, or nobody knows."""
+    known = failures.Known(retry_after=told.retry_after)
+    failures.meet(turn, aggregate, _signal(turn, aggregate, command, told, told.sign), known=known)
 
 
-def _raise(
-    turn: Turn, aggregate: Aggregate, command: Command, told: Told, code: str, sign: str, *, spent: bool = False
-) -> None:
-    turn.raise_signal(aggregate, _signal(turn, aggregate, command, told, sign, spent=spent), code)
+def _contradicts(turn: Turn, aggregate: Aggregate, command: Command, told: Told, code: str) -> None:
+    """What it says does not go together with what is known: the effect may be there beside another one."""
+    current = aggregate.commands[command.id]
+    second = told.fact.says is Says.DONE and current.state is command.state
+    known = failures.Known(Disposition.CONFLICT, second_effect=second)
+    failures.meet(turn, aggregate, _signal(turn, aggregate, command, told, "contradiction"), code, known)
 
 
-def _signal(
-    turn: Turn, aggregate: Aggregate, command: Command, told: Told, sign: str, *, spent: bool = False
-) -> Signal:
+def _signal(turn: Turn, aggregate: Aggregate, command: Command, told: Told, sign: str) -> Signal:
     task = aggregate.tasks.get(command.task_id)
     item = aggregate.items.get(task.item_id) if task else None
     _, operation = contract(turn, aggregate, command)
@@ -241,7 +224,6 @@ def _signal(
         effect=operation.effect,
         occurred_at=told.fact.occurred_at or told.ended_at or turn.now,
         detected_at=turn.now,
-        spent=spent,
         step=task.step if task else "",
         offer=item.offer if item else "",
         evidence=told.evidence,

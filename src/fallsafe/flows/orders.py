@@ -14,7 +14,7 @@ from fallsafe.core.orders import approvals, intake, plan, snapshot
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
-from fallsafe.flows import planning, settle, signals
+from fallsafe.flows import failures, planning, settle, signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.canonical import digest
@@ -240,4 +240,4 @@ def _check_approvals(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> Non
         return
     frozen: Json = {"by": "policy", "why": hold.code, "until": None}
     aggregate.put(replace(order, frozen=frozen), "freeze", turn.why(hold.why, policy=turn.context.newest))
-    turn.raise_signal(aggregate, planning.signal(turn, aggregate, None, hold), hold.code)
+    failures.meet(turn, aggregate, planning.signal(turn, aggregate, None, hold), hold.code)

@@ -19,7 +19,7 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.plan import PlanItem
 from fallsafe.core.orders.task import Task, TaskState, still_pending, waiting_for_held
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.flows import moves, settle
+from fallsafe.flows import failures, moves, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
@@ -59,7 +59,7 @@ async def plan_new(turn: Turn, aggregate: Aggregate, items: Sequence[PlanItem]) 
         held = replace(named[name], hold_code=hold.code)
         aggregate.put(held, "hold", turn.why(hold.why, policy=policy))
         look_again(turn, aggregate, held, policy)
-        turn.raise_signal(aggregate, signal(turn, aggregate, held, hold), hold.code)
+        failures.meet(turn, aggregate, signal(turn, aggregate, held, hold), hold.code)
     await _add(turn, aggregate, made, range(len(made.tasks)), policy)
 
 

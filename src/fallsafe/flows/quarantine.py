@@ -10,7 +10,7 @@ from fallsafe.core.access import Actor
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
-from fallsafe.flows import settle
+from fallsafe.flows import failures, settle
 from fallsafe.flows.context import Context
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.flows.unreadable import keep_unreadable
@@ -62,7 +62,7 @@ def _freeze(turn: Turn, aggregate: Aggregate, doing: str, why: str) -> None:
         occurred_at=turn.now,
         detected_at=turn.now,
     )
-    turn.raise_signal(aggregate, signal, CODE)
+    failures.meet(turn, aggregate, signal, CODE)
 
 
 async def _loose(turn: Turn, one: int, doing: str, why: str) -> None:

@@ -29,7 +29,8 @@ from fallsafe.core.recover.reconcile import (
     reconcile,
     ways_to_look,
 )
-from fallsafe.flows import cases, commands, facts, looked, payload, settle
+from fallsafe.core.recover.strategy import RetrySameCommand
+from fallsafe.flows import cases, commands, facts, failures, looked, payload, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
@@ -322,7 +323,9 @@ async def _after_absent(turn: Turn, aggregate: Aggregate, command: Command, oper
     """Nothing happened outside: the same command goes out again where the contract makes that harmless; elsewhere a
     person decides (rule 2).
     """
-    if repeat_is_harmless(operation) and key_lives(command, operation, turn.now):
+    harmless = repeat_is_harmless(operation) and key_lives(command, operation, turn.now)
+    step = failures.after_absent(turn, aggregate, command, turn.now if harmless else None)
+    if isinstance(step, RetrySameCommand):
         why = turn.why(
             "proved absent, and the contract makes the same key safe: the same command goes out again",
             rule="repeat_is_harmless",
@@ -349,11 +352,8 @@ async def _after_absent(turn: Turn, aggregate: Aggregate, command: Command, oper
 async def _undecided(turn: Turn, aggregate: Aggregate, target: Command, why: str) -> None:
     task = aggregate.tasks[target.task_id]
     signal = commands.unrenderable(turn, aggregate, task, target, why)
-    turn.raise_signal(
-        aggregate,
-        replace(signal, sign="undecided", system=target.system, detector=facts.DETECTOR_OF["look_up"]),
-        "LOOKUP_UNDECIDED",
-    )
+    signal = replace(signal, sign="undecided", system=target.system, detector=facts.DETECTOR_OF["look_up"])
+    failures.meet(turn, aggregate, signal, "LOOKUP_UNDECIDED")
 
 
 async def reconcile_now(

@@ -10,7 +10,7 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.orders.progress import Stuck, progress
 from fallsafe.core.triage.severity import worth_of
-from fallsafe.flows import cases, settle
+from fallsafe.flows import cases, failures, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Context
 from fallsafe.flows.turn import Turn, begin
@@ -66,7 +66,7 @@ def _look_at_order(turn: Turn, aggregate: Aggregate, dues: dict[int, list[Entry]
         lag=policy.limits.look_lag_max,
     )
     if isinstance(found, Stuck):
-        turn.raise_signal(aggregate, _stuck(turn, aggregate, found), "ORDER_STUCK")
+        failures.meet(turn, aggregate, _stuck(turn, aggregate, found), "ORDER_STUCK")
     turn.tx.file(Entry("review", order.id, order.id, turn.now + policy.limits.review_every))
 
 

@@ -29,7 +29,7 @@ from fallsafe.core.orders.progress import NEEDS_A_CASE
 from fallsafe.core.orders.task import Task
 from fallsafe.core.triage.classify import Classification
 from fallsafe.core.triage.severity import Level
-from fallsafe.flows import cases, loose, payload, settle
+from fallsafe.flows import cases, failures, loose, payload, settle
 from fallsafe.flows.commands import Due
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.turn import Turn, begin
@@ -252,7 +252,7 @@ class _Work:
 
     def judge(self, row: StoredSignal, aggregate: Aggregate, signal: Signal, judged: Classification) -> None:
         """It stands; which case it belongs to is known when the turn has ended."""
-        self.turn.raise_signal(aggregate, signal, stored=row.id)
+        failures.meet(self.turn, aggregate, signal, known=failures.Known(stored=row.id))
         self._judged[row.id] = aggregate.order.id, judged
 
     def take_back(self, row: StoredSignal, reason: str) -> None:

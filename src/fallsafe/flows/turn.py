@@ -11,6 +11,8 @@ from fallsafe.core.access import Actor
 from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.recover.strategy import Step
+from fallsafe.core.triage.classify import Classification
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate, Why
@@ -27,13 +29,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """A signal of an order, and the normalized code when the flow already knows it (empty = classify). `ended` where
-    a later fact of the same turn has ended it; `stored` the id of a signal from outside, which learns its case.
+    """A failure of an order that needs a case: its signal, what it was judged to be, and its next step (§10). `ended`
+    where a later fact of the same turn has ended it; `stored` the id of a signal from outside, which learns its case.
     """
 
     aggregate: Aggregate
     signal: Signal
-    code: str = ""
+    judged: Classification
+    step: Step
     ended: Ended | None = None
     stored: int = 0
 
@@ -70,10 +73,6 @@ class Turn:
     def policy(self, aggregate: Aggregate) -> PolicySet:
         """The set that the order is judged by."""
         return self.context.policy(aggregate.order.policy_set)
-
-    def raise_signal(self, aggregate: Aggregate, signal: Signal, code: str = "", stored: int = 0) -> None:
-        """Notes that something may be wrong; its case is opened when the turn ends."""
-        self.raised.append(Raised(aggregate, signal, code, stored=stored))
 
 
 async def begin(tx: Tx, context: Context, actor: Actor) -> Turn:

@@ -12,7 +12,7 @@ from fallsafe.core.cases.case import case_key
 from fallsafe.core.detect.invariants import Altered, SentTwice, Unseen, said_of_sent_twice, said_of_unseen
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.triage.severity import Level
-from fallsafe.flows import loose, settle
+from fallsafe.flows import failures, loose, settle
 from fallsafe.flows.context import Context
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.tx import Tx
@@ -81,7 +81,7 @@ def _raise(turn: Turn, aggregate: Aggregate, code: str, said: str, thing_id: int
         occurred_at=turn.now,
         detected_at=turn.now,
     )
-    turn.raise_signal(aggregate, signal, code)
+    failures.meet(turn, aggregate, signal, code)
 
 
 async def note_altered(tx: Tx, context: Context, found: Sequence[Altered], actor: Actor) -> None:

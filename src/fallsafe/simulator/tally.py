@@ -13,6 +13,7 @@ from fallsafe.core.cases.case import CASE_LIFECYCLE, OPEN_CASE_STATES
 from fallsafe.core.commands.ledger import COMMAND_LIFECYCLE, FACT_LIFECYCLE, QUERY_LIFECYCLE
 from fallsafe.core.orders.order import PHASE_LIFECYCLE
 from fallsafe.core.orders.task import TASK_LIFECYCLE
+from fallsafe.core.recover.strategy import MATRIX
 from fallsafe.simulator.mishaps import ALL
 
 DISPOSITIONS = (
@@ -21,6 +22,7 @@ DISPOSITIONS = (
     "progress notice", "progress applied", "progress out_of_order", "pending applied", "not_sent applied",
     "not_sent late", "lost applied", "lost duplicate", "lost late", "absent applied",
 )  # fmt: skip
+RECOVER = "recover/"
 SAID = re.compile(r"^\w+ says (\w+)")
 
 NOT_BUILT = {
@@ -44,6 +46,7 @@ NOT_BUILT = {
         "phase assessing_cancellation refuse_cancellation", "phase assessing_cancellation accept_cancellation",
         "phase pending_cancellation cancel",
     ),
+    "nobody can prove yet that an item cannot go on": ("recover terminal_with_effects", "recover terminal"),
 }  # fmt: skip
 
 
@@ -70,6 +73,8 @@ class Tally:
             self.rows[f"{name} {was} {verb}"] += 1
         if thing == "order" and "phase" in record["delta"] and was:
             self.rows["phase acknowledged start"] += record["delta"]["phase"] == "running"
+        if record["rule"].startswith(RECOVER) and verb == "recover":
+            self.rows[f"recover {record['rule'].removeprefix(RECOVER)}"] += 1
         self._disposition(record)
 
     def _disposition(self, record: Mapping[str, Any]) -> None:
@@ -100,6 +105,7 @@ def wanted() -> list[str]:
         *(f"case {at.value} {verb}" for at, verb in CASE_LIFECYCLE),
         *(f"phase {at.value} {verb}" for at, verb in PHASE_LIFECYCLE),
         *(f"disposition {name}" for name in DISPOSITIONS),
+        *(f"recover {row.name}" for row in MATRIX),
     ]
 
 

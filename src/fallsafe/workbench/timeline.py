@@ -48,7 +48,7 @@ WORDS: Mapping[tuple[str, str], tuple[str, str, str]] = {
     ("command", "find_pending"): ("Found out: it is under way", "clock", ""),
     ("command", "find_absent"): ("Found out: it never happened", "search-off", "warn"),
     ("command", "send_again"): ("The same command may go out again", "refresh", ""),
-    ("command", "retry_later"): ("Will be sent again", "refresh", ""),
+    ("command", "recover"): ("Next step decided", "refresh", ""),
     ("command", "reconcile"): ("Asked to find out now", "user-search", ""),
     ("case", "detect"): ("Fallout detected", "alert-triangle", "bad"),
     ("case", "classify"): ("Classified", "adjustments", ""),

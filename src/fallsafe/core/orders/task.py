@@ -118,6 +118,13 @@ class TaskType:
     owner: str
 
 
+def is_frozen(task: Task, tasks: Mapping[int, Task]) -> bool:
+    """Whether a task stands still until somebody has verified what there is: it itself, or something that it waits
+    for. `tasks` are those of the order by id.
+    """
+    return bool(task.frozen) or any(tasks[before].frozen for before in task.depends_on)
+
+
 HELD_ITEMS = "held_items"
 
 

@@ -8,6 +8,7 @@ from fallsafe.core.cases.case import Case
 from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
 
 BY_RULE = {("case", "classify"), ("case", "assign"), ("case", "score"), ("command", "send"), ("task", "plan")}
+BY_RULE |= {(thing, "recover") for thing in ("order", "item", "task", "command")}
 BY_FACT = {"accept", "complete", "reject", "lose", "find_done", "find_rejected", "find_pending", "find_absent"}
 
 

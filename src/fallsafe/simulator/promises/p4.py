@@ -10,6 +10,7 @@ from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
 FAILURES = {"lose", "reject", "find_rejected"}
 MANAGED = {"detect", "join"}
 CONTRADICTS = ("disposition/conflict",)
+NEEDS_NO_CASE = ("Ignore", "Wait", "RetrySameCommand", "Park")
 NEEDS_A_CASE = ("unknown", "failed", "undo_failed", "undo_unknown")
 
 
@@ -29,7 +30,7 @@ def broken(seen: Seen) -> Iterator[Broken]:
 
 def _transaction(order: OrderSeen, records: list[Row]) -> Iterator[Broken]:
     managed = any(r["thing"] == "case" and r["verb"] in MANAGED for r in records)
-    decided = {r["thingId"] for r in records if r["verb"] == "retry_later"}
+    decided = {r["thingId"] for r in records if r["verb"] == "recover" and r["facts"]["step"] in NEEDS_NO_CASE}
     for record in records:
         if not managed and _is_failure(order, record) and record["thingId"] not in decided:
             what = f"{record['verb']} ({record['reason']}) was committed without a case"
