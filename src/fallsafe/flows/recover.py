@@ -176,7 +176,8 @@ async def record_look(
         return
     if not isinstance(outcome, Looked):
         reason = outcome.reason if isinstance(outcome, Lost | NotSent) else "unreadable"
-        await lose_look(turn, aggregate, query, reason, evidence)
+        verb = "not_sent" if isinstance(outcome, NotSent) else "lose"
+        await lose_look(turn, aggregate, query, reason, evidence, verb=verb)
         return
     raw_code = await discreet(turn, aggregate, outcome.raw_code)
     why = turn.why(
@@ -204,15 +205,21 @@ async def record_look(
 
 
 async def lose_look(
-    turn: Turn, aggregate: Aggregate, query: Command, reason: str, evidence: tuple[int, ...] = ()
+    turn: Turn,
+    aggregate: Aggregate,
+    query: Command,
+    reason: str,
+    evidence: tuple[int, ...] = (),
+    *,
+    verb: str = "lose",
 ) -> None:
-    """A question without an answer is intended again; the next look asks it."""
+    """A question without an answer, or that never left, is intended again; the next look asks it."""
     why = turn.why(f"no answer to the question ({reason})", evidence=evidence, causation=query.key)
     await move_command(
         turn,
         aggregate,
         query,
-        "lose",
+        verb,
         why,
         ended_at=turn.now,
         lease_until=None,

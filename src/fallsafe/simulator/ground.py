@@ -2,6 +2,9 @@
 
 A world begins with the same copy of an installed database, and a database that is restored to an earlier moment is
 such a copy put back. Sessions are used again: what the product takes for a new connection is one that was washed.
+
+Statements are prepared at their first use and planned once for all values, so that no plan depends on how often a
+statement ran before; the truncation before each world makes every session plan anew.
 """
 
 import shutil
@@ -22,7 +25,7 @@ from fallsafe.store.sql import sql
 Raw = psycopg.Connection[dict[str, Any]]
 OPTIONS = (
     "-c lock_timeout=1ms -c idle_in_transaction_session_timeout=0 -c max_parallel_workers_per_gather=0 "
-    "-c synchronous_commit=off -c jit=off -c plan_cache_mode=force_custom_plan"
+    "-c synchronous_commit=off -c jit=off -c plan_cache_mode=force_generic_plan"
 )
 SERVER = ("fsync = off", "full_page_writes = off", "autovacuum = off", "max_wal_size = '8GB'")
 NAME = "world"  # no name that the product's own watch over long transactions looks for
@@ -55,7 +58,7 @@ class Ground:
         return psycopg.connect(
             self.url,
             autocommit=True,
-            prepare_threshold=None,
+            prepare_threshold=0,
             row_factory=dict_row,
             application_name=NAME,
             options=OPTIONS,

@@ -84,7 +84,7 @@ class Judge:
         return OutsideSeen(
             outside.effects,
             outside.effects_by_key,
-            {key: frozenset(bodies) for key, bodies in self._bytes.items()},
+            self._bytes,
             self._left,
             outside.ledger.said,
             outside.ledger.called,

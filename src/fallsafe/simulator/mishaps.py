@@ -25,6 +25,7 @@ REQUEST = {
     "saved_error": 0.03,
     "busy": 0.02,
     "throttled": 0.01,
+    "busy_and_refused": 0.01,
     "http_500_before": 0.01,
     "http_500_after": 0.015,
     "unreadable": 0.01,
@@ -39,6 +40,7 @@ LOOK = {
     "look_broken": 0.04,
     "look_lost": 0.04,
     "look_slow": 0.03,
+    "look_busy": 0.02,
 }
 CALLBACK = {
     "callback_twice": 0.08,
@@ -47,6 +49,11 @@ CALLBACK = {
     "callback_very_late": 0.02,
     "callback_never": 0.04,
     "callback_rejected": 0.05,
+    "callback_rejected_twice": 0.03,
+    "callback_changes_its_mind": 0.03,
+    "callback_of_a_second_effect": 0.02,
+    "callback_of_progress": 0.1,
+    "callback_of_progress_late": 0.04,
     "callback_forged": 0.04,
     "callback_about_other": 0.02,
     "callback_unmatched": 0.02,

@@ -32,7 +32,7 @@ from fallsafe.simulator.sandbox.deciding import Answer, Deciding, Manner
 from fallsafe.simulator.sandbox.dialects import PROCESSES, Asked, Kind, key_field_of_request
 from fallsafe.simulator.sandbox.disk import Disk
 from fallsafe.simulator.sandbox.faults import Fault, Faults, Strike
-from fallsafe.simulator.sandbox.truth import Course, Held, Truth
+from fallsafe.simulator.sandbox.truth import REJECTED, Course, Held, Truth
 from fallsafe.simulator.turnstile import Standing, Turnstile
 
 KINDS = tuple(kind for kinds in PROCESSES.values() for kind in kinds)
@@ -148,6 +148,7 @@ class Outside:
         self.broken_until: dict[str, float] = {}
         self.lost_kinds: set[str] = set()
         self.travel = 0.01
+        self._lurking: dict[str, tuple[Request, int]] = {}
         self._telling: set[asyncio.Task[None]] = set()
         self._number = 0
 
@@ -159,7 +160,9 @@ class Outside:
         self.ledger.requests.append(request)
         kind, doing = _kind_of(request)
         fault = self._mishaps.one_of(REQUEST if doing else LOOK)
-        if fault == "saved_error" and kind.repeat is not Repeat.REPLAYS_SAVED_ERROR:
+        if (fault == "saved_error" and kind.repeat is not Repeat.REPLAYS_SAVED_ERROR) or (
+            fault == "busy_and_refused" and not kind.calls_back
+        ):
             self._mishaps.count[fault] -= 1
             fault = ""
         later = self._travel()
@@ -183,6 +186,8 @@ class Outside:
                 return
             case "reset_before_effect":
                 answer(Answer(0, manner=Manner.RESET))
+            case "effect_late" if kind.repeat in KNOWS_REPEATS and self._dice.random() < 0.5:
+                self._lurking[request.key] = (request, self._dice.randint(2, 4))
             case "effect_late":
                 self._loop.call_later(self._late(kind), self._do, kind, request, "")
             case "answer_lost_after_effect":
@@ -190,6 +195,11 @@ class Outside:
             case "reset_after_effect":
                 self._do(kind, request, "")
                 answer(Answer(0, manner=Manner.RESET))
+            case "busy_and_refused":
+                self._do(kind, request, "refused")
+                self._tell_refusal(kind, request)
+                wait = self._dice.randint(10, 40)
+                answer(Answer(429, b'{"code":"BUSY"}', retry_after=float(wait)))
             case "delivered_twice":
                 first = self._do(kind, request, "")
                 second = self._do(kind, request, "")
@@ -200,6 +210,26 @@ class Outside:
                 self._loop.call_later(slow, answer, said)
             case _:
                 self._loop.call_later(self._travel(), answer, self._do(kind, request, fault))
+
+    def _tell_refusal(self, kind: Kind, request: Request) -> None:
+        held = self.truth.by_key(kind, _asked(kind, request).key)
+        if held is not None and held.state == REJECTED:
+            self._tell(held, told_of(held), self._dice.uniform(0, 20))
+
+    def _come_nearer(self, kind: Kind, key: str) -> None:
+        """An effect that waits until nobody expects it any more: it comes just after the last look for it."""
+        request, looks = self._lurking.pop(key)
+        if looks > 1:
+            self._lurking[key] = (request, looks - 1)
+        else:
+            self._loop.call_later(self._dice.choice((0.1, 4.0)) * self._dice.random(), self._appear, kind, request)
+
+    def _appear(self, kind: Kind, request: Request) -> None:
+        """The effect is there at once, and is told of at once."""
+        usual = self._deciding
+        self._deciding = replace(usual, delay=0.0, begin=lambda held: self._end_course(held, ""))
+        self._do(kind, request, "")
+        self._deciding = usual
 
     def _late(self, kind: Kind) -> float:
         return self._dice.uniform(
@@ -227,6 +257,8 @@ class Outside:
             self.script.faults[:] = [Fault(Strike.HTTP_500_BEFORE)]
         elif fault == "look_not_found":
             self.script.faults[:] = [Fault(Strike.NOT_FOUND_FOR, times=None)]
+        elif fault == "look_busy":
+            self.script.faults[:] = [Fault(Strike.THROTTLE, seconds=float(self._dice.randint(1, 30)))]
         elif fault == "look_lies":
             lie = Strike.OTHER_KEY if self._dice.random() < 0.5 else Strike.OTHER_OBJECT
             self.script.faults[:] = [Fault(lie)]
@@ -235,6 +267,8 @@ class Outside:
             self.script.faults[:] = [Fault(strike)]
         name = unquote(request.path.split("/", 3)[3])
         by_key = "/by-key/" in request.path
+        if by_key and name in self._lurking:
+            self._come_nearer(kind, name)
         said = self._deciding.look(kind, key=name if by_key else "", about="" if by_key else name)
         self.script.faults.clear()
         slow = self._dice.uniform(1, 30) if fault == "look_slow" else self._travel()
@@ -246,8 +280,11 @@ class Outside:
         if held.course is None:
             return
         fault = self._mishaps.one_of(CALLBACK)
-        if fault == "callback_rejected":
+        if fault in ("callback_rejected", "callback_rejected_twice"):
             held.course = _refused(held.course)
+        elif fault == "callback_of_progress":
+            held.course = replace(held.course, ends_at=self.now().timestamp() + self._dice.uniform(12, 90))
+            self._tell(held, _progress(held), self._dice.choice((0.0, 5.0, 60.0)) * self._dice.random())
         after = held.course.ends_at - self.now().timestamp() + self._dice.uniform(0, 2)
         self._loop.call_later(max(0.0, after), self._end_course, held, fault)
 
@@ -259,9 +296,17 @@ class Outside:
         self._tell(held, told_of(held), self._dice.uniform(*delay))
         if fault == "callback_twice":
             self._tell(held, told_of(held), self._dice.uniform(0, 120))
+        elif fault == "callback_rejected_twice":
+            self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-R"}, self._dice.uniform(0, 120))
+        elif fault == "callback_changes_its_mind":
+            self._tell(held, _refused_later(held), self._dice.uniform(5, 120))
+        elif fault == "callback_of_a_second_effect":
+            second = {"eventId": f"EV-{held.id}-S", "serviceRef": f"{told_of(held)['serviceRef']}-SECOND"}
+            self._tell(held, told_of(held) | second, self._dice.uniform(5, 120))
         elif fault == "callback_out_of_order":
-            early = told_of(held) | {"eventId": f"EV-{held.id}-P", "status": "IN_PROGRESS"}
-            self._tell(held, early, self._dice.uniform(0, 30))
+            self._tell(held, _progress(held), self._dice.uniform(0, 30))
+        elif fault == "callback_of_progress_late":
+            self._tell(held, _progress(held), self._dice.uniform(300, 2_400))
         elif fault == "callback_forged":
             self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-F", "status": "REJECTED"}, 1.0, forged=True)
         elif fault == "callback_about_other":
@@ -298,6 +343,14 @@ class Outside:
     def effects_by_key(self) -> Counter[str]:
         """How often something was done under each key."""
         return self.truth.effects_by_key
+
+
+def _progress(held: Held) -> dict[str, Json]:
+    return told_of(held) | {"eventId": f"EV-{held.id}-P", "status": "IN_PROGRESS"}
+
+
+def _refused_later(held: Held) -> dict[str, Json]:
+    return told_of(held) | {"eventId": f"EV-{held.id}-M", "status": "REJECTED", "code": "PORT_FAULT"}
 
 
 def _refused(course: Course) -> Course:
@@ -349,7 +402,7 @@ class _Calling:
         self._outside, self._mishaps, self._request = outside, mishaps, request
 
     async def __aenter__(self) -> _Came:
-        if self._request.method == "POST" and self._mishaps.strikes("connection_refused"):
+        if self._mishaps.strikes("connection_refused"):
             there = cast(Any, SimpleNamespace(host="outside", port=80, ssl=None, is_ssl=False))
             raise aiohttp.ClientConnectorError(there, ConnectionRefusedError(111, "refused"))
         connection_stands()

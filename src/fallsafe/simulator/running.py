@@ -1,5 +1,6 @@
 """Plays worlds: one after another on one ground, or many in several processes with a ground each."""
 
+import gc
 import logging
 import multiprocessing
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,9 @@ def play(here: Ground, plan: Plan) -> Report:
 def be_quiet() -> None:
     """The product's own log says what it met in a world that is broken on purpose; nobody needs to read that."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
 
 
 def play_all(plans: Sequence[Plan], jobs: int) -> Iterator[Report]:

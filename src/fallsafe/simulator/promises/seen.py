@@ -88,7 +88,7 @@ class OutsideSeen:
 
     by_object: Mapping[str, int]
     by_key: Mapping[str, int]
-    bytes_of_key: Mapping[str, frozenset[tuple[str, bytes]]] = field(default_factory=dict)
+    bytes_of_key: Mapping[str, Set[tuple[str, bytes]]] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
     answers: Set[bytes] | None = None
     callbacks: Set[bytes] | None = None
