@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 from tests.core.things import a_command
 
-from fallsafe.core.commands.disposition import OPENS, Disposition, dispose, fact_of
+from fallsafe.core.commands.contract import Repeat
+from fallsafe.core.commands.disposition import OPENS, SAVED_ERROR, Disposition, dispose, fact_of
 from fallsafe.core.commands.ledger import CommandState, Purpose, next_state
 from fallsafe.core.commands.outcome import Accepted, Done, Fact, Looked, Lost, NotSent, Rejected, Says
 
@@ -73,6 +74,16 @@ FINDINGS = [
     (Says.DONE, "look_up", S.ABSENT, "complete"),
 ]
 
+# A rejection that answers an attempt of a command that was lost before, where the same key gives the saved error again.
+# contract                     attempt  the command is  disposition  verb
+REPLAYED = [
+    (Repeat.REPLAYS_SAVED_ERROR, 2, S.SENDING, A, "lose"),
+    (Repeat.REPLAYS_SAVED_ERROR, 2, S.UNKNOWN, DU, None),
+    (Repeat.REPLAYS_SAVED_ERROR, 1, S.SENDING, L, None),
+    (Repeat.SAME_RESULT, 2, S.SENDING, A, "reject"),
+    (Repeat.REJECTS_DUPLICATE, 2, S.SENDING, A, "reject"),
+]
+
 # it says          the command is  verb
 ANSWERS = [
     (Says.ACCEPTED, S.SENDING, "accept"),
@@ -85,6 +96,21 @@ ANSWERS = [
     (Says.LOST, S.ACCEPTED, None),  # the callback was quicker than the answer
     (Says.LOST, S.DONE, None),
 ]
+
+
+class WhenASavedErrorIsReplayed:
+    """A repeat that gives the old error again is no new rejection, and no proof that nothing happened."""
+
+    @pytest.mark.parametrize(("repeat", "attempt", "state", "disposition", "verb"), REPLAYED)
+    def test_it_is_read_by_what_the_contract_does_with_a_repeat(self, repeat, attempt, state, disposition, verb):
+        lost_once = a_command(state, attempts=2, lost_because="timeout")
+        verdict = dispose(lost_once, Fact(Says.REJECTED, "answer", raw_code="X", attempt=attempt), repeat)
+        assert (verdict.disposition, verdict.verb) == (disposition, verb)
+        assert verdict.sign == (SAVED_ERROR if verb == "lose" else "")
+
+    def test_what_was_never_lost_is_rejected(self):
+        verdict = dispose(a_command(S.SENDING, attempts=2), Fact(Says.REJECTED, "answer", attempt=2), REPLAYED[0][0])
+        assert verdict.verb == "reject"
 
 
 class WhenAFactArrives:

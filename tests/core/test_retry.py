@@ -23,8 +23,13 @@ POLICY = RetryPolicy(
 MIDDLE = 0.5
 
 
+def failed(failures: int, state=CommandState.INTENDED):
+    """A command that failed so often in a row since now."""
+    return a_command(state, attempts=failures, retries=failures, failing_since=NOW)
+
+
 def at(failures: int, *, code="DOWNSTREAM_BUSY", state=CommandState.INTENDED, after=timedelta(0), **more):
-    return decide(POLICY, a_command(state, attempts=failures), failures, NOW, NOW + after, MIDDLE, code, **more)
+    return decide(POLICY, failed(failures, state), NOW + after, MIDDLE, code, **more)
 
 
 class WhenNothingLeft:
@@ -46,7 +51,7 @@ class WhenNothingLeft:
 
     def test_a_policy_with_one_attempt_never_retries(self):
         once = RetryPolicy("shipment", POLICY.codes, 1, (), 0, HOUR, "case")
-        assert decide(once, a_command(), 1, NOW, NOW, MIDDLE, "DOWNSTREAM_BUSY") is None
+        assert decide(once, failed(1), NOW, MIDDLE, "DOWNSTREAM_BUSY") is None
 
 
 class WhenItMustNotBeTriedAgain:

@@ -86,6 +86,7 @@ A_COMMAND = Command(
     method="",
     finding="",
     contract_set="telco@2026-07-01+0123456789ab",
+    failing_since=None,
 )
 
 

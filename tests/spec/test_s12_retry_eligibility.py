@@ -13,7 +13,8 @@ POLICY = RetryPolicy("x", frozenset({"DOWNSTREAM_BUSY"}), 3, (timedelta(seconds=
 
 
 def again(*, code="DOWNSTREAM_BUSY", failures=1, state=CommandState.INTENDED, after=timedelta(0)):
-    return decide(POLICY, a_command(state, attempts=failures), failures, NOW, NOW + after, 0.5, code) is not None
+    command = a_command(state, attempts=failures, retries=failures, failing_since=NOW)
+    return decide(POLICY, command, NOW + after, 0.5, code) is not None
 
 
 class WhenAFailureIsTransient:

@@ -405,7 +405,7 @@ async def _resend_one(turn: Turn, command_id: int, reason: str, scheduled: froze
 
 def _try_anew(turn: Turn, aggregate: Aggregate, command: Command, why: Why) -> None:
     """Attempts that were spent are counted anew: nothing of them ever left."""
-    aggregate.put(replace(command, retries=0), "resend", why)
+    aggregate.put(replace(command, retries=0, failing_since=None), "resend", why)
     file(turn, aggregate, "send", command.task_id, turn.now, command.system)
     turn.tx.pages.hint = True
 
@@ -439,7 +439,7 @@ def _why_not_repeat(what: str, command: Command, operation: Operation, now: date
 
 async def send_again(turn: Turn, aggregate: Aggregate, command: Command, why: Why) -> None:
     """The same command, key and bytes, after *absent*; its attempts are counted anew."""
-    await move_command(turn, aggregate, command, "send_again", why, retries=0)
+    await move_command(turn, aggregate, command, "send_again", why, retries=0, failing_since=None)
     file(turn, aggregate, "send", command.task_id, turn.now, command.system)
     turn.tx.pages.hint = True
 

@@ -55,7 +55,8 @@ def contract(turn: Turn, aggregate: Aggregate, command: Command) -> tuple[Policy
 
 async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> Verdict:
     """Stores a fact, reads it, and does what the table says. Facts are never refused."""
-    verdict = dispose(command, told.fact)
+    _, operation = contract(turn, aggregate, command)
+    verdict = dispose(command, told.fact, operation.repeat)
     written = await _discreet(turn, aggregate, told)
     why = await _store(turn, aggregate, command, written, verdict)
     if verdict.verb is None:
@@ -65,15 +66,19 @@ async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) 
         if verdict.opens is None and verdict.disposition is not Disposition.NOTICE:
             failures.ignore(turn, aggregate, command, verdict.disposition)
     else:
-        moved = await move_command(
-            turn, aggregate, command, verdict.verb, why, **_changes(turn, command, written, verdict.verb)
-        )
-        _follow(turn, aggregate, command, moved, told)
+        changes = _changes(turn, command, _meant(written, verdict), verdict.verb)
+        moved = await move_command(turn, aggregate, command, verdict.verb, why, **changes)
+        _follow(turn, aggregate, command, moved, _meant(told, verdict))
     if verdict.opens:
         _contradicts(turn, aggregate, command, told, verdict.opens)
     if verdict.disposition is Disposition.CONFLICT:
         turn.tx.pages.hint = True
     return verdict
+
+
+def _meant(told: Told, verdict: Verdict) -> Told:
+    """What a fact comes to where its own words mislead; what was said stands in its outcome and evidence."""
+    return replace(told, fact=replace(told.fact, raw_code="", message=""), sign=verdict.sign) if verdict.sign else told
 
 
 async def _discreet(turn: Turn, aggregate: Aggregate, told: Told) -> Told:
@@ -138,8 +143,8 @@ def _changes(turn: Turn, command: Command, told: Told, verb: str) -> dict[str, A
                 "empty_looks": 0,
                 "first_empty_at": None,
             }
-        case "not_sent":
-            changes["retries"] = command.retries + (told.sign != OWN_DELAY)
+        case "not_sent" if told.sign != OWN_DELAY:
+            changes |= {"retries": command.retries + 1, "failing_since": command.failing_since or turn.now}
         case _:
             pass  # safe because the other verbs bring no column of their own
     return changes

@@ -62,7 +62,7 @@ def meet(turn: Turn, aggregate: Aggregate, signal: Signal, code: str = "", known
     if needs_a_case(step):
         if _is_spent(facts, step):
             signal = replace(signal, spent=True)
-            judged = cases.judge(turn, signal)
+            judged = _exhausted(turn, aggregate, signal)
         turn.raised.append(Raised(aggregate, signal, judged, step, stored=known.stored))
     return step
 
@@ -71,6 +71,16 @@ def _is_spent(facts: FailureFacts, step: Step) -> bool:
     """Whether no retry is left, so that the secondary rules judge."""
     transient = facts.recoverability is Recoverability.TRANSIENT
     return isinstance(step, OpenCase) and transient and facts.command is CommandState.INTENDED
+
+
+def _exhausted(turn: Turn, aggregate: Aggregate, signal: Signal) -> Classification:
+    """What a failure is once its retries are spent: by the secondary rules, and for whom its retry policy names."""
+    judged, newest = cases.judge(turn, signal), turn.context.newest
+    task = aggregate.tasks.get(signal.task_id or 0)
+    then = retry_for(turn.policy(aggregate), task.type).on_exhaustion if task is not None else ""
+    if then in newest.owners:
+        return replace(judged, owner=then)
+    return replace(judged, code=then) if then in newest.codes else judged
 
 
 def ignore(turn: Turn, aggregate: Aggregate, command: Command, disposition: Disposition) -> None:
@@ -131,8 +141,7 @@ def _retry_at(
     if command is None or task is None or command.state is not CommandState.INTENDED:
         return None
     rules = retry_for(turn.policy(aggregate), task.type)
-    since, dice = retry.began_failing(command), turn.context.dice()
-    return retry.decide(rules, command, command.retries, since, turn.now, dice, code, retry_after)
+    return retry.decide(rules, command, turn.now, turn.context.dice(), code, retry_after)
 
 
 def _write_down(turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classification, row: Row, step: Step) -> None:

@@ -163,6 +163,7 @@ async def intend(turn: Turn, aggregate: Aggregate, task: Task, n: int, why: Why)
         method="",
         finding="",
         contract_set="",
+        failing_since=None,
     )
     aggregate.put(command, "intend", why)
     file(turn, aggregate, "send", task.id, turn.now, task.system)

@@ -158,6 +158,7 @@ async def _new_query(turn: Turn, aggregate: Aggregate, task: Task, target: Comma
         method=way.method,
         finding="",
         contract_set="",
+        failing_since=None,
     )
 
 

@@ -25,7 +25,7 @@ def retry(
     """The retry policy of each task type that has one of its own, and the default under the empty name."""
     policies = {name: _retry(name, below, findings) for name, below in part.at("policies").entries()}
     for below in part.at("policies").each():
-        findings.name(below.at("on_exhaustion"), "group", owners, CASE)
+        findings.name(below.at("on_exhaustion"), "group or code", {**owners, **codes}, CASE)
         for code in below.at("codes").each():
             findings.name(code, "code", codes)
     built = {"": policies["default"]}

@@ -11,7 +11,8 @@ one "not found" proves nothing (P3).
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fallsafe.core.commands.ledger import Command, CommandState, Purpose
+from fallsafe.core.commands.contract import Repeat
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose, may_have_left
 from fallsafe.core.commands.outcome import Accepted, Done, Fact, Looked, Lost, NotSent, Outcome, Rejected, Says
 
 
@@ -30,6 +31,7 @@ ABSENCE_WRONG = "ABSENCE_WRONG"
 CALLBACK_CONFLICT = "CALLBACK_CONFLICT"
 DUPLICATE_EFFECT = "DUPLICATE_EFFECT"
 LATE_SUCCESS = "LATE_SUCCESS"
+SAVED_ERROR = "saved_error"
 
 OPENS = (ABSENCE_WRONG, CALLBACK_CONFLICT, DUPLICATE_EFFECT, LATE_SUCCESS)
 """The normalized codes of the cases that a fact can open by itself. A policy set must know each of them."""
@@ -38,12 +40,13 @@ OPENS = (ABSENCE_WRONG, CALLBACK_CONFLICT, DUPLICATE_EFFECT, LATE_SUCCESS)
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How a fact is read: `verb` moves the command (`ledger.next_state`) when it applies, `opens` is the code of a
-    case.
+    case. `sign` is what it comes to where its own words mislead.
     """
 
     disposition: Disposition
     verb: str | None = None
     opens: str | None = None
+    sign: str = ""
 
 
 def fact_of(outcome: Outcome, attempt: int) -> Fact:
@@ -66,15 +69,17 @@ def fact_of(outcome: Outcome, attempt: int) -> Fact:
             return Fact(Says.DONE, "answer", reference, raw_code, message, attempt, result=result)
 
 
-def dispose(command: Command, fact: Fact) -> Verdict:
-    """How this fact is read for this command. Total: there is an answer for every state and everything said."""
+def dispose(command: Command, fact: Fact, repeat: Repeat = Repeat.SAME_RESULT) -> Verdict:
+    """How this fact is read for this command. Total: there is an answer for every state and everything said. `repeat`
+    is what its contract says that the same key does a second time.
+    """
     if command.purpose is Purpose.QUERY:
         return _of_query(command, fact)
     match fact.says:
         case Says.DONE:
             return _done(command, fact)
         case Says.REJECTED:
-            return _rejected(command, fact)
+            return _replayed(command, fact, repeat) or _rejected(command, fact)
         case Says.ACCEPTED | Says.PROGRESS | Says.PENDING:
             return _accepted(command, fact)
         case Says.NOT_SENT:
@@ -132,6 +137,18 @@ def _done(command: Command, fact: Fact) -> Verdict:
             return _conflict(CALLBACK_CONFLICT)
         case CommandState.SUPERSEDED | CommandState.WITHDRAWN:
             return _conflict(LATE_SUCCESS if ever_sent(command) else CALLBACK_CONFLICT)
+
+
+def _replayed(command: Command, fact: Fact, repeat: Repeat) -> Verdict | None:
+    """A rejection in answer to a repeat, where the contract replays what it saved for the key: it is the old error once
+    more, and says nothing about the effect of the attempt that was lost. None where it is no such thing.
+    """
+    answers_a_repeat = fact.source == "answer" and command.attempts > 1 and may_have_left(command)
+    if repeat is not Repeat.REPLAYS_SAVED_ERROR or not answers_a_repeat:
+        return None
+    if command.state is CommandState.SENDING and _of_latest_attempt(command, fact):
+        return Verdict(Disposition.APPLIED, "lose", sign=SAVED_ERROR)
+    return _DUPLICATE if command.state is CommandState.UNKNOWN else None
 
 
 def _rejected(command: Command, fact: Fact) -> Verdict:

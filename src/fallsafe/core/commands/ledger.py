@@ -112,7 +112,7 @@ class Command:
     `first_sent_at` starts the life of the key; `ended_at` is the end of the last attempt (recorded by its sender, else
     the end of its lease) and starts the settle window. For a query `target_id` is the command that is looked up, `look`
     counts the looks at that command and `method` names the look-up. `contract_set` is the policy set under whose
-    contract it was last sent.
+    contract it was last sent. `retries` failures in a row since `failing_since` proved that nothing left.
     """
 
     id: int
@@ -147,6 +147,7 @@ class Command:
     method: str
     finding: str
     contract_set: str
+    failing_since: datetime | None
 
 
 def key_for(source: str, external_order_id: str, item: str, step: str, purpose: Purpose, n: int) -> str:

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fallsafe.core.commands.ledger import Command, CommandState, may_have_left
+from fallsafe.core.commands.ledger import Command, CommandState
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Policy of a task type (§12.2). `delays` are the waits after the first, second, … failure (the last repeats);
-    `jitter` 0.2 = ±20 %. Scaled.
+    `jitter` 0.2 = ±20 %; `window` counts from the first failure of a row. `on_exhaustion` is `case` (what the secondary
+    rules say), or the group or the normalized code of the case then. Scaled.
     """
 
     name: str
@@ -31,32 +32,24 @@ OWN_DELAY = "too_late_to_start"
 """The reason of an attempt that its own sender did not start in time: nobody outside failed, no attempt is spent."""
 
 
-def began_failing(command: Command) -> datetime:
-    """From when the window counts: the first send; after *absent* the first look that found nothing."""
-    if may_have_left(command) and command.first_empty_at is not None:
-        return command.first_empty_at
-    return command.first_sent_at or command.intended_at
-
-
 def decide(
     policy: RetryPolicy,
     command: Command,
-    failures: int,
-    first_failed_at: datetime,
     now: datetime,
     dice: float,
     code: str,
     retry_after: timedelta | None = None,
 ) -> datetime | None:
-    """When the same command may go out again after `failures` failures, or None: exhausted, or not to be retried at
-    all (§12.1).
+    """When the same command may go out again after its `retries` failures in a row, or None: exhausted, or not to be
+    retried at all (§12.1).
 
     Only what is intended again, on proof that nothing left, is retried; only for codes that the policy names; and only
     while attempts and window are left. `retry_after` is what the other system asked for and is never undercut.
     """
     if command.state is not CommandState.INTENDED or code not in policy.codes:
         return None
-    if failures < 1 or failures >= policy.attempts_max or not policy.delays:
+    failures, since = command.retries, command.failing_since
+    if since is None or failures >= policy.attempts_max or not policy.delays:
         return None
     at = now + max(delay(policy, failures, dice), retry_after or timedelta(0))
-    return at if at <= first_failed_at + policy.window else None
+    return at if at <= since + policy.window else None
