@@ -226,6 +226,7 @@ def command(number: int, of: Task, item_name: str, state: CommandState, sent: da
         method="",
         finding="",
         contract_set=policy().id,
+        failing_since=None,
     )
     return replace(made, **more)
 
