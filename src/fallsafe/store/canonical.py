@@ -13,7 +13,8 @@ _encoder = msgspec.json.Encoder(order="sorted", enc_hook=str)
 
 def instant(at: datetime) -> str:
     """A time as it stands in a record: UTC, six digits of a second, `Z`."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    here = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return here.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def plain(value: Any) -> Any:

@@ -5,10 +5,11 @@ and the difference
 of two values, which is the delta of a journal record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
+from operator import attrgetter, itemgetter
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -74,45 +75,75 @@ class StoredSignal:
     shadow: tuple[str, ...]
 
 
-_CONVERTERS: dict[type, dict[str, Any]] = {}
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a kind of value stands in columns: their names, how a row is read, and what a delta compares."""
+
+    names: tuple[str, ...]
+    of_row: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    of_value: Callable[[Any], tuple[Any, ...]]
+    converters: tuple[tuple[int, Callable[[Any], Any]], ...]
+    compared: tuple[tuple[int, str], ...]
 
 
-def _converters(kind: type) -> dict[str, Any]:
-    known = _CONVERTERS.get(kind)
+_SHAPES: dict[type, _Shape] = {}
+
+
+def _shape(kind: type) -> _Shape:
+    known = _SHAPES.get(kind)
     if known is None:
-        hints = get_type_hints(kind)
-        known = _CONVERTERS[kind] = {f.name: _converter(hints[f.name]) for f in fields(kind)}
+        known = _SHAPES[kind] = _shape_of(kind)
     return known
 
 
-def _converter(hint: Any) -> Any:
+def _shape_of(kind: type) -> _Shape:
+    hints = get_type_hints(kind)
+    names = tuple(f.name for f in fields(kind))
+    converters = ((n, _converter(hints[name])) for n, name in enumerate(names))
+    return _Shape(
+        names,
+        itemgetter(*names),
+        attrgetter(*names),
+        tuple((n, converter) for n, converter in converters if converter is not None),
+        tuple((n, name) for n, name in enumerate(names) if name not in CHAIN),
+    )
+
+
+def _converter(hint: Any) -> Callable[[Any], Any] | None:
     if get_origin(hint) is UnionType or str(get_origin(hint)) == "typing.Union":
         inner = [a for a in get_args(hint) if a is not type(None)]
         return _converter(inner[0]) if len(inner) == 1 else None
     if get_origin(hint) is tuple:
         return tuple
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint
+        return {member.value: member for member in hint}.__getitem__
     return None
 
 
 def read_row(kind: type[R], row: Mapping[str, Any]) -> R:
     """A value of the core from a database row."""
-    made = {n: (c(row[n]) if c is not None and row[n] is not None else row[n]) for n, c in _converters(kind).items()}
-    return kind(**made)
+    shape = _shape(kind)
+    values = [*shape.of_row(row)]
+    for n, converter in shape.converters:
+        if values[n] is not None:
+            values[n] = converter(values[n])
+    return kind(*values)
 
 
 def columns(value: Any) -> dict[str, Any]:
     """Every column of a value, ready for JSON."""
-    return {f: _json(getattr(value, f)) for f in _converters(type(value))}
+    shape = _shape(type(value))
+    return dict(zip(shape.names, map(_json, shape.of_value(value)), strict=True))
 
 
 def delta(was: Any | None, now: Any) -> dict[str, Any]:
     """The columns that differ, without those of the chain; all of them when there was nothing."""
-    names = [n for n in _converters(type(now)) if n not in CHAIN]
+    shape = _shape(type(now))
+    after = shape.of_value(now)
     if was is None:
-        return {n: _json(getattr(now, n)) for n in names}
-    return {n: _json(new) for n in names if (new := getattr(now, n)) != getattr(was, n)}
+        return {name: _json(after[n]) for n, name in shape.compared}
+    before = shape.of_value(was)
+    return {name: _json(after[n]) for n, name in shape.compared if after[n] is not before[n] and after[n] != before[n]}
 
 
 def _json(value: Any) -> Any:

@@ -7,14 +7,18 @@ and break where it says.
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 Session = psycopg.AsyncConnection[dict[str, Any]]
 TRANSACTION_MAX_SECONDS = 5
 READER_SECONDS_MAX = 5.0
+
+set_json_loads(msgspec.json.decode)
 
 
 class Sessions:

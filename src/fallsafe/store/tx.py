@@ -35,7 +35,7 @@ from fallsafe.store.sessions import TRANSACTION_MAX_SECONDS as TRANSACTION_MAX_S
 from fallsafe.store.sessions import Session, Sessions
 from fallsafe.store.sql import sql
 from fallsafe.store.vault import OrderKey, Vault
-from fallsafe.store.work import Aggregate, Entry, Pages, chain_of, chained, evidence_fact, written
+from fallsafe.store.work import Aggregate, Entry, Kept, Pages, chain_of, chained, evidence_fact, written
 
 R = TypeVar("R")
 LANE_LEASE = timedelta(seconds=60)
@@ -122,6 +122,7 @@ class Database:
         self._told = told
         self._sessions = sessions or Sessions(url, owner, readers)
         self.heads: dict[int, Head] = dict(heads or {})
+        self.kept = Kept()
         self.rewinds = rewinds
         self._writers_max = writers
         # The writer that came back last goes out first, so that no more lanes are leased than are needed at once.
@@ -201,6 +202,7 @@ class Database:
         except psycopg.OperationalError:
             return result, lines, False
         self._remember(writer, lines)
+        self.kept.keep(tx.aggregates.values())
         self._come_to("after_commit", lines)
         return result, lines, True
 
@@ -419,19 +421,21 @@ class Tx:
         wanted = sorted(asked - set(self.aggregates))
         if wanted:
             rows = await self.fetch("orders/lock_free" if skip_locked else "orders/lock", ids=wanted)
-            await self._load([read_row(Order, row) for row in rows])
+            await self._load(rows)
         return [self.aggregates[i] for i in sorted(asked) if i in self.aggregates]
 
-    async def _load(self, orders: Sequence[Order]) -> None:
-        ids = [o.id for o in orders]
-        keys = await self.keys_of(ids)
-        parts: dict[int, list[Any]] = {i: [] for i in ids}
-        if ids:
+    async def _load(self, rows: Sequence[dict[str, Any]]) -> None:
+        keys = await self.keys_of([row["id"] for row in rows])
+        kept = {row["id"]: self._database.kept.get(row["id"], row["last_digest"]) for row in rows}
+        missing = [number for number, known in kept.items() if known is None]
+        parts: dict[int, list[Any]] = {number: [] for number in missing}
+        if missing:
             for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")):
-                for row in await self.fetch(f"{table}/of_orders", ids=ids):
+                for row in await self.fetch(f"{table}/of_orders", ids=missing):
                     parts[row["order_id"]].append(read_row(kind, row))
-        for order in orders:
-            self.aggregates[order.id] = Aggregate(order, parts[order.id], keys[order.id])
+        for row in rows:
+            order, things = kept[row["id"]] or (read_row(Order, row), parts[row["id"]])
+            self.aggregates[order.id] = Aggregate(order, things, keys[order.id])
 
     async def keys_of(self, ids: Sequence[int]) -> dict[int, OrderKey]:
         """The data keys of orders that are there; 0 stands for things without an order."""

@@ -5,8 +5,9 @@ delta of the row; each row is written
 once, however often it moved. Nothing reaches the database before `Tx.flush`.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.store.canonical import canonical, digest
 from fallsafe.store.journal import Chain
-from fallsafe.store.rows import Inbox, columns, delta
+from fallsafe.store.rows import Inbox, delta
 from fallsafe.store.vault import OrderKey
 
 TABLES: dict[type, tuple[str, str]] = {
@@ -31,6 +32,8 @@ TABLES: dict[type, tuple[str, str]] = {
     Command: ("command", "commands"),
     Case: ("case", "cases"),
 }
+KEPT_ORDERS_MAX, KEPT_ROWS_MAX = 2_000, 100
+EVIDENCE_COLUMNS = tuple(each.name for each in fields(Evidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +92,12 @@ class Aggregate:
                 self._open.pop(row.id, None)
 
     def _shelf(self, row: Any) -> dict[int, Any]:
-        shelves: dict[type, dict[int, Any]] = {
-            Item: self.items,
-            Task: self.tasks,
-            Command: self.commands,
-            Case: self.cases,
-        }
-        return shelves[type(row)]
+        shelf: dict[int, Any] = getattr(self, TABLES[type(row)][1])
+        return shelf
+
+    def rows(self) -> list[Item | Task | Command | Case]:
+        """Everything that belongs to the order, as it stands now."""
+        return [*self.items.values(), *self.tasks.values(), *self.commands.values(), *self.cases.values()]
 
     def put(self, row: Order | Item | Task | Command | Case, verb: str, why: Why) -> None:
         """Puts a new value in place of the row with its id (or adds it), as one record."""
@@ -161,10 +163,32 @@ class Aggregate:
 
     def changed(self) -> list[tuple[Any | None, Any]]:
         """(before, after) of every row of the order that differs from what was loaded, the order itself left out."""
-        rows: list[Any] = [*self.items.values(), *self.tasks.values(), *self.commands.values(), *self.cases.values()]
-        return [
-            (self.loaded.get(r.id), r) for r in rows if self.loaded.get(r.id) is not r and self.loaded.get(r.id) != r
-        ]
+        pairs = [(self.loaded.get(row.id), row) for row in self.rows()]
+        return [(was, now) for was, now in pairs if was is not now and was != now]
+
+
+class Kept:
+    """Orders with all that belongs to them as this process left them. Every change of any of it is a record of the
+    order, so what was kept is what stands there for as long as the order's last record is the same.
+    """
+
+    def __init__(self) -> None:
+        self._orders: OrderedDict[int, tuple[Order, list[Item | Task | Command | Case]]] = OrderedDict()
+
+    def get(self, order_id: int, last_digest: str) -> tuple[Order, list[Item | Task | Command | Case]] | None:
+        """The order and its things, if this is the digest of its last record still."""
+        known = self._orders.get(order_id)
+        return known if known is not None and known[0].last_digest == last_digest else None
+
+    def keep(self, aggregates: Iterable[Aggregate]) -> None:
+        """What was committed is kept; of much the orders that were not seen for the longest time are forgotten."""
+        for aggregate in aggregates:
+            rows = aggregate.rows()
+            if len(rows) <= KEPT_ROWS_MAX:
+                self._orders[aggregate.order.id] = (aggregate.order, rows)
+                self._orders.move_to_end(aggregate.order.id)
+        while len(self._orders) > KEPT_ORDERS_MAX:
+            self._orders.popitem(last=False)
 
 
 @dataclass(slots=True)
@@ -204,7 +228,7 @@ def chained(order: Order, chain: Chain) -> Order:
 
 def written(before: Any | None, after: Any) -> dict[str, Any]:
     """One entry of a set-based write: the row, and the state (for orders the version) that was seen."""
-    entry: dict[str, Any] = {"row": columns(after)}
+    entry: dict[str, Any] = {"row": after}
     if isinstance(after, Order):
         entry["version"] = before.version if before is not None else 0
     elif before is not None:
@@ -218,7 +242,7 @@ def evidence_fact(evidence: Evidence) -> dict[str, Any]:
         "id": evidence.id,
         "digest": evidence.digest,
         "sealed": evidence.sealed_digest,
-        "row": row_digest(asdict(evidence)),
+        "row": row_digest({name: getattr(evidence, name) for name in EVIDENCE_COLUMNS}),
     }
 
 
