@@ -39,7 +39,7 @@ WRONG = [
     ),
     pytest.param(
         "systems.yaml", "    owner: FIELD_OPS", "    owner: NOBODY", "NOBODY",
-        "no group is called 'NOBODY'", "known: 'BILLING_OPS'", id="an unknown owner of a system",
+        "no group is called 'NOBODY'", "known: 'B2B_DELIVERY'", id="an unknown owner of a system",
     ),
     pytest.param(
         "task_types.yaml", "    undo: releaseStock", "    undo: none", "  reserveRouter:",
@@ -130,7 +130,7 @@ WRONG = [
     pytest.param(
         "operations.yaml", "{method: key, operation: WFM.queryAppointment}", "{method: key, operation: WFM.query}",
         "operation: WFM.query}",
-        "no query is called 'WFM.query'", "did you mean 'WFM.queryAppointment'?", id="an unknown look-up",
+        "no query is called 'WFM.query'", "did you mean 'WFM.queryJob'?", id="an unknown look-up",
     ),
     pytest.param(
         "codes.yaml", "[SELECT_REPLACEMENT, WAIT_UNTIL", "[SELECT_ANOTHER, WAIT_UNTIL", "SELECT_ANOTHER",

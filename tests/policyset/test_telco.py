@@ -110,7 +110,7 @@ class WhenFiberActivationIsPlanned:  # §26
         assert [(s.step, s.after) for s in billing.steps][1] == ("createSubscription", ("createBillingAccount",))
         after_fiber = (("FIBER-HOME-1G", "activateFiberService"),)
         assert billing.after_items == {"createSubscription": after_fiber}
-        assert plans["STATIC-IP", "add"].after_items == {"activateStaticIp": after_fiber}
+        assert after_fiber[0] in plans["STATIC-IP", "add"].after_items["activateStaticIp"]
 
     def test_one_offer_is_retired_and_one_has_no_plan(self):
         policy = telco()
@@ -153,13 +153,13 @@ class WhenAnOperationIsAsked:
     def test_of_an_answer_is_kept_only_what_a_later_request_takes(self):
         assert set(telco().result_fields.values()) == {frozenset()}
         taken = with_text(
-            "operations.yaml", "{results.createBillingAccount.reference}", "{results.createBillingAccount.ledger.id}"
+            "operations.yaml", "{results.createBillingAccount.reference|", "{results.createBillingAccount.ledger.id|"
         )
         assert load_files(taken).result_fields["createBillingAccount"] == {"ledger"}
 
     def test_a_look_up_that_is_refused_says_nothing_about_what_it_asked(self):
-        for operation in telco().operations.values():
-            if not operation.effect:
+        for name, operation in telco().operations.items():
+            if ".query" in name:
                 refusals = [row for row in operation.answers if row.says is Says.REJECTED]
                 assert all(row.statuses == {200} and row.must_match for row in refusals), operation.name
 
@@ -174,9 +174,9 @@ class WhenAFailureIsJudged:
     def test_every_rule_is_reached_by_its_own_sample(self):
         policy, file = telco(), read("classification.yaml", TELCO["classification.yaml"])
         rules = list(Part(file, file.value).at("rules").each())
-        assert len(rules) >= 12
+        assert len(rules) >= 120
         for rule in rules:
-            signal = signal_of(rule.at("sample"), policy.operations)
+            signal = signal_of(rule.at("sample"), policy.operations, policy.systems)
             judged = classify(policy.rules, signal, signal_facts(signal))
             assert (judged.rule, judged.code) == (rule.at("id").text(), rule.at("code").text())
             assert judged.owner in policy.owners and judged.code in policy.codes

@@ -1,4 +1,4 @@
-"""The three systems of the sandbox, started once for each module of tests, and a key and an object for each test."""
+"""The systems of the sandbox, started once for each module of tests, and a key and an object for each test."""
 
 import itertools
 import json

@@ -16,10 +16,11 @@ from yarl import URL
 
 from fallsafe.simulator.sandbox import judge
 from fallsafe.simulator.sandbox.control import Control, Running, launch
-from fallsafe.simulator.sandbox.dialects import PROCESSES, Kind
+from fallsafe.simulator.sandbox.dialects import Kind
+from fallsafe.simulator.sandbox.kinds import PROCESSES, all_kinds
 
-SECRETS = {code: f"the-secret-of-{code}" for code in ("BIL", "WHS", "WFM", "PRV")}
-KINDS = {kind.operation: kind for kinds in PROCESSES.values() for kind in kinds}
+KINDS = {kind.operation: kind for kind in all_kinds()}
+SECRETS = {kind.system: f"the-secret-of-{kind.system}" for kind in KINDS.values()}
 PROCESS_OF = {kind.operation: name for name, kinds in PROCESSES.items() for kind in kinds}
 DELAY = 0.05
 
@@ -104,8 +105,8 @@ class Client:
 def a_request(kind: Kind, key: str, about: str, callback_url: str) -> dict[str, Any]:
     """A good request body for a kind of thing."""
     body: dict[str, Any] = {name: 1 if wanted is int else f"some-{name}" for name, wanted in kind.required.items()}
-    if not kind.key_header:
-        body["reference" if "reference" in kind.required else kind.key_field] = key
+    if kind.key_in:
+        body[kind.key_in] = key
     if "callbackUrl" in kind.required:
         body["callbackUrl"] = callback_url
     return {**body, "object": about}
@@ -131,7 +132,7 @@ async def a_system(name: str, home: Path, inbox: Inbox | None = None) -> AsyncIt
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The three systems, running for all tests of a module; each test takes objects of its own."""
+    """The systems, running for all tests of a module; each test takes objects of its own."""
 
     home: Path
     urls: Mapping[str, str]

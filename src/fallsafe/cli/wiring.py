@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LEASE_BEYOND_CALL_SECONDS = 20.0
-SANDBOX = {"billing": ("BIL",), "logistics": ("WHS", "WFM"), "provisioning": ("PRV",)}
+SANDBOX = {
+    "billing": ("BIL", "PAY", "TAX", "CRD"),
+    "logistics": ("WHS", "SHP", "WFM"),
+    "provisioning": ("PRV", "RIN", "NUM", "SIM", "PIN", "ENT", "EMG", "ADR"),
+    "partners": ("PRT", "WHA", "WHF", "OTT", "DOC", "NTF"),
+}
 
 
 @dataclass(frozen=True, slots=True)

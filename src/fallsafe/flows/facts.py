@@ -56,6 +56,7 @@ def contract(turn: Turn, aggregate: Aggregate, command: Command) -> tuple[Policy
 async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> Verdict:
     """Stores a fact, reads it, and does what the table says. Facts are never refused."""
     _, operation = contract(turn, aggregate, command)
+    told = _costs_nothing(command, operation, told)
     verdict = dispose(command, told.fact, operation.repeat)
     written = await _discreet(turn, aggregate, told)
     why = await _store(turn, aggregate, command, written, verdict)
@@ -79,6 +80,13 @@ async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) 
 def _meant(told: Told, verdict: Verdict) -> Told:
     """What a fact comes to where its own words mislead; what was said stands in its outcome and evidence."""
     return replace(told, fact=replace(told.fact, raw_code="", message=""), sign=verdict.sign) if verdict.sign else told
+
+
+def _costs_nothing(command: Command, operation: Operation, told: Told) -> Told:
+    """A lost answer of an operation that changes nothing proves that nothing happened: it is asked again (§12.1)."""
+    if operation.effect or told.fact.says is not Says.LOST or command.state is not CommandState.SENDING:
+        return told
+    return replace(told, fact=replace(told.fact, says=Says.NOT_SENT), sign=told.sign or told.fact.raw_code or "lost")
 
 
 async def _discreet(turn: Turn, aggregate: Aggregate, told: Told) -> Told:

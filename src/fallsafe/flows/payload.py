@@ -10,6 +10,7 @@ import msgspec
 from fallsafe.core.commands.contract import LookUp, Operation, Request
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.events import Json
+from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import Task
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate
@@ -52,10 +53,19 @@ def facts(turn: Turn, aggregate: Aggregate, task: Task, key: str, personal: Pers
         "task": {"step": task.step, "type": task.type},
         "results": {
             t.step: {**_mapping(t.result), "reference": t.reference}
-            for t in aggregate.tasks.values()
+            for t in sorted(aggregate.tasks.values(), key=lambda t: _nearness(aggregate, item, t))
             if t.completed_at is not None
         },
     }
+
+
+def _nearness(aggregate: Aggregate, item: Item, task: Task) -> int:
+    """Whose result counts where several items have a step of one name: the own one's before the family's before any."""
+    other = aggregate.items[task.item_id]
+    if other.id == item.id:
+        return 2
+    family = {item.id, item.parent_id} - {None}
+    return int(other.id in family or other.parent_id in family)
 
 
 def _callback_url(turn: Turn, task: Task, key: str) -> str:

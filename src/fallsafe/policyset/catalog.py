@@ -145,15 +145,20 @@ def _steps_exist(built: Plans, places: Mapping[tuple[str, str], Part], findings:
 
 
 def _no_circle(built: Plans, places: Mapping[tuple[str, str], Part], findings: Findings) -> None:
+    """A step of another item is looked for in each plan of its offer: an order may have any of its actions."""
+    has: dict[tuple[str, str], list[str]] = {}
+    for (offer, action), plan in built.items():
+        for step in plan.steps:
+            has.setdefault((offer, step.step), []).append(f"{offer}.{action}.{step.step}")
     before: dict[str, list[str]] = {}
     where: dict[str, Part] = {}
-    for key, plan in built.items():
+    for (offer, action), plan in built.items():
         for position, step in enumerate(plan.steps):
-            node = f"{plan.offer}.{step.step}"
-            own = [f"{plan.offer}.{name}" for name in step.after]
-            others = [f"{offer}.{name}" for offer, name in plan.after_items.get(step.step, ())]
-            before.setdefault(node, []).extend(own + others)
-            where[node] = places[key].at("steps").at(position)
+            node = f"{offer}.{action}.{step.step}"
+            own = [f"{offer}.{action}.{name}" for name in step.after]
+            others = [other for named in plan.after_items.get(step.step, ()) for other in has.get(named, ())]
+            before[node] = own + others
+            where[node] = places[offer, action].at("steps").at(position)
     circle = find_circle(before)
     if circle:
         names = " waits for ".join([*circle, circle[0]])

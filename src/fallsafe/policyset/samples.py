@@ -9,8 +9,10 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from fallsafe.core.commands.contract import AnswerRule, Operation
+from fallsafe.core.commands.callback import ANY_STATUS
+from fallsafe.core.commands.contract import AnswerRule, Operation, System
 from fallsafe.core.commands.outcome import Says
+from fallsafe.core.commands.reading import code_and_message, fits
 from fallsafe.core.detect.direct import REJECTED
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
@@ -18,16 +20,18 @@ from fallsafe.policyset.source import Part
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 TOO_MANY = 429
+NOTICE = "notice"
 UNAVAILABLE = 503
 
 
-def signal_of(part: Part, operations: Mapping[str, Operation]) -> Signal | str:
+def signal_of(part: Part, operations: Mapping[str, Operation], systems: Mapping[str, System] = {}) -> Signal | str:
     """The signal that a sample gives, or a sentence that says why it gives none."""
     name = part.at("operation").text()
     if name and name not in operations:
         return f"no operation is called {name!r}"
     operation = operations.get(name)
-    words = _words(part, operation)
+    said = part.at("callback").value is not None
+    words = _said_unasked(part, operation, systems) if said else _words(part, operation)
     if isinstance(words, str):
         return words
     sign, raw_code, message = words
@@ -65,11 +69,23 @@ def _words(part: Part, operation: Operation | None) -> tuple[str, str, str] | st
     return _read(operation.answers, status, _json(part.at("body").text()))
 
 
+def _said_unasked(part: Part, operation: Operation | None, systems: Mapping[str, System]) -> tuple[str, str, str] | str:
+    """Sign, raw code and message of a callback; a notice of trouble is a sign too, though nothing has failed yet."""
+    contract = systems[operation.system].callback if operation and operation.system in systems else None
+    if contract is None:
+        return "a callback needs the operation of a system that calls back"
+    body = _json(part.at("callback").text())
+    row = next((row for row in contract.answers if fits(row, ANY_STATUS, body)), None)
+    if row is not None and row.says is Says.PROGRESS and row.code:
+        return NOTICE, *code_and_message(row, body)
+    return _read(contract.answers, ANY_STATUS, body)
+
+
 def _read(rows: Iterable[AnswerRule], status: int, body: Json) -> tuple[str, str, str] | str:
-    row = next((row for row in rows if _fits(row, status, body)), None)
+    row = next((row for row in rows if fits(row, status, body)), None)
     if row is None:
         return "unreadable", "", ""
-    code, message = found(body, row.code), found(body, row.message)
+    code, message = code_and_message(row, body)
     match row.says:
         case Says.REJECTED:
             return REJECTED, code or f"http_{status}", message
@@ -79,26 +95,6 @@ def _read(rows: Iterable[AnswerRule], status: int, body: Json) -> tuple[str, str
             return f"http_{status}", code, message
         case Says.ACCEPTED | Says.DONE | Says.PROGRESS | Says.PENDING | Says.ABSENT:
             return f"the contract reads this answer as {row.says.value}, which is no failure"
-
-
-def _fits(row: AnswerRule, status: int, body: Json) -> bool:
-    if row.statuses and status not in row.statuses:
-        return False
-    return all(found(body, pointer) in values for pointer, values in row.where)
-
-
-def found(body: Json, pointer: str) -> str:
-    """The text at a JSON pointer, empty where there is none."""
-    here = body if pointer else None
-    for step in pointer.split("/")[1:]:
-        key = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(here, Mapping):
-            here = here.get(key)
-        elif isinstance(here, list) and key.isdigit() and int(key) < len(here):
-            here = here[int(key)]
-        else:
-            return ""
-    return "" if here is None or isinstance(here, Mapping | list) else str(here)
 
 
 def _json(text: str) -> Json:

@@ -80,8 +80,10 @@ def _own_words(policy: PolicySet, parts: Parts, findings: Findings) -> None:
 
 
 def _requests(policy: PolicySet, asked: Contracts, findings: Findings) -> None:
-    """What a request takes from a finished step can only be there if a plan has the step."""
-    steps = {step.step: step for plan in policy.plans.values() for step in plan.steps}
+    """What a request takes from a finished step can only be there if a plan has the step, or may have: a step is named
+    after its task type where nothing says otherwise.
+    """
+    steps = {step.step for plan in policy.plans.values() for step in plan.steps} | set(policy.task_types)
     for place, template in asked.requests:
         for fact in template.names():
             kind, _, rest = fact.partition(".")
@@ -127,7 +129,7 @@ def _samples(policy: PolicySet, rules: Placed, findings: Findings) -> None:
     lines = {rule.id: part.line for part, rule in rules}
     for part, rule in rules:
         sample = part.at("sample")
-        signal = signal_of(sample, policy.operations)
+        signal = signal_of(sample, policy.operations, policy.systems)
         if isinstance(signal, str):
             findings.add(sample, f"the sample of {rule.id}: {signal}", "write the raw answer that the rule is for")
             continue

@@ -29,13 +29,14 @@ from fallsafe.security.signature import sign
 from fallsafe.simulator.mishaps import CALLBACK, LOOK, REQUEST, Mishaps
 from fallsafe.simulator.sandbox.callbacks import RETRY_WAITS, told_of
 from fallsafe.simulator.sandbox.deciding import Answer, Deciding, Manner
-from fallsafe.simulator.sandbox.dialects import PROCESSES, Asked, Kind, key_field_of_request
+from fallsafe.simulator.sandbox.dialects import Asked, Kind
 from fallsafe.simulator.sandbox.disk import Disk
 from fallsafe.simulator.sandbox.faults import Fault, Faults, Strike
+from fallsafe.simulator.sandbox.kinds import all_kinds
 from fallsafe.simulator.sandbox.truth import REJECTED, Course, Held, Truth
 from fallsafe.simulator.turnstile import Standing, Turnstile
 
-KINDS = tuple(kind for kinds in PROCESSES.values() for kind in kinds)
+KINDS = tuple(all_kinds())
 BASE = "http://outside"
 CALLBACK_SECONDS = 2.0
 LATE_WITHIN_SETTLE = (11.0, 45.0)
@@ -96,9 +97,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One callback on its way to the door: whose, its bytes and its signature."""
+    """One callback on its way to the door: whose, about which key, its bytes and its signature."""
 
     system: str
+    key: str
     body: bytes
     signature: str
     after: float
@@ -158,7 +160,7 @@ class Outside:
         """A request has left: sooner or later, or never, it is taken there, and answered."""
         self._departs(request)
         self.ledger.requests.append(request)
-        kind, doing = _kind_of(request)
+        kind, doing = _kind_of(request.system, request.path), request.method == "POST"
         fault = self._mishaps.one_of(REQUEST if doing else LOOK)
         if (fault == "saved_error" and kind.repeat is not Repeat.REPLAYS_SAVED_ERROR) or (
             fault == "busy_and_refused" and not kind.calls_back
@@ -297,29 +299,30 @@ class Outside:
         if fault == "callback_twice":
             self._tell(held, told_of(held), self._dice.uniform(0, 120))
         elif fault == "callback_rejected_twice":
-            self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-R"}, self._dice.uniform(0, 120))
+            self._tell(held, told_of(held, suffix="-R"), self._dice.uniform(0, 120))
         elif fault == "callback_changes_its_mind":
             self._tell(held, _refused_later(held), self._dice.uniform(5, 120))
         elif fault == "callback_of_a_second_effect":
-            second = {"eventId": f"EV-{held.id}-S", "serviceRef": f"{told_of(held)['serviceRef']}-SECOND"}
-            self._tell(held, told_of(held) | second, self._dice.uniform(5, 120))
+            said, reference = told_of(held, suffix="-S"), held.kind.id_field
+            self._tell(held, said | {reference: f"{said[reference]}-SECOND"}, self._dice.uniform(5, 120))
         elif fault == "callback_out_of_order":
             self._tell(held, _progress(held), self._dice.uniform(0, 30))
         elif fault == "callback_of_progress_late":
             self._tell(held, _progress(held), self._dice.uniform(300, 2_400))
         elif fault == "callback_forged":
-            self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-F", "status": "REJECTED"}, 1.0, forged=True)
+            self._tell(held, told_of(held, suffix="-F", state="REJECTED"), 1.0, forged=True)
         elif fault == "callback_about_other":
-            self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-O", "object": "CRM/nobody/nothing"}, 1.0)
+            self._tell(held, told_of(held, suffix="-O", about="CRM/nobody/nothing"), 1.0)
         elif fault == "callback_unmatched":
-            self._tell(held, told_of(held) | {"eventId": f"EV-{held.id}-U", "commandId": f"{held.asked.key}-who"}, 1.0)
+            self._tell(held, told_of(held, suffix="-U", key=f"{held.asked.key}-who"), 1.0)
 
     def _tell(self, held: Held, said: Mapping[str, Json], after: float, *, forged: bool = False) -> None:
         system = held.kind.system
         body = json.dumps(said, separators=(",", ":")).encode()
         self.ledger.called.add(body)
         signature = sign("not the secret" if forged else self._secrets[system], body)
-        task = self._loop.create_task(self._until_told(Delivery(system, body, signature, after)))
+        one = Delivery(system, str(said[held.kind.key_field]), body, signature, after)
+        task = self._loop.create_task(self._until_told(one))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
@@ -346,27 +349,25 @@ class Outside:
 
 
 def _progress(held: Held) -> dict[str, Json]:
-    return told_of(held) | {"eventId": f"EV-{held.id}-P", "status": "IN_PROGRESS"}
+    return told_of(held, suffix="-P", state="IN_PROGRESS")
 
 
 def _refused_later(held: Held) -> dict[str, Json]:
-    return told_of(held) | {"eventId": f"EV-{held.id}-M", "status": "REJECTED", "code": "PORT_FAULT"}
+    return told_of(held, suffix="-M", state="REJECTED", code="PORT_FAULT")
 
 
 def _refused(course: Course) -> Course:
     return replace(course, rejected=True, code="PORT_FAULT", text="refused by the network")
 
 
-def _kind_of(request: Request) -> tuple[Kind, bool]:
-    folder = "/" + request.path.split("/", 2)[1]
-    kind = next(k for k in KINDS if k.path == folder and k.system == request.system)
-    return kind, request.method == "POST"
+def _kind_of(system: str, path: str) -> Kind:
+    folder = "/" + path.split("/", 2)[1]
+    return next(k for k in KINDS if k.path == folder and k.system == system)
 
 
 def _asked(kind: Kind, request: Request) -> Asked:
     fields: Mapping[str, Json] = json.loads(request.body)
-    key = request.headers.get(kind.key_header, "") if kind.key_header else str(fields[key_field_of_request(kind)])
-    return Asked(key, str(fields["object"]), fields)
+    return Asked(request.key, str(fields["object"]), fields)
 
 
 # -- the wire of one process ------------------------------------------------------------------------------------
@@ -438,20 +439,18 @@ class Wire:
         assert not allow_redirects
         system, path = url.host or "", url.raw_path
         body = data or b""
-        request = Request(
-            system.upper(), method, path, dict(headers), body, _key_of(headers, body), self._outside.now()
-        )
+        key = _key_of(_kind_of(system.upper(), path), headers, body)
+        request = Request(system.upper(), method, path, dict(headers), body, key, self._outside.now())
         return _Calling(self._outside, self._mishaps, request)
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
-def _key_of(headers: CIMultiDict[str], body: bytes) -> str:
-    if "Idempotency-Key" in headers:
-        return headers["Idempotency-Key"]
-    fields = json.loads(body) if body else {}
-    return str(fields.get("reference") or fields.get("commandId") or "")
+def _key_of(kind: Kind, headers: CIMultiDict[str], body: bytes) -> str:
+    if kind.key_header:
+        return headers.get(kind.key_header, "")
+    return str(json.loads(body).get(kind.key_in, "")) if body else ""
 
 
 class WorldConnector(HttpConnector):

@@ -30,6 +30,7 @@ from fallsafe.simulator.loop import VirtualLoop
 from fallsafe.simulator.mishaps import PROFILES, Mishaps
 from fallsafe.simulator.outside import Delivery, Outside, Request, WorldConnector
 from fallsafe.simulator.people import People
+from fallsafe.simulator.sandbox.kinds import all_kinds
 from fallsafe.simulator.sessions import Fate, WorldSessions
 from fallsafe.simulator.tally import Tally
 from fallsafe.simulator.turnstile import LIFE, Place, Standing, Turnstile, WorldBroken
@@ -38,7 +39,7 @@ from fallsafe.store.sql import sql
 from fallsafe.workers.keeper import WORKER
 
 BEGIN = datetime(2026, 12, 7, 8, tzinfo=UTC)
-SYSTEMS = ("BIL", "WHS", "WFM", "PRV")
+SYSTEMS = tuple(dict.fromkeys(kind.system for kind in all_kinds()))
 STEP_SECONDS = 0.002
 STEPS_MIN, STEPS_AN_ORDER = 30_000, 4_000
 TRACE_KEPT = 200
@@ -359,8 +360,7 @@ class World:
             {"X-Signature": one.signature},
         )
         said: Mapping[str, Json] = msgspec.json.decode(one.body)
-        key = str(said.get("commandId"))
-        self._tell(_order_of(key), f"in    callback {said.get('eventId')} {said.get('status')} {key}: {told.status}")
+        self._tell(_order_of(one.key), f"in    callback {said.get('eventId')} of {one.key}: {told.status}")
         if one.signature != sign(self.secrets[one.system], one.body) and 200 <= told.status < 400:
             self.fail(WorldBroken(f"P6: a callback with a wrong signature was taken: {one.body[:120]!r}"))
         return 200 <= told.status < 500 and told.status != 401

@@ -17,10 +17,10 @@ from pathlib import Path
 from aiohttp import web
 
 from fallsafe.simulator.sandbox.control import NAMES, PORTS, SECRET_PREFIX
-from fallsafe.simulator.sandbox.dialects import systems_of
 from fallsafe.simulator.sandbox.disk import BrokenFile
 from fallsafe.simulator.sandbox.faults import WrongFault
 from fallsafe.simulator.sandbox.judge import folder
+from fallsafe.simulator.sandbox.kinds import systems_of
 from fallsafe.simulator.sandbox.server import SHUTDOWN_SECONDS_MAX, System
 
 LOOPBACK = "127.0.0.1"
@@ -38,7 +38,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fallsafe.simulator.sandbox", description="one sandbox system")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--home", type=Path, required=True, help="folder below which it keeps sandbox/<name>/")
-    parser.add_argument("--port", type=int, help="default 8431 to 8433; 0 takes a free one")
+    parser.add_argument("--port", type=int, help="default 8431 to 8434; 0 takes a free one")
     parser.add_argument("--callback-delay", type=float, default=CALLBACK_DELAY, help="seconds from accepted to done")
     parser.add_argument(
         "--watch-parent",

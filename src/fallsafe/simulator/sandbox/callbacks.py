@@ -1,4 +1,4 @@
-"""Provisioning's second answers: the course of each accepted command, its end, and the callback that tells of it.
+"""The second answers of systems that call back: the course of each accepted command, its end, and the callback that tells of it.
 
 What was accepted before a restart goes on after it, from where the disk says that it was.
 """
@@ -6,14 +6,15 @@ What was accepted before a restart goes on after it, from where the disk says th
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 
 import aiohttp
 from yarl import URL
 
-from fallsafe.core.events import Json
 from fallsafe.security.signature import sign
+from fallsafe.simulator.sandbox.dialects import Body, notice
 from fallsafe.simulator.sandbox.disk import Disk
-from fallsafe.simulator.sandbox.truth import Held, Truth, stamp
+from fallsafe.simulator.sandbox.truth import REJECTED, Held, Truth, stamp
 
 RETRY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # six tries
 CALL_SECONDS_MAX = 10.0
@@ -98,16 +99,11 @@ class Courses:
             await self._session.close()
 
 
-def told_of(held: Held) -> dict[str, Json]:
-    """What a callback says of a command that has ended."""
-    shown = held.document()
+def told_of(held: Held, *, suffix: str = "", state: str = "", key: str = "", about: str = "", code: str = "") -> Body:
+    """What a callback says of a command that has ended; what is given stands in place of what is so."""
+    asked = replace(held.asked, key=key or held.asked.key, object=about or held.asked.object)
     occurred = held.course.ends_at if held.course is not None else held.at
-    told: dict[str, Json] = {
-        "eventId": f"EV-{held.id}",
-        "commandId": held.asked.key,
-        "object": held.asked.object,
-        "status": held.state,
-        "serviceRef": shown["serviceRef"],
-        "occurredAt": stamp(occurred),
-    }
-    return told | {name: shown[name] for name in ("code", "text") if name in shown}
+    refused = (held.course.code, held.course.text) if held.state == REJECTED and held.course is not None else None
+    refused = (code, "") if code else refused
+    event = f"EV-{held.id}{suffix}"
+    return notice(held.kind, asked, held.id, event, state or held.state, stamp(occurred), refused)

@@ -12,16 +12,9 @@ from enum import StrEnum
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.events import Json
 from fallsafe.simulator.sandbox import faults
-from fallsafe.simulator.sandbox.dialects import (
-    SUBSCRIPTION,
-    Asked,
-    Kind,
-    accepted,
-    described,
-    not_found_code,
-    service_reference,
-)
+from fallsafe.simulator.sandbox.dialects import Asked, Kind, accepted, described
 from fallsafe.simulator.sandbox.faults import Fault, Faults, Strike
+from fallsafe.simulator.sandbox.kinds import ACCOUNT, SUBSCRIPTION
 from fallsafe.simulator.sandbox.truth import REJECTED, Course, Held, Truth
 
 JSON_TYPE = "application/json"
@@ -88,7 +81,7 @@ class Deciding:
         return replace(answer, fault=fault.strike.value, seconds=_held_back(fault))
 
     def _shown(self, kind: Kind, key: str, about: str, held: Held | None) -> Answer:
-        missing = said(404, kind.problem(not_found_code(kind), "nothing is known under this name"))
+        missing = said(404, kind.problem(kind.not_found_code, "nothing is known under this name"))
         if held is None or self.clock() < held.hidden_until:
             return missing
         objects = (about, held.asked.object)
@@ -148,7 +141,7 @@ class Deciding:
                 return None
         if kind.calls_back and not look_up:
             status = CANCELLED if state == CANCELLED else "ACCEPTED"
-            return said(202, accepted(asked, service_reference(kind, asked), status))
+            return said(202, accepted(kind, asked, f"{kind.id_prefix}-0", status))
         return said(200 if look_up else 201, described(kind, asked, f"{kind.id_prefix}-0", state))
 
     def _refused(self, kind: Kind, asked: Asked, fault: Fault) -> Answer:
@@ -164,7 +157,7 @@ class Deciding:
 
     def _plain(self, kind: Kind, asked: Asked, fault: Fault | None) -> Answer:
         known = self.truth.by_key(kind, asked.key)
-        if known is not None:
+        if known is not None and kind.repeat is not Repeat.UNSUPPORTED:
             return self._repeated(kind, asked, known)
         saved = self.truth.refusal(kind, asked.key)
         if saved is not None:
@@ -175,21 +168,26 @@ class Deciding:
         return self._done(kind, asked, fault)
 
     def _account_is_open(self, asked: Asked) -> bool:
-        return self.truth.by_id(str(asked.fields.get("accountId"))) is not None
+        """Accounts of our own numbers are known or not; others were opened before this sandbox was."""
+        account = str(asked.fields.get("accountId"))
+        return not account.startswith(f"{ACCOUNT.id_prefix}-") or self.truth.by_id(account) is not None
 
     def _repeated(self, kind: Kind, asked: Asked, known: Held) -> Answer:
         if kind.repeat is Repeat.REJECTS_DUPLICATE:
-            return said(*kind.refuse(asked, "DUPLICATE_REQUEST", "this key was used before"))
+            return said(*kind.refuse(asked, kind.dialect.named(409, "DUPLICATE_REQUEST"), "this key was used before"))
         if known.asked.object != asked.object or known.state == REJECTED:
             return said(409, kind.problem("KEY_REUSED", "this key was used for something else"))
         return said(200, known.document())
 
     def _done(self, kind: Kind, asked: Asked, fault: Fault | None) -> Answer:
         hidden_until = self._hidden_until(fault)
+        if not kind.effect:
+            return said(200, described(kind, asked, f"{kind.id_prefix}-0", kind.state))
         if not kind.calls_back:
             return said(201, self.truth.make(kind, asked, hidden_until).document())
-        self.begin(self.truth.accept(kind, asked, self._course(fault), hidden_until))
-        return said(202, accepted(asked, service_reference(kind, asked)))
+        held = self.truth.accept(kind, asked, self._course(fault), hidden_until)
+        self.begin(held)
+        return said(202, accepted(kind, asked, held.id))
 
     def _hidden_until(self, fault: Fault | None) -> float:
         late = (Strike.EFFECT_LATE, Strike.ANSWER_LOST_AFTER_EFFECT)
@@ -215,7 +213,7 @@ class Deciding:
 
     def _quietly(self, kind: Kind, asked: Asked, fault: Fault) -> None:
         """Does what was asked, at once, though the answer will not say so."""
-        if self.truth.by_key(kind, asked.key) is not None:
+        if self.truth.by_key(kind, asked.key) is not None or not kind.effect:
             return
         hidden_until = self._hidden_until(fault)
         if not kind.calls_back:

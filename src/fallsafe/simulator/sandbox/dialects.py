@@ -1,7 +1,8 @@
 """How each operation of the sandbox speaks: its paths, where the key goes, the words of its answers, and what a repeat
 does.
 
-Four systems, four ways to say the same things; that is what contracts in policy are for, and why no two share a shape.
+Many systems, many ways to say the same things; that is what contracts in policy are for, and why few share a shape. The
+kinds of things that each system makes stand in `fallsafe.simulator.sandbox.kinds`.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,10 +24,33 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of thing that a system makes, with the operation that makes it and the one that looks it up.
+class Dialect:
+    """The words of one system: the fields of its answers that name key and state, how it refuses what it understood,
+    and how it says that it did not understand. `code` and `text` are the fields of a callback that tell of a refusal.
+    """
 
-    `required` names the fields of a request and their JSON types; `echoed` those that come back in an answer.
+    key: str
+    state: str
+    refuse: Callable[[Asked, str, str], tuple[int, Body]]
+    problem: Callable[[str, str], Body]
+    code: str = "code"
+    text: str = "text"
+    prefixed: bool = False
+    """Whether its codes carry a number, as billing's do."""
+
+    def named(self, number: int, code: str) -> str:
+        """One of the codes that every system has, as this one writes it."""
+        return f"BC-1{number} {code}" if self.prefixed else code
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of thing that a system makes, with the operation that makes it and the one that looks it up (empty: it
+    cannot be asked).
+
+    `key_in` is the field of a request that holds the key, `key_header` the header where no field does. `required` names
+    the fields of a request and their JSON types; `echoed` those that come back in an answer. `effect` false: it only
+    answers, and nothing is made.
     """
 
     operation: str
@@ -34,21 +58,44 @@ class Kind:
     path: str
     id_prefix: str
     id_field: str
-    key_field: str
-    key_header: str
     state: str
+    key_in: str
     required: Mapping[str, type]
-    echoed: tuple[str, ...]
     repeat: Repeat
-    calls_back: bool
     refusal_code: str
-    refuse: Callable[[Asked, str, str], tuple[int, Body]]
-    problem: Callable[[str, str], Body]
+    dialect: Dialect
+    key_header: str = ""
+    echoed: tuple[str, ...] = ()
+    calls_back: bool = False
+    effect: bool = True
 
     @property
     def system(self) -> str:
         """The code of the system."""
         return self.operation.partition(".")[0]
+
+    @property
+    def verb(self) -> str:
+        """The operation without its system."""
+        return self.operation.partition(".")[2]
+
+    @property
+    def key_field(self) -> str:
+        """The field of an answer that names the key."""
+        return self.dialect.key
+
+    def refuse(self, asked: Asked, code: str, text: str) -> tuple[int, Body]:
+        """The answer that refuses."""
+        return self.dialect.refuse(asked, code, text)
+
+    def problem(self, code: str, text: str) -> Body:
+        """The body that says that something was not understood, or not known."""
+        return self.dialect.problem(code, text)
+
+    @property
+    def not_found_code(self) -> str:
+        """The code of a look-up that finds nothing."""
+        return self.dialect.named(404, "NOT_FOUND")
 
 
 def billing_status(code: str) -> int:
@@ -78,7 +125,7 @@ def _plain_problem(code: str, text: str) -> Body:
     return {"code": code, "text": text}
 
 
-def _workforce_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body]:
+def _plain_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body]:
     return 409, {"code": code, "reference": asked.key, "text": text}
 
 
@@ -88,77 +135,116 @@ def _provisioning_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body
     return status, {"commandId": asked.key, "object": asked.object, "result": result}
 
 
-ACCOUNT = Kind(
-    "BIL.createAccount", "BIL.queryAccount", "/accounts", "BA", "accountId", "key", "Idempotency-Key", "OPEN",
-    {"customerRef": str, "object": str}, ("customerRef",), Repeat.SAME_RESULT, False,
-    "BC-1422 TAX_ID_INVALID", _billing_refusal, _billing_problem,
-)  # fmt: skip
-SUBSCRIPTION = Kind(
-    "BIL.createSubscription", "BIL.querySubscription", "/subscriptions", "SUB", "subscriptionId", "key",
-    "Idempotency-Key", "ACTIVE",
-    {"accountId": str, "object": str, "offer": str, "monthlyMinor": int, "currency": str}, ("accountId",),
-    Repeat.REPLAYS_SAVED_ERROR, False, "BC-1404 ACCOUNT_NOT_FOUND", _billing_refusal, _billing_problem,
-)  # fmt: skip
-RESERVATION = Kind(
-    "WHS.reserve", "WHS.queryReservation", "/reservations", "RS", "reservationId", "ref", "", "RESERVED",
-    {"reference": str, "object": str, "sku": str, "quantity": int}, (), Repeat.SAME_RESULT, False,
-    "SKU_OUT_OF_STOCK", _warehouse_refusal, _warehouse_problem,
-)  # fmt: skip
-APPOINTMENT = Kind(
-    "WFM.book", "WFM.queryAppointment", "/appointments", "AP", "appointmentId", "reference", "", "BOOKED",
-    {"reference": str, "object": str, "site": str}, (), Repeat.REJECTS_DUPLICATE, False,
-    "SLOT_TAKEN", _workforce_refusal, _plain_problem,
-)  # fmt: skip
-ACTIVATION = Kind(
-    "PRV.activateService", "PRV.queryActivation", "/activations", "ACT", "", "commandId", "", "ACTIVE",
-    {"commandId": str, "object": str, "serviceRef": str, "profile": str, "callbackUrl": str}, (),
-    Repeat.REJECTS_DUPLICATE, True, "ADDRESS_NOT_SERVICEABLE", _provisioning_refusal, _plain_problem,
-)  # fmt: skip
-IP_CONFIGURATION = Kind(
-    "PRV.configureIp", "PRV.queryIp", "/ip-configurations", "IPC", "", "commandId", "", "ACTIVE",
-    {"commandId": str, "object": str, "line": str, "callbackUrl": str}, (),
-    Repeat.REJECTS_DUPLICATE, True, "IP_POOL_EXHAUSTED", _provisioning_refusal, _plain_problem,
-)  # fmt: skip
-
-PROCESSES: Mapping[str, tuple[Kind, ...]] = {
-    "billing": (ACCOUNT, SUBSCRIPTION),
-    "logistics": (RESERVATION, APPOINTMENT),
-    "provisioning": (ACTIVATION, IP_CONFIGURATION),
-}
-KEY_IN_BODY = {RESERVATION.operation: "reference", APPOINTMENT.operation: "reference"}
+def _register_problem(code: str, text: str) -> Body:
+    return {"type": f"urn:{code.lower().replace('_', '-')}", "code": code, "title": text}
 
 
-def systems_of(name: str) -> tuple[str, ...]:
-    """The codes of the systems that a process plays: `logistics` is WHS and WFM."""
-    return tuple(dict.fromkeys(kind.system for kind in PROCESSES[name]))
+def _register_refusal(_asked: Asked, code: str, text: str) -> tuple[int, Body]:
+    return 409, {**_register_problem(code, text), "status": 409}
 
 
-def key_field_of_request(kind: Kind) -> str:
-    """The body field that carries the key; empty where a header does."""
-    return "" if kind.key_header else KEY_IN_BODY.get(kind.operation, kind.key_field)
+RESULT_NUMBERS = {"CARD_IN_USE": 4109, "PROFILE_CONSUMED": 4110, "SUBSCRIBER_UNKNOWN": 4404, "NUMBER_IN_USE": 4108}
+OTHER_RESULT = 4199
 
 
-def not_found_code(kind: Kind) -> str:
-    """The code of a look-up that finds nothing."""
-    return "BC-1404 NOT_FOUND" if kind.system == "BIL" else "NOT_FOUND"
+def _number_problem(code: str, text: str) -> Body:
+    return {"rc": RESULT_NUMBERS.get(code, OTHER_RESULT), "rt": f"{code} {text}", "code": code}
 
 
-def service_reference(kind: Kind, asked: Asked) -> str:
-    """What provisioning calls the service that it makes."""
+def _number_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body]:
+    return 200, {"rc": RESULT_NUMBERS.get(code, OTHER_RESULT), "rt": f"{code} {text}", "txn": asked.key}
+
+
+def _verdict_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body]:
+    return 200, {"verdict": "NO", "reasons": [code], "text": text, "ref": asked.key, "object": asked.object}
+
+
+def _payment_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body]:
+    said: Body = {"outcome": "declined", "decline_code": code, "network_code": "51", "detail": text}
+    return 402, {**said, "key": asked.key, "object": asked.object}
+
+
+def _payment_problem(code: str, text: str) -> Body:
+    return {"outcome": "error", "decline_code": code, "detail": text}
+
+
+def _credit_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body]:
+    decision = "REFUSED" if code == "REFUSED" else "REFER"
+    return 200, {"decision": decision, "reasons": [code], "note": text, "applicationId": asked.key}
+
+
+def _content_problem(code: str, text: str) -> Body:
+    return {"err": code, "detail": text}
+
+
+def _content_refusal(_asked: Asked, code: str, text: str) -> tuple[int, Body]:
+    return 409, _content_problem(code, text)
+
+
+BILLING = Dialect("key", "state", _billing_refusal, _billing_problem, prefixed=True)
+WAREHOUSE = Dialect("ref", "state", _warehouse_refusal, _warehouse_problem)
+WORKFORCE = Dialect("reference", "state", _plain_refusal, _plain_problem, code="reason")
+CARRIER = Dialect("reference", "state", _plain_refusal, _plain_problem)
+PROVISIONING = Dialect("commandId", "state", _provisioning_refusal, _plain_problem)
+REGISTER = Dialect("key", "state", _register_refusal, _register_problem)
+SUBSCRIBERS = Dialect("txn", "state", _number_refusal, _number_problem)
+VERDICT = Dialect("ref", "state", _verdict_refusal, _plain_problem)
+PAYMENT = Dialect("key", "outcome", _payment_refusal, _payment_problem)
+CREDIT = Dialect("applicationId", "decision", _credit_refusal, _plain_problem)
+PORTING = Dialect("request", "event", _plain_refusal, _plain_problem, code="reason")
+ACCESS = Dialect("yourRef", "event", _plain_refusal, _plain_problem, code="reason")
+FILES = Dialect("line", "result", _plain_refusal, _plain_problem)
+CONTENT = Dialect("txn", "state", _content_refusal, _content_problem)
+PAPERS = Dialect("reference", "state", _plain_refusal, _plain_problem)
+MESSAGES = Dialect("key", "state", _plain_refusal, _plain_problem)
+
+
+def service_reference(kind: Kind, asked: Asked, identity: str = "") -> str:
+    """What a system that calls back names the thing that it makes; provisioning names services by what they are
+    about.
+    """
+    if kind.dialect is not PROVISIONING:
+        return identity
     named = asked.fields.get("serviceRef")
-    return named if isinstance(named, str) and named else f"IP-{asked.object}" if kind is IP_CONFIGURATION else ""
+    return named if isinstance(named, str) and named else f"{kind.id_prefix}-{asked.object}"
 
 
-def accepted(asked: Asked, reference: str, status: str = "ACCEPTED") -> Body:
-    """Provisioning's first answer; the result comes by callback."""
-    result: Body = {"status": status, "serviceRef": reference}
+def accepted(kind: Kind, asked: Asked, identity: str, status: str = "ACCEPTED") -> Body:
+    """The first answer of a system that calls back; the result comes later."""
+    if kind.dialect is not PROVISIONING:
+        return described(kind, asked, identity, status)
+    result: Body = {"status": status, "serviceRef": service_reference(kind, asked)}
     return {"commandId": asked.key, "object": asked.object, "result": result}
 
 
 def described(kind: Kind, asked: Asked, identity: str, state: str) -> Body:
     """A thing as its system shows it."""
-    if kind.calls_back:
+    if kind.dialect is PROVISIONING:
         reference = service_reference(kind, asked)
         return {"commandId": asked.key, "object": asked.object, "state": state, "serviceRef": reference}
     echoed = {name: asked.fields.get(name) for name in kind.echoed}
-    return {kind.id_field: identity, **echoed, "object": asked.object, kind.key_field: asked.key, "state": state}
+    words: Body = {"object": asked.object, kind.dialect.key: asked.key, kind.dialect.state: state}
+    if kind.dialect is SUBSCRIBERS:
+        words |= {"rc": 0, "rt": "OK"}
+    elif kind.dialect is VERDICT:
+        words |= {"verdict": "YES"}
+    return {kind.id_field: identity, **echoed, **words}
+
+
+def notice(
+    kind: Kind,
+    asked: Asked,
+    identity: str,
+    event_id: str,
+    state: str,
+    occurred_at: str,
+    refusal: tuple[str, str] | None = None,
+) -> Body:
+    """What a system says of a command that it accepted before, without having been asked."""
+    told: Body = {"eventId": event_id, "object": asked.object, kind.dialect.key: asked.key, "occurredAt": occurred_at}
+    if kind.dialect is PROVISIONING:
+        told |= {"status": state, "serviceRef": service_reference(kind, asked), "operation": kind.verb}
+    else:
+        told |= {name: asked.fields.get(name) for name in kind.echoed}
+        told |= {kind.dialect.state: state, kind.id_field: identity}
+    return told if refusal is None else told | {kind.dialect.code: refusal[0], kind.dialect.text: refusal[1]}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fallsafe.core.events import Json
-from fallsafe.simulator.sandbox.dialects import PROCESSES
 from fallsafe.simulator.sandbox.disk import EFFECTS, REQUESTS, Line, read_lines
+from fallsafe.simulator.sandbox.kinds import PROCESSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from fallsafe.core.events import Json
 from fallsafe.simulator.sandbox import faults
 from fallsafe.simulator.sandbox.callbacks import Courses
 from fallsafe.simulator.sandbox.deciding import Answer, Deciding, Manner, said
-from fallsafe.simulator.sandbox.dialects import PROCESSES, Asked, Kind, key_field_of_request
+from fallsafe.simulator.sandbox.dialects import Asked, Kind
 from fallsafe.simulator.sandbox.disk import FAULTS, REQUESTS, Disk, read_lines
+from fallsafe.simulator.sandbox.kinds import PROCESSES
 from fallsafe.simulator.sandbox.truth import Truth, stamp
 
 BODY_BYTES_MAX = 256 * 1024
@@ -69,7 +70,7 @@ class System:
     def operations(self) -> dict[str, bool]:
         """Every operation of this process, and whether it calls back."""
         named = {kind.operation: kind.calls_back for kind in self.kinds}
-        return named | {kind.query: False for kind in self.kinds}
+        return named | {kind.query: False for kind in self.kinds if kind.query}
 
     def set_faults(self, script: list[faults.Fault]) -> None:
         """Replaces the script."""
@@ -84,6 +85,8 @@ class System:
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._catch])
         for kind in self.kinds:
             app.router.add_post(kind.path, self._doing(kind))
+            if not kind.query:
+                continue
             app.router.add_get(f"{kind.path}/by-key/{{name:.+}}", self._looking(kind, by_key=True))
             app.router.add_get(f"{kind.path}/by-reference/{{name:.+}}", self._looking(kind, by_key=False))
         app.router.add_get("/_sandbox/faults", self._get_faults)
@@ -132,16 +135,16 @@ class System:
 
     def _let_in(self, kind: Kind, request: web.Request, entry: Entry) -> None:
         if request.headers.get("Authorization") != f"Bearer {self._secrets[kind.system]}":
-            code = "BC-1401 UNAUTHORIZED" if kind.system == "BIL" else "UNAUTHORIZED"
+            code = kind.dialect.named(401, "UNAUTHORIZED")
             raise Refused(said(401, kind.problem(code, "no valid credentials")), entry)
 
     def _asked(self, kind: Kind, request: web.Request, body: bytes, entry: Entry) -> Asked:
         fields = _fields(kind, body, entry)
-        key = request.headers.get(kind.key_header, "") if kind.key_header else str(fields[key_field_of_request(kind)])
+        key = request.headers.get(kind.key_header, "") if kind.key_header else str(fields[kind.key_in])
         about = str(fields["object"])
         entry = replace(entry, key=key, object=about)
         if not key or len(key) > KEY_LENGTH_MAX:
-            name = kind.key_header or key_field_of_request(kind)
+            name = kind.key_header or kind.key_in
             raise Refused(_wrong(kind, f"{name} must hold a key of 1 to {KEY_LENGTH_MAX} characters"), entry)
         if kind.calls_back and not _is_web(str(fields["callbackUrl"])):
             raise Refused(_wrong(kind, "callbackUrl must be an http or https address"), entry)
@@ -242,8 +245,7 @@ def _fields(kind: Kind, body: bytes, entry: Entry) -> Mapping[str, Json]:
 
 
 def _wrong(kind: Kind, text: str) -> Answer:
-    code = "BC-1400 BAD_REQUEST" if kind.system == "BIL" else "BAD_REQUEST"
-    return said(400, kind.problem(code, text))
+    return said(400, kind.problem(kind.dialect.named(400, "BAD_REQUEST"), text))
 
 
 def _is_web(url: str) -> bool:

@@ -54,7 +54,8 @@ class Held:
         """The thing as its system shows it."""
         shown = described(self.kind, self.asked, self.id, self.state)
         if self.state == REJECTED and self.course is not None:
-            shown |= {"code": self.course.code, "text": self.course.text}
+            dialect = self.kind.dialect
+            shown |= {dialect.code: self.course.code, dialect.text: self.course.text}
         return shown
 
 
