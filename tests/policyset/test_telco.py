@@ -183,14 +183,14 @@ class WhenAFailureIsJudged:
 
     def test_a_time_out_of_an_effect_is_an_unknown_outcome_of_its_system(self):
         policy, file = telco(), read("x.yaml", b"{operation: PRV.activateService, sign: timeout}")
-        signal = signal_of(Part(file, file.value), policy.operations)
+        signal = signal_of(Part(file, file.value), policy.operations, policy.systems)
         judged = classify(policy.rules, signal, signal_facts(signal))
         assert (judged.code, judged.recoverability) == ("UNKNOWN_OUTCOME", Recoverability.UNKNOWN_OUTCOME)
         assert (judged.domain, judged.owner) == ("Provisioning", "NETWORK_OPERATIONS")
 
     def test_what_no_rule_knows_is_a_visible_queue(self):
         policy, file = telco(), read("x.yaml", b"{operation: PRV.activateService, raw_code: NEVER_SEEN}")
-        signal = signal_of(Part(file, file.value), policy.operations)
+        signal = signal_of(Part(file, file.value), policy.operations, policy.systems)
         judged = classify(policy.rules, signal, signal_facts(signal))
         assert (judged.code, judged.owner) == ("UNCLASSIFIED", "ORDER_DESK")
 

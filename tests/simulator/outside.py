@@ -3,7 +3,8 @@ callbacks.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +36,8 @@ class Inbox:
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
-        self.came.set()
         self.received.append((request.headers, await request.read(), request.raw_path))
+        self.came.set()
         return web.Response(status=self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
 
     async def until(self, count: int) -> None:
@@ -45,6 +46,15 @@ class Inbox:
             while len(self.received) < count:
                 self.came.clear()
                 await self.came.wait()
+
+    async def about(self, key: str) -> bytes:
+        """Waits until a callback came that names the key."""
+        name = json.dumps(key).encode()
+        async with asyncio.timeout(20):
+            while not (found := [body for _, body, _ in self.received if name in body]):
+                self.came.clear()
+                await self.came.wait()
+        return found[0]
 
 
 @asynccontextmanager
@@ -143,6 +153,12 @@ class Sandbox:
         async with a_client(self.urls[name], inbox) as client:
             await client.control.set_faults([])
             yield client
+
+    async def script(self, faults: Sequence[Mapping[str, Any]]) -> None:
+        """Sets the faults of every system, each where its operation is."""
+        for name, url in self.urls.items():
+            async with Control(url) as control:
+                await control.set_faults([one for one in faults if PROCESS_OF[str(one["operation"])] == name])
 
     def effects(self, about: str) -> int:
         """How often anything was done for an object."""

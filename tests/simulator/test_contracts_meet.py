@@ -5,12 +5,12 @@ there, and what is answered there means here what really happened.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.simulator.outside import PROCESS_OF, SECRETS, Client, Sandbox, an_inbox
+from tests.simulator.outside import SECRETS, Sandbox, an_inbox
 
 from fallsafe.connectors.http import HttpConnector
 from fallsafe.connectors.port import Sendable
@@ -19,9 +19,11 @@ from fallsafe.core.commands.ledger import Purpose
 from fallsafe.core.commands.outcome import Accepted, Done, Looked, Lost, NotSent, Outcome, Rejected, Says
 from fallsafe.core.events import Json
 from fallsafe.policyset import load, shipped
+from fallsafe.simulator.sandbox.kinds import PROCESSES, systems_of
 
 POLICY = load(shipped())
-EFFECTS = tuple(name for name, operation in POLICY.operations.items() if operation.effect)
+ASKED = tuple(name for name in POLICY.operations if ".query" not in name)
+AT_ONCE = 16
 CALL_TIMEOUT = timedelta(seconds=0.5)
 PATIENT = timedelta(seconds=10)
 
@@ -29,20 +31,19 @@ PATIENT = timedelta(seconds=10)
 @pytest.fixture
 async def connector(sandbox: Sandbox) -> AsyncIterator[HttpConnector]:
     """The connector that speaks to the sandbox."""
-    processes = {"BIL": "billing", "WHS": "logistics", "WFM": "logistics", "PRV": "provisioning"}
-    systems = {code: sandbox.urls[name] for code, name in processes.items()}
+    systems = {code: sandbox.urls[name] for name in PROCESSES for code in systems_of(name)}
     made = HttpConnector(systems, SECRETS, frozenset({"127.0.0.1"}), time.monotonic)
     yield made
     await made.close()
 
 
-def facts(key: str, about: str, inbox: str, account: str = "BA-0") -> Mapping[str, Json]:
-    """The facts of one command of the drill's order."""
+def facts(key: str, about: str, inbox: str, account: str = "ACC-1") -> Mapping[str, Json]:
+    """The facts of one command of an order."""
     source, external_id, item = about.split("/")
     order: dict[str, Json] = {"externalId": external_id, "source": source, "customerRef": "CU-1"}
     offered: dict[str, Json] = {
         "externalId": item, "offer": "FIBER-HOME-1G", "action": "add", "quantity": 1, "monthlyMinor": 4_500,
-        "currency": "EUR", "characteristics": {}, "place": {},
+        "oneOffMinor": 6_000, "currency": "EUR", "characteristics": {}, "place": {},
     }  # fmt: skip
     results: Json = {"createBillingAccount": {"reference": account}, "activateFiberService": {"reference": "SRV-1"}}
     target: Json = {"key": key, "object": about, "reference": ""}
@@ -78,43 +79,47 @@ def says(outcomes: list[Outcome]) -> list[Says | str]:
     return [outcome.says if isinstance(outcome, Looked) else type(outcome).__name__ for outcome in outcomes]
 
 
-async def an_account(client: Client, name: str, about: str) -> str:
-    """An open account, where the operation needs one."""
-    if name != "BIL.createSubscription":
-        return ""
-    return str((await client.do("BIL.createAccount", f"{about}/account", "somebody"))[1]["accountId"])
+def told(name: str, about: str, inbox: str = "http://127.0.0.1:9/") -> Mapping[str, Json]:
+    """The facts of one operation's command in a test that asks them all."""
+    mine = f"{about}-{name.lower()}"
+    return facts(f"{mine}.step/fulfill/1", mine, inbox)
+
+
+async def all_of(one: Callable[[str], Awaitable[None]]) -> None:
+    """Asks for every operation, some at a time."""
+    for start in range(0, len(ASKED), AT_ONCE):
+        await asyncio.gather(*map(one, ASKED[start : start + AT_ONCE]))
 
 
 class WhenNothingGoesWrong:
-    @pytest.mark.parametrize("name", EFFECTS)
-    async def test_it_is_done_or_accepted_and_looked_up(
-        self, sandbox: Sandbox, connector: HttpConnector, key: str, about: str, name: str
+    async def test_every_operation_is_done_or_accepted_and_every_look_up_finds_it(
+        self, sandbox: Sandbox, connector: HttpConnector, about: str
     ) -> None:
-        async with an_inbox() as inbox, sandbox.client(PROCESS_OF[name], inbox) as client:
-            told = facts(key, about, inbox.url, await an_account(client, name, about))
-            assert says(await look(connector, name, told)) == [Says.ABSENT, Says.ABSENT]
-            outcome = (await connector.send(sendable(name, told))).outcome
-            calls_back = POLICY.operations[name].completion == "callback"
-            await inbox.until(int(calls_back))
-            assert says(await look(connector, name, told)) == [Says.DONE, Says.DONE]
-        assert isinstance(outcome, Accepted if calls_back else Done)
-        assert outcome.reference
-        assert sandbox.effects(about) == 1
+        async with an_inbox() as inbox:
 
-    async def test_the_callback_is_read_as_done(
-        self, sandbox: Sandbox, connector: HttpConnector, key: str, about: str
-    ) -> None:
-        async with an_inbox() as inbox, sandbox.client("provisioning", inbox) as client:
-            told = facts(key, about, inbox.url)
-            await connector.send(sendable("PRV.activateService", told))
-            await inbox.until(1)
-            body = (await client.look("PRV.activateService", key=key))[1]
-        contract = POLICY.systems["PRV"].callback
-        assert contract is not None
-        read = read_callback(contract, json.loads(inbox.received[0][1]), {"key": key, "object": about})
-        assert isinstance(read, Callback)
-        assert (read.key, read.fact.says, read.fact.reference) == (key, Says.DONE, body["serviceRef"])
-        assert read.fact.occurred_at is not None
+            async def one(name: str) -> None:
+                mine, operation = told(name, about, inbox.url), POLICY.operations[name]
+                ways, calls_back = len(operation.look_ups), operation.completion == "callback"
+                assert says(await look(connector, name, mine)) == [Says.ABSENT] * ways, name
+                outcome = (await connector.send(sendable(name, mine))).outcome
+                assert isinstance(outcome, Accepted if calls_back else Done), (name, outcome)
+                assert outcome.reference, name
+                if calls_back:
+                    self.reads_as_done(name, mine, await inbox.about(str(mine["key"])))
+                assert says(await look(connector, name, mine)) == [Says.DONE] * ways, name
+                assert sandbox.effects(str(mine["object"])) == int(operation.effect), name
+
+            await all_of(one)
+
+    @staticmethod
+    def reads_as_done(name: str, mine: Mapping[str, Json], body: bytes) -> None:
+        """What a system tells of its own accord is read as done, with a reference and its time."""
+        contract = POLICY.systems[POLICY.operations[name].system].callback
+        assert contract is not None, name
+        read = read_callback(contract, json.loads(body), {"key": str(mine["key"]), "object": str(mine["object"])})
+        assert isinstance(read, Callback), (name, read)
+        assert (read.key, read.fact.says) == (mine["key"], Says.DONE), name
+        assert read.fact.reference and read.fact.occurred_at, name
 
 
 class WhenSomethingGoesWrong:
@@ -127,7 +132,6 @@ class WhenSomethingGoesWrong:
             ({"fault": "slow", "seconds": 5}, Lost("timeout"), 1),
             ({"fault": "down", "code": "reset"}, Lost("reset"), 0),
             ({"fault": "down"}, Lost("http_503"), 0),
-            ({"fault": "throttle", "seconds": 2}, NotSent("http_429"), 0),
             ({"fault": "http_500_before"}, Lost("http_500"), 0),
             ({"fault": "http_500_after"}, Lost("http_500"), 1),
             ({"fault": "unreadable"}, Lost("unreadable"), 0),
@@ -138,66 +142,76 @@ class WhenSomethingGoesWrong:
         ],
         ids=lambda value: value["fault"] if isinstance(value, dict) else None,
     )
-    @pytest.mark.parametrize("name", EFFECTS)
     async def test_the_outcome_never_says_more_than_is_known(
         self,
         sandbox: Sandbox,
         connector: HttpConnector,
-        key: str,
         about: str,
-        name: str,
         fault: dict[str, object],
-        outcome: Outcome,
+        outcome: Lost,
         effects: int,
     ) -> None:
-        hangs = isinstance(outcome, Lost) and outcome.reason == "timeout"
-        async with sandbox.client(PROCESS_OF[name]) as client:
-            told = facts(key, about, client.inbox.url, await an_account(client, name, about))
-            await client.control.set_faults([{"operation": name, "match": about, **fault}])
-            said = (await connector.send(sendable(name, told, CALL_TIMEOUT if hangs else PATIENT))).outcome
-            found = says(await look(connector, name, told))
-            if found[0] is Says.PENDING:
+        await sandbox.script([{"operation": name, "match": f"{about}-{name.lower()}", **fault} for name in ASKED])
+
+        async def one(name: str) -> None:
+            mine, operation = told(name, about), POLICY.operations[name]
+            timeout = CALL_TIMEOUT if outcome.reason == "timeout" else PATIENT
+            said = (await connector.send(sendable(name, mine, timeout))).outcome
+            found = says(await look(connector, name, mine))
+            if Says.PENDING in found:
                 await asyncio.sleep(0.2)
-                found = says(await look(connector, name, told))
-        assert (type(said), getattr(said, "reason", "")) == (type(outcome), getattr(outcome, "reason", ""))
-        assert sandbox.effects(about) == effects
-        assert found == [Says.DONE if effects else Says.ABSENT] * 2
+                found = says(await look(connector, name, mine))
+            wanted = outcome.reason if operation.effect or outcome.reason != "cancelled_object" else "unreadable"
+            assert isinstance(said, Lost) and said.reason == wanted, (name, said)
+            assert sandbox.effects(str(mine["object"])) == effects * operation.effect, name
+            assert found == [Says.DONE if effects else Says.ABSENT] * len(operation.look_ups), name
 
-    @pytest.mark.parametrize("name", EFFECTS)
-    async def test_a_refusal_is_rejected_with_the_code_of_the_system(
-        self, sandbox: Sandbox, connector: HttpConnector, key: str, about: str, name: str
+        await all_of(one)
+
+    # fault, status, reason where the contract takes it for proof that nothing happened
+    @pytest.mark.parametrize(("fault", "status", "reason"), [("busy", 503, "busy"), ("throttle", 429, "http_429")])
+    async def test_only_what_a_contract_lists_proves_that_nothing_happened(
+        self, sandbox: Sandbox, connector: HttpConnector, about: str, fault: str, status: int, reason: str
     ) -> None:
-        async with sandbox.client(PROCESS_OF[name]) as client:
-            await client.control.set_faults([{"operation": name, "fault": "refuse", "text": "so it is"}])
-            outcome = (await connector.send(sendable(name, facts(key, about, client.inbox.url)))).outcome
-        assert isinstance(outcome, Rejected)
-        assert outcome.raw_code
-        assert outcome.message == "so it is"
-        assert sandbox.effects(about) == 0
+        mine = [{"operation": name, "match": f"{about}-{name.lower()}"} for name in ASKED]
+        await sandbox.script([{**one, "fault": fault, "seconds": 3} for one in mine])
 
-    @pytest.mark.parametrize("name", [name for name in EFFECTS if not name.startswith("PRV.")])
-    async def test_a_busy_system_was_not_sent_to(
-        self, sandbox: Sandbox, connector: HttpConnector, key: str, about: str, name: str
+        async def one(name: str) -> None:
+            said = (await connector.send(sendable(name, told(name, about)))).outcome
+            if status in POLICY.operations[name].not_sent_statuses:
+                assert said == NotSent(reason, f"http_{status}", timedelta(seconds=3)), name
+            else:
+                assert isinstance(said, Lost), (name, said)
+
+        await all_of(one)
+
+    async def test_a_refusal_is_rejected_with_the_code_and_the_words_of_the_system(
+        self, sandbox: Sandbox, connector: HttpConnector, about: str
     ) -> None:
-        async with sandbox.client(PROCESS_OF[name]) as client:
-            await client.control.set_faults([{"operation": name, "fault": "busy", "seconds": 3}])
-            outcome = (await connector.send(sendable(name, facts(key, about, client.inbox.url)))).outcome
-        assert outcome == NotSent("busy", "http_503", timedelta(seconds=3))
+        script = [{"operation": name, "fault": "refuse", "text": "so it is"} for name in ASKED]
+        await sandbox.script(script)
 
-    @pytest.mark.parametrize("name", EFFECTS)
-    async def test_a_system_that_is_gone_was_not_sent_to(self, key: str, about: str, name: str) -> None:
+        async def one(name: str) -> None:
+            said = (await connector.send(sendable(name, told(name, about)))).outcome
+            assert isinstance(said, Rejected), (name, said)
+            assert said.raw_code and "so it is" in said.message, name
+            assert sandbox.effects(f"{about}-{name.lower()}") == 0, name
+
+        await all_of(one)
+
+    async def test_a_system_that_is_gone_was_not_sent_to(self, about: str) -> None:
         systems = dict.fromkeys(SECRETS, "http://127.0.0.1:9")
         connector = HttpConnector(systems, SECRETS, frozenset({"127.0.0.1"}), time.monotonic)
-        told = facts(key, about, "http://127.0.0.1:9/")
-        assert (await connector.send(sendable(name, told))).outcome == NotSent("refused")
+        for name in ASKED:
+            assert (await connector.send(sendable(name, told(name, about)))).outcome == NotSent("refused"), name
         await connector.close()
 
     async def test_a_wrong_credential_is_rejected_as_such(self, sandbox: Sandbox, key: str, about: str) -> None:
         connector = HttpConnector(
             {"PRV": sandbox.urls["provisioning"]}, {"PRV": "wrong"}, frozenset({"127.0.0.1"}), time.monotonic
         )
-        told = facts(key, about, "http://127.0.0.1:9/")
-        outcome = (await connector.send(sendable("PRV.activateService", told))).outcome
+        mine = facts(key, about, "http://127.0.0.1:9/")
+        outcome = (await connector.send(sendable("PRV.activateService", mine))).outcome
         await connector.close()
         assert isinstance(outcome, Rejected)
         assert outcome.raw_code == "http_401"

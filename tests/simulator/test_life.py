@@ -95,7 +95,7 @@ class WhenItStarts:
 
     async def test_a_missing_secret_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(ControlError, match="FALLSAFE_SECRET_PRV"):
-            await launch("provisioning", tmp_path, {"PRV": ""})
+            await launch("provisioning", tmp_path, {**SECRETS, "PRV": ""})
 
     async def test_a_script_that_cannot_be_read_is_told_with_its_file(self, tmp_path: Path) -> None:
         write_faults(tmp_path, "billing", [{"fault": "explode"}])

@@ -6,6 +6,7 @@ time-out, life of a key) and what measures this machine are not.
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from fallsafe.core.commands.contract import System
@@ -20,14 +21,16 @@ from fallsafe.policyset.source import Part, read
 from fallsafe.policyset.words import nearest
 
 DIGEST_SHOWN = 12
+KEPT_MAX = 16
+"""How many sets a process keeps beside those that are in force."""
 
 
 def load(directory: Path, time_scale: float = 1.0) -> PolicySet:
     """The set in a folder. Raises `PolicyError` with every problem if there is one."""
-    policy, problems = _build(read_folder(directory), time_scale)
-    problems = [*_folder_fits(directory, policy), *problems]
-    if problems or policy is None:
-        raise PolicyError(problems)
+    policy = load_files(read_folder(directory), time_scale)
+    misplaced = [*_folder_fits(directory, policy)]
+    if misplaced:
+        raise PolicyError(misplaced)
     return policy
 
 
@@ -35,7 +38,13 @@ def load_files(files: Mapping[str, bytes], time_scale: float = 1.0) -> PolicySet
     """The set that these files are, for example as they were published. Raises `PolicyError` with every problem if
     there is one.
     """
-    policy, problems = _build(files, time_scale)
+    return _read_once(tuple(sorted(files.items())), time_scale)
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def _read_once(files: tuple[tuple[str, bytes], ...], time_scale: float) -> PolicySet:
+    """A process that meets the same bytes again has the same set: a set is a frozen value."""
+    policy, problems = _build(dict(files), time_scale)
     if problems or policy is None:
         raise PolicyError(problems)
     return policy

@@ -24,7 +24,7 @@ NOTICE = "notice"
 UNAVAILABLE = 503
 
 
-def signal_of(part: Part, operations: Mapping[str, Operation], systems: Mapping[str, System] = {}) -> Signal | str:
+def signal_of(part: Part, operations: Mapping[str, Operation], systems: Mapping[str, System]) -> Signal | str:
     """The signal that a sample gives, or a sentence that says why it gives none."""
     name = part.at("operation").text()
     if name and name not in operations:

@@ -85,18 +85,6 @@ def shipped() -> PolicySet:
     return policyset.load(policyset.shipped("telco"))
 
 
-@cache
-def _read(files: tuple[tuple[str, bytes], ...], scale: float) -> PolicySet:
-    return policyset.load_files(dict(files), scale)
-
-
-def read_policy(files: Mapping[str, bytes], scale: float) -> PolicySet:
-    """The policy set of these files, read once in a process."""
-    if files == shipped().files and scale == shipped().time_scale:
-        return shipped()
-    return _read(tuple(sorted(files.items())), scale)
-
-
 class World:
     """One world, from its first moment to its last."""
 
@@ -153,7 +141,7 @@ class World:
 
     def read_policy(self, files: Mapping[str, bytes], scale: float) -> PolicySet:
         """The policy set of these files."""
-        return read_policy(files, scale)
+        return policyset.load_files(files, scale)
 
     def sessions_of(self, life: Life) -> WorldSessions:
         """The ways of a process into the database."""

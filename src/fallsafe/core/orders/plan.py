@@ -202,26 +202,38 @@ class _Kin:
 
     def __init__(self, items: Sequence[PlanItem]) -> None:
         self.parent = {i.external_id: i.parent for i in items}
-        self.offered: dict[tuple[str, str], list[str]] = {}  # by the elder of a family ("" = the whole order) and offer
+        self.offer = {i.external_id: i.offer for i in items}
+        # By the elder of a family ("" = the whole order) and offer: the items, parted by the offer of their branch.
+        self.offered: dict[tuple[str, str], dict[str, list[str]]] = {}
         for item in items:
             if item.action != "noChange":
-                for elder in (*self.above(item.external_id), ""):
-                    self.offered.setdefault((elder, item.offer), []).append(item.external_id)
+                for elder, branch in self.families(item.external_id):
+                    below = self.offered.setdefault((elder, item.offer), {})
+                    below.setdefault(self.offer.get(branch, ""), []).append(item.external_id)
 
-    def above(self, name: str) -> tuple[str, ...]:
-        """An item and all above it, nearest first."""
-        line = dict[str, None]()
-        while name and name not in line:
-            line[name] = None
-            name = self.parent.get(name, "")
-        return tuple(line)
+    def families(self, name: str) -> Iterator[tuple[str, str]]:
+        """The families of an item, the smallest first: the elder, and the branch below it that the item is in."""
+        branch, seen = "", set[str]()
+        while name and name not in seen:
+            seen.add(name)
+            yield name, branch
+            branch, name = name, self.parent.get(name, "")
+        yield "", branch
 
     def related(self, item: PlanItem, offer: str) -> tuple[str, ...]:
         """The items of that offer that are meant: those of the smallest family that has any, so that each site of a
-        large order waits for its own.
+        large order waits for its own; what stands below another site is never meant.
         """
-        for elder in (*self.above(item.external_id), ""):
-            near = tuple(name for name in self.offered.get((elder, offer), ()) if name != item.external_id)
+        for elder, mine in self.families(item.external_id):
+            branches = self.offered.get((elder, offer), {})
+            alike = self.offer.get(mine, "")
+            near = tuple(
+                name
+                for branch, names in branches.items()
+                if not (alike and branch == alike)
+                for name in names
+                if name != item.external_id
+            )
             if near:
                 return near
         return ()

@@ -1,4 +1,5 @@
-"""The second answers of systems that call back: the course of each accepted command, its end, and the callback that tells of it.
+"""The second answers of systems that call back: the course of each accepted command, its end, and the callback that
+tells of it.
 
 What was accepted before a restart goes on after it, from where the disk says that it was.
 """

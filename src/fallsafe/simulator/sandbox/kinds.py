@@ -4,6 +4,7 @@ Written from what such systems do, not from the policy that speaks to them: that
 """
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.simulator.sandbox.dialects import (
@@ -42,7 +43,7 @@ def _kind(
     repeat: Repeat,
     refusal: str,
     dialect: Dialect,
-    required: Mapping[str, type] = {},
+    required: Mapping[str, type] = MappingProxyType({}),
     *,
     query: str = "",
     key_in: str = "",
@@ -127,21 +128,26 @@ WFM = (
     _kind("WFM.cancel", "/appointment-endings", "AE endingId", "FREED", SAME, "TOO_LATE", WORKFORCE,
           {"appointment": str}, query="WFM.queryEnding", key_in="reference"),
 )  # fmt: skip
+
+
+def _service(verb: str, path: str, prefix: str, state: str, refusal: str, query: str, *fields: str) -> Kind:
+    """A row of provisioning; it names its services itself, and tells the result later."""
+    return _kind(
+        f"PRV.{verb}", path, f"{prefix} serviceRef", state, DUPLICATE, refusal, PROVISIONING,
+        dict.fromkeys(fields, str), query=f"PRV.{query}", key_in="commandId", calls_back=True,
+    )  # fmt: skip
+
+
 PRV = (
-    _kind("PRV.activateService", "/activations", "ACT serviceRef", "ACTIVE", DUPLICATE, "ADDRESS_NOT_SERVICEABLE", PROVISIONING,
-          {"serviceRef": str, "profile": str}, query="PRV.queryActivation", key_in="commandId", calls_back=True),
-    _kind("PRV.configureIp", "/ip-configurations", "IP serviceRef", "ACTIVE", DUPLICATE, "IP_POOL_EXHAUSTED", PROVISIONING,
-          {"line": str}, query="PRV.queryIp", key_in="commandId", calls_back=True),
-    _kind("PRV.activateVoice", "/voice-activations", "VOICE serviceRef", "ACTIVE", DUPLICATE, "PROFILE_NOT_SUPPORTED",
-          PROVISIONING, {"line": str}, query="PRV.queryVoice", key_in="commandId", calls_back=True),
-    _kind("PRV.switch", "/switches", "SWITCH serviceRef", "ACTIVE", DUPLICATE, "CONFIG_LOCKED", PROVISIONING, {"site": str},
-          query="PRV.querySwitch", key_in="commandId", calls_back=True),
-    _kind("PRV.deactivate", "/deactivations", "CEASE serviceRef", "CEASED", DUPLICATE, "SERVICE_NOT_FOUND", PROVISIONING,
-          {"service": str}, query="PRV.queryDeactivation", key_in="commandId", calls_back=True),
-    _kind("PRV.deactivateVoice", "/voice-deactivations", "VOICE-CEASE serviceRef", "CEASED", DUPLICATE, "SERVICE_NOT_FOUND",
-          PROVISIONING, {"service": str}, query="PRV.queryVoiceDeactivation", key_in="commandId", calls_back=True),
-    _kind("PRV.removeIp", "/ip-removals", "IP-CEASE serviceRef", "CEASED", DUPLICATE, "SERVICE_NOT_FOUND", PROVISIONING,
-          {"service": str}, query="PRV.queryIpRemoval", key_in="commandId", calls_back=True),
+    _service("activateService", "/activations", "ACT", "ACTIVE", "ADDRESS_NOT_SERVICEABLE", "queryActivation",
+             "serviceRef", "profile"),
+    _service("configureIp", "/ip-configurations", "IP", "ACTIVE", "IP_POOL_EXHAUSTED", "queryIp", "line"),
+    _service("activateVoice", "/voice-activations", "VOICE", "ACTIVE", "PROFILE_NOT_SUPPORTED", "queryVoice", "line"),
+    _service("switch", "/switches", "SWITCH", "ACTIVE", "CONFIG_LOCKED", "querySwitch", "site"),
+    _service("deactivate", "/deactivations", "CEASE", "CEASED", "SERVICE_NOT_FOUND", "queryDeactivation", "service"),
+    _service("deactivateVoice", "/voice-deactivations", "VOICE-CEASE", "CEASED", "SERVICE_NOT_FOUND",
+             "queryVoiceDeactivation", "service"),
+    _service("removeIp", "/ip-removals", "IP-CEASE", "CEASED", "SERVICE_NOT_FOUND", "queryIpRemoval", "service"),
 )  # fmt: skip
 RIN = (
     _kind("RIN.reservePort", "/ports", "PO id", "RESERVED", SAME, "NO_FREE_PORT", REGISTER, {"line": str},
