@@ -340,10 +340,12 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
             turn.tx.clear("review", case.id)
 
 
-def end_by_itself(turn: Turn, aggregate: Aggregate, case: Case, reason: str, evidence: tuple[int, ...] = ()) -> None:
+def end_by_itself(
+    turn: Turn, aggregate: Aggregate, case: Case, rule: str, reason: str, evidence: tuple[int, ...] = ()
+) -> None:
     """What a case was about is so no more, and whoever saw it says so: resolved, verified by that."""
     healed = advance(case, "heal", turn.now, resolution=healed_by_itself(turn, evidence))
-    aggregate.put(healed, "heal", turn.why(reason, evidence=evidence))
+    aggregate.put(healed, "heal", turn.why(reason, rule=rule, evidence=evidence))
     turn.tx.clear("review", case.id)
 
 

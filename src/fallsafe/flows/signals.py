@@ -41,6 +41,7 @@ from fallsafe.store.work import Aggregate, Entry, written
 
 Name = tuple[str, str]
 UNMATCHED_CODE = "SIGNAL_UNMATCHED"
+ALL_ENDED = "signals_ended"
 UNMATCHED = "somebody sees something wrong with an order that is not here"
 
 
@@ -256,8 +257,12 @@ class _Work:
         self._judged[row.id] = aggregate.order.id, judged
 
     def take_back(self, row: StoredSignal, reason: str) -> None:
-        """A signal is so no more; its case is looked at when all of the turn is known."""
+        """A signal is so no more; its case is looked at when all of the turn is known. One that is judged in this very
+        turn opens nothing.
+        """
         self.move(row, "end", reason)
+        if self._judged.pop(row.id, None) is not None:
+            self.turn.raised = [each for each in self.turn.raised if each.stored != row.id]
         self.turn.tx.clear("signal", row.id)
         if row.case_id is not None:
             self._loosened.add(row.case_id)
@@ -285,7 +290,7 @@ async def _heal(turn: Turn, case_ids: Sequence[int]) -> None:
     for aggregate in turn.tx.aggregates.values():
         for case in aggregate.open_cases:
             if case.id in counted and _stands_on_nothing(aggregate, case, counted[case.id]):
-                cases.end_by_itself(turn, aggregate, case, "all who saw it say that it is so no more")
+                cases.end_by_itself(turn, aggregate, case, ALL_ENDED, "all who saw it say that it is so no more")
                 healed = True
     if healed:
         await settle.end(turn)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.simulator.ground import Ground
+from fallsafe.simulator.observers import Observers
 from fallsafe.simulator.outside import Outside, Request
 from fallsafe.simulator.promises import CHECKERS, Broken, OutsideSeen, Seen, check
 from fallsafe.simulator.promises.seen import Kept, OrderSeen, decode, read_orders, read_seen
@@ -29,6 +30,7 @@ class Judged(Protocol):
 
     ground: Ground
     outside: Outside
+    observers: Observers
     policy: PolicySet
     secrets: dict[str, str]
     commits: int
@@ -89,6 +91,7 @@ class Judge:
             outside.ledger.said,
             outside.ledger.called,
             tuple(self._world.secrets.values()),
+            self._world.observers.bodies,
         )
 
     def _open_once(self, order_id: int, ids: Sequence[int]) -> list[bytes]:
@@ -172,6 +175,7 @@ class Judge:
         report = audit.verify(self._world.ground.url)
         self._say([Broken("P5", finding.where, finding.what) for finding in report.findings])
         self._say([*self._unfinished(), *self._effects()])
+        self._say([] if self.rewound else list(self._world.observers.broken()))
 
     def _unfinished(self) -> list[Broken]:
         """Orders that are not final and say nothing for it."""

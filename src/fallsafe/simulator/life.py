@@ -21,6 +21,7 @@ from fallsafe.api.commands import CommandsDoor
 from fallsafe.api.deps import Deps
 from fallsafe.api.orders import OrdersDoor
 from fallsafe.api.problems import Problem
+from fallsafe.api.signals import SignalsDoor
 from fallsafe.connectors.port import Connector
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows.policy import Policies
@@ -222,6 +223,7 @@ class Doors:
         self._life = life
         deps = Deps(life.database, life.policies.context, life.world.secrets)
         self.orders, self.commands, self.callbacks = OrdersDoor(deps), CommandsDoor(deps), CallbacksDoor(deps)
+        self.signals = SignalsDoor(deps)
 
     async def ask(
         self,

@@ -79,8 +79,17 @@ PEOPLE = {
     "poison_order": 0.02,
     "unplannable_order": 0.06,
 }
+SIGNALS = {
+    "signal_early": 0.25,
+    "signal_stray": 0.15,
+    "signal_twice": 0.2,
+    "signal_otherwise": 0.12,
+    "signal_alike": 0.35,
+    "signal_ended": 0.35,
+    "signal_end_first": 0.1,
+}
 ALL: Mapping[str, float] = {
-    **REQUEST, **LOOK, **CALLBACK, **STATEMENT, **COMMIT, **STEP, **WORLD, **PEOPLE,
+    **REQUEST, **LOOK, **CALLBACK, **STATEMENT, **COMMIT, **STEP, **WORLD, **PEOPLE, **SIGNALS,
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from fallsafe.simulator.judge import Judge
 from fallsafe.simulator.life import Life
 from fallsafe.simulator.loop import VirtualLoop
 from fallsafe.simulator.mishaps import PROFILES, Mishaps
+from fallsafe.simulator.observers import Observers
 from fallsafe.simulator.outside import Delivery, Outside, Request, WorldConnector
 from fallsafe.simulator.people import People
 from fallsafe.simulator.sandbox.kinds import all_kinds
@@ -115,6 +116,7 @@ class World:
         )
         self.judge = Judge(self)
         self.people = People(self)
+        self.observers = Observers(self)
         self.weather = Weather(self)
         self.poison: set[int] = set()
         self.stopping = False
@@ -389,8 +391,10 @@ class World:
             self.begin(f"worker-{n + 1}", WORKER)
         for n in range(2):
             self.begin(f"api-{n + 1}", "api")
+        self.observers.begin()
         await self.people.submit_all()
         await self.weather.over()
+        await self.observers.done()
         self.mishaps.stop()
         for life in self.lives.values():
             life.halted = False

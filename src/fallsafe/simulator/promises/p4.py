@@ -91,3 +91,18 @@ def _unmatched(seen: Seen) -> Iterator[Broken]:
         if row["state"] in ("standing", "unmatched") and row["evidence_id"] not in managed:
             what = f"is {row['state']}, and no case names it"
             yield Broken("P4", f"signal {row['external_id']} of {row['source']}", what)
+    yield from _ended_too_early(seen)
+
+
+def _ended_too_early(seen: Seen) -> Iterator[Broken]:
+    """A case that ended because all its signals were taken back has none that stands."""
+    ended = {
+        r["thingId"]: number
+        for number, order in seen.orders.items()
+        for r in order.records
+        if (r["thing"], r["verb"], r["rule"]) == ("case", "heal", "signals_ended")
+    }
+    for row in seen.signals:
+        if row["state"] == "standing" and row["case_id"] in ended:
+            what = "stands, and its case was ended as if it did not"
+            yield Broken("P4", f"signal {row['external_id']} of {row['source']}", what, ended[row["case_id"]])

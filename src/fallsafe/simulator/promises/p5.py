@@ -23,7 +23,8 @@ def broken(seen: Seen) -> Iterator[Broken]:
 
 def _as_it_came(outside: OutsideSeen, kept: Kept) -> Iterator[Broken]:
     """What others said is kept byte for byte, and nothing that is kept holds a credential."""
-    said = {"answer": outside.answers, "callback": outside.callbacks}.get(kept.kind)
+    told = {"answer": outside.answers, "callback": outside.callbacks, "signal": outside.signals}
+    said = told.get(kept.kind)
     if said is not None and kept.body not in said:
         yield Broken("P5", f"evidence {kept.id}", f"nobody said this {kept.kind}: {kept.body[:120]!r}")
     for secret in outside.secrets:

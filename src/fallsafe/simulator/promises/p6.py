@@ -91,6 +91,7 @@ def _in_turn(order: OrderSeen) -> Iterator[Broken]:
 
 
 def _once(order: OrderSeen) -> Iterator[Broken]:
+    yield from _joined_once(order)
     made = Counter((r["thing"], r["thingId"]) for r in order.records if not r["was"] and r["now"] and r["delta"])
     for (thing, number), count in made.items():
         if count > 1 and thing != "order":
@@ -99,3 +100,16 @@ def _once(order: OrderSeen) -> Iterator[Broken]:
     for (item, step), count in steps.items():
         if count > 1:
             yield Broken("P6", order.where("item", item), f"{step} was planned {count} times", order.order.id)
+
+
+def _joined_once(order: OrderSeen) -> Iterator[Broken]:
+    """The same signal is counted for one case, once."""
+    joined = Counter(
+        number
+        for record in order.records
+        if record["thing"] == "case" and (record["verb"] == "join" or record["facts"].get("detector") == "signal")
+        for number in record["evidence"]
+    )
+    for number, count in joined.items():
+        if count > 1:
+            yield Broken("P6", order.where(), f"what evidence {number} says was counted {count} times", order.order.id)

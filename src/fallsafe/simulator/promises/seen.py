@@ -82,8 +82,8 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class OutsideSeen:
     """What exists outside: how often each thing was done, by "<operation> <object>" and by key; `bytes_of_key` maps a
-    key to every different request (path and body) that left under it; `requests` counts those that left. `answers` and
-    `callbacks` are the bodies of all that was said, `secrets` what must never be kept.
+    key to every different request (path and body) that left under it; `requests` counts those that left. `answers`,
+    `callbacks` and `signals` are the bodies of all that was said, `secrets` what must never be kept.
     """
 
     by_object: Mapping[str, int]
@@ -93,6 +93,7 @@ class OutsideSeen:
     answers: Set[bytes] | None = None
     callbacks: Set[bytes] | None = None
     secrets: Sequence[str] = ()
+    signals: Set[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
