@@ -440,10 +440,12 @@ class Tx:
     async def keys_of(self, ids: Sequence[int]) -> dict[int, OrderKey]:
         """The data keys of orders that are there; 0 stands for things without an order."""
         vault = self._database.vault
-        missing = [i for i in ids if vault.known(i) is None]
+        found = {i: key for i in ids if i and (key := vault.known(i)) is not None}
+        missing = [i for i in ids if i not in found]
         for row in await self.fetch("order_keys/of_orders", ids=missing) if missing else []:
-            vault.unwrap(row["order_id"], bytes(row["wrapped"]))
-        found = {i: key for i in ids if (key := vault.known(i)) is not None}
+            number, wrapped = row["order_id"], bytes(row["wrapped"])
+            # The key of things without an order may have been made by this very transaction, which may yet fail.
+            found[number] = vault.unwrap(number, wrapped) if number else vault.unwrapped(number, wrapped)
         if len(found) != len(ids):
             raise Bug(f"orders without a data key: {sorted(set(ids) - set(found))}")
         return found
