@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from fallsafe import policyset
 from fallsafe.api.app import create_app
@@ -59,9 +61,37 @@ def telco_policy():
     return policyset.load(policyset.shipped("telco"))
 
 
+class Running:
+    """Stands for one thing of the test that is running."""
+
+    one: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.one, name)
+
+
+class Application:
+    """The application that all tests of a process ask, since making one takes longer than most of them."""
+
+    def __init__(self) -> None:
+        self._database, self._metrics, self._deps = Running(), Running(), Running()
+        self.app = create_app(Deps(self._database, lambda: self._deps.context(), SECRETS, metrics=self._metrics))  # type: ignore[arg-type]
+
+    def over(self, deps: Deps) -> FastAPI:
+        """The application over what a test has."""
+        self._database.one, self._metrics.one, self._deps.one = deps.database, deps.metrics, deps
+        return self.app
+
+
+@pytest.fixture(scope="session")
+def application() -> Application:
+    """The application, made once."""
+    return Application()
+
+
 @pytest.fixture
-async def api(database_url: str, telco_policy) -> AsyncIterator[Api]:
-    """The API on a fresh database."""
+async def api(database_url: str, telco_policy, application: Application) -> AsyncIterator[Api]:
+    """The API on a database that is as new."""
     database = Database(database_url, "api-test", Vault(bytes(32)))
     await database.open()
     gates = {code: n for n, code in enumerate(sorted(telco_policy.systems), 1)}
@@ -77,7 +107,7 @@ async def api(database_url: str, telco_policy) -> AsyncIterator[Api]:
             await access.ensure_token(tx, f"a-{role}", kind, [role], digest_of(token), system("test"))
 
     await database.transact(known)
-    transport = httpx2.ASGITransport(app=create_app(deps), raise_app_exceptions=False)
+    transport = httpx2.ASGITransport(app=application.over(deps), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://fallsafe.test") as client:
         yield Api(database, context, deps, tokens, client)
     await database.close()
