@@ -28,7 +28,7 @@ from tests.spec.interlock import (
     writing_routes,
 )
 
-from fallsafe.flows import commands, planning, recover, review, signals
+from fallsafe.flows import commands, downstreams, planning, recover, review, signals
 from fallsafe.store.ids import outside
 
 Fifty = Callable[[World], list[Said | None]]
@@ -132,6 +132,7 @@ KINDS = {
     "lookup": recover.claim_looks,
     "retry": planning.replan_due,
     "review": review.review,
+    "release": downstreams.release,
     "signal": signals.apply,
     "apply": None,  # names a callback; tried by the flow that applies it
 }

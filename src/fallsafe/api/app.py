@@ -24,6 +24,7 @@ from fallsafe.api.callbacks import CallbacksDoor
 from fallsafe.api.cases import CasesDoor
 from fallsafe.api.commands import CommandsDoor
 from fallsafe.api.deps import Deps
+from fallsafe.api.downstreams import DownstreamsDoor
 from fallsafe.api.feed import FeedDoor
 from fallsafe.api.health import HealthDoor
 from fallsafe.api.installation import InstallationDoor
@@ -48,7 +49,17 @@ def create_app(deps: Deps) -> FastAPI:
     app = FastAPI(title="Fallsafe", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     people = PeopleDoor(deps)
     api = APIRouter(prefix=BASE)
-    doors = (OrdersDoor, CommandsDoor, CasesDoor, CallbacksDoor, SignalsDoor, FeedDoor, PoliciesDoor, InstallationDoor)
+    doors = (
+        OrdersDoor,
+        CommandsDoor,
+        CasesDoor,
+        CallbacksDoor,
+        DownstreamsDoor,
+        SignalsDoor,
+        FeedDoor,
+        PoliciesDoor,
+        InstallationDoor,
+    )
     for door in (*(make(deps) for make in doors), people):
         api.include_router(door.router())
     app.include_router(api)

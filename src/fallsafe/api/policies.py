@@ -1,4 +1,4 @@
-"""Policy sets and the systems they name: listed, read with their files, published."""
+"""Policy sets: listed, read with their files, published."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ from fallsafe.store.tx import Tx
 
 
 class PoliciesDoor:
-    """The routes /policy-sets and /downstreams."""
+    """The routes /policy-sets."""
 
     def __init__(self, deps: Deps) -> None:
         self.deps = deps
@@ -73,12 +73,6 @@ class PoliciesDoor:
         self.deps.published(policy)
         return answer
 
-    async def downstreams(self, request: Request) -> Response:
-        """The systems outside, by the newest set."""
-        await self.deps.who(request)
-        newest = self.deps.context().newest
-        return send({"items": [_downstream(newest, code) for code in sorted(newest.systems)], "after": ""})
-
     def router(self) -> APIRouter:
         """The routes."""
         made = APIRouter(tags=["policy"])
@@ -94,7 +88,6 @@ class PoliciesDoor:
             problems=(403, 409, 422),
         )
         add(made, "GET", "/policy-sets/{set_id}", self.show, answers=ref(wire.PolicySet), problems=(404,))
-        add(made, "GET", "/downstreams", self.downstreams, answers=wire.pages(wire.Downstream))
         return made
 
 
@@ -128,16 +121,3 @@ def _wrong(error: PolicyError) -> Problem:
 
 def _texts(policy: PolicySet) -> dict[str, str]:
     return {name: body.decode("utf-8", "replace") for name, body in policy.files.items()}
-
-
-def _downstream(policy: PolicySet, code: str) -> wire.Downstream:
-    system = policy.systems[code]
-    return wire.Downstream(
-        name=code,
-        title=system.title,
-        domain=system.domain,
-        owner=system.owner,
-        concurrency=system.concurrency,
-        calls_back=system.callback is not None,
-        operations=sorted(name for name, operation in policy.operations.items() if operation.system == code),
-    )

@@ -553,8 +553,24 @@ class Coverage(Wire, frozen=True):
     at: str
 
 
+class Health(Wire, frozen=True):
+    """Whether a system is sent to: `clear`, `tripped` (its tasks are parked), `probing` (the canary tries), `releasing`
+    (what was parked goes on). `failures` attempts in a row came back unsent, `probes` canaries failed since it tripped.
+    """
+
+    state: str
+    since: str | None
+    why: str
+    failures: int
+    probes: int
+    canary: str
+    look_at: str | None
+
+
 class Downstream(Wire, frozen=True):
-    """A system outside, its gate, and what is under way with it."""
+    """A system outside and its health; `parked` tasks wait until it works again, `waiting` ones are due and wait for
+    their turn.
+    """
 
     name: str
     title: str
@@ -563,6 +579,9 @@ class Downstream(Wire, frozen=True):
     concurrency: int
     calls_back: bool
     operations: Sequence[str]
+    health: Health
+    parked: int
+    waiting: int
 
 
 class PolicySet(Wire, frozen=True):

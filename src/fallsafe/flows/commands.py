@@ -17,7 +17,8 @@ from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
 from fallsafe.core.orders.task import Task, is_frozen
-from fallsafe.flows import facts, failures, payload, rewound, settle
+from fallsafe.core.recover.breaker import DOWN_CAUSES, Came, Downstream, Heard
+from fallsafe.flows import cases, facts, failures, parking, payload, rewound, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
@@ -26,6 +27,7 @@ from fallsafe.flows.rewound import LostTime
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.policyset.templates import TemplateError
 from fallsafe.store.ids import outside
+from fallsafe.store.rows import read_row
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate, Why, row_digest
 
@@ -91,6 +93,7 @@ async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> l
     state = await rewound.sending(tx)
     if not standing or not state.sending:
         return []
+    turn.health = await read_health(tx)
     lost = await rewound.lost_time(tx, state)
     personal = await _personal(turn, standing)
     claimed = [c for d in standing if (c := await _claim_one(turn, d, personal, lost)) is not None]
@@ -125,6 +128,9 @@ async def _claim_one(
         await rewound.doubt_intended(turn, aggregate, command, operation, lost)
         return None
     refusal = may_send(command, operation, turn.now)
+    if refusal is None and not parking.lets(turn, task):
+        parking.park(turn, aggregate, command)
+        return None
     if refusal is not None:
         _refuse(turn, aggregate, command, refusal)
         return None
@@ -254,14 +260,21 @@ async def send(
     )
 
 
-async def record_replies(tx: Tx, context: Context, attempted: Sequence[Attempted], actor: Actor) -> None:
+async def read_health(tx: Tx) -> dict[str, Downstream]:
+    """The downstreams that something is the matter with, by system, read without a lock."""
+    return {row["system"]: read_row(Downstream, row) for row in await tx.fetch("downstreams/troubled")}
+
+
+async def record_replies(tx: Tx, context: Context, attempted: Sequence[Attempted], actor: Actor) -> list[Heard]:
     """Records what attempts brought: bytes first, then read by the contract each was sent under. Facts about one
-    order are applied one after another.
+    order are applied one after another. Returns what they say of their downstreams.
     """
     from fallsafe.flows import recover
 
     await tx.lock(a.claimed.order_id for a in attempted)
     turn = await begin(tx, context, actor)
+    turn.health = await read_health(tx)
+    heard: list[Heard] = []
     for one in attempted:
         aggregate = tx.aggregates.get(one.claimed.order_id)
         command = aggregate.commands.get(one.claimed.command_id) if aggregate else None
@@ -272,8 +285,25 @@ async def record_replies(tx: Tx, context: Context, attempted: Sequence[Attempted
         if command.purpose is Purpose.QUERY:
             await recover.record_look(turn, aggregate, command, one, evidence)
         else:
-            await facts.apply(turn, aggregate, command, told_of(one.reply, one.claimed.attempt, evidence))
+            told = told_of(one.reply, one.claimed.attempt, evidence)
+            await facts.apply(turn, aggregate, command, told)
+            heard.append(_heard(turn, aggregate, command, told))
     await settle.end(turn)
+    return heard
+
+
+def _heard(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> Heard:
+    """What an attempt says of the system that it went to."""
+    match told.fact.says:
+        case Says.LOST:
+            came = Came.NOWHERE
+        case Says.NOT_SENT:
+            cause = cases.judge(turn, facts.signal_of(turn, aggregate, command, told, told.sign)).cause
+            answered = Came.THROUGH if told.fact.raw_code else Came.NOWHERE
+            came = Came.BACK if cause in DOWN_CAUSES else answered
+        case _:
+            came = Came.THROUGH
+    return Heard(command.system, command.task_id, came, told.retry_after)
 
 
 async def _keep_unclaimed(turn: Turn, aggregate: Aggregate | None, command: Command | None, one: Attempted) -> None:
@@ -381,7 +411,7 @@ async def resend(tx: Tx, context: Context, command_ids: Sequence[int], actor: Ac
     aggregates = await tx.lock(await orders_of(tx, command_ids))
     turn = await begin(tx, context, actor)
     rows = await tx.fetch("agenda/of_orders", ids=[a.order.id for a in aggregates])
-    scheduled = frozenset(row["id"] for row in rows if row["kind"] == "send")
+    scheduled = frozenset(row["id"] for row in rows if row["kind"] in ("send", parking.KIND))
     answers = [await _resend_one(turn, command_id, reason, scheduled) for command_id in command_ids]
     await settle.end(turn)
     return answers

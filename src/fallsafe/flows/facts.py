@@ -18,7 +18,7 @@ from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.recover.retry import OWN_DELAY
-from fallsafe.flows import cases, failures
+from fallsafe.flows import cases, failures, parking
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.moves import file, move_command
 from fallsafe.flows.turn import Turn
@@ -151,7 +151,7 @@ def _changes(turn: Turn, command: Command, told: Told, verb: str) -> dict[str, A
                 "empty_looks": 0,
                 "first_empty_at": None,
             }
-        case "not_sent" if told.sign != OWN_DELAY:
+        case "not_sent" if told.sign != OWN_DELAY and not parking.stopped(turn, command.system):
             changes |= {"retries": command.retries + 1, "failing_since": command.failing_since or turn.now}
         case _:
             pass  # safe because the other verbs bring no column of their own
@@ -208,7 +208,7 @@ def _storable(value: Json) -> Json:
 def _meet(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> None:
     """It failed, was proved not sent, or nobody knows."""
     known = failures.Known(retry_after=told.retry_after)
-    failures.meet(turn, aggregate, _signal(turn, aggregate, command, told, told.sign), known=known)
+    failures.meet(turn, aggregate, signal_of(turn, aggregate, command, told, told.sign), known=known)
 
 
 def _contradicts(turn: Turn, aggregate: Aggregate, command: Command, told: Told, code: str) -> None:
@@ -216,10 +216,11 @@ def _contradicts(turn: Turn, aggregate: Aggregate, command: Command, told: Told,
     current = aggregate.commands[command.id]
     second = told.fact.says is Says.DONE and current.state is command.state
     known = failures.Known(Disposition.CONFLICT, second_effect=second)
-    failures.meet(turn, aggregate, _signal(turn, aggregate, command, told, "contradiction"), code, known)
+    failures.meet(turn, aggregate, signal_of(turn, aggregate, command, told, "contradiction"), code, known)
 
 
-def _signal(turn: Turn, aggregate: Aggregate, command: Command, told: Told, sign: str) -> Signal:
+def signal_of(turn: Turn, aggregate: Aggregate, command: Command, told: Told, sign: str) -> Signal:
+    """What a fact says may be wrong."""
     task = aggregate.tasks.get(command.task_id)
     item = aggregate.items.get(task.item_id) if task else None
     _, operation = contract(turn, aggregate, command)

@@ -17,6 +17,7 @@ from fallsafe.core.recover.strategy import (
     FailureFacts,
     Freeze,
     OpenCase,
+    Park,
     RetrySameCommand,
     Row,
     Step,
@@ -26,7 +27,7 @@ from fallsafe.core.recover.strategy import (
 )
 from fallsafe.core.triage.classify import Classification
 from fallsafe.core.triage.taxonomy import Recoverability
-from fallsafe.flows import cases
+from fallsafe.flows import cases, parking
 from fallsafe.flows.moves import file
 from fallsafe.flows.turn import Raised, Turn
 from fallsafe.store.work import Aggregate
@@ -130,7 +131,12 @@ def _facts(turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classificat
         executor=task.executor if task is not None else "command",
         retry_at=turn.now if own_delay else _retry_at(turn, aggregate, command, judged.code, known.retry_after),
         repeat_refused=known.repeat_refused,
+        system_tripped=_came_back_unsent(command) and parking.stopped(turn, signal.system),
     )
+
+
+def _came_back_unsent(command: Command | None) -> bool:
+    return command is not None and command.state is CommandState.INTENDED
 
 
 def _retry_at(
@@ -173,6 +179,8 @@ def _do(turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classification
     match step:
         case RetrySameCommand(at) if command is not None:
             file(turn, aggregate, "send", command.task_id, at, command.system)
+        case Park() if command is not None:
+            parking.park(turn, aggregate, command)
         case Freeze():
             _freeze(turn, aggregate, signal, judged)
         case _:

@@ -4,6 +4,7 @@ their cases and derives what follows.
 A failure and its case are in the same turn, hence in the same commit (P4).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from fallsafe.core.access import Actor
 from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.recover.breaker import Downstream
 from fallsafe.core.recover.strategy import Step
 from fallsafe.core.triage.classify import Classification
 from fallsafe.flows.context import Context
@@ -45,7 +47,7 @@ class Raised:
 class Turn:
     """What the functions of one transaction share. `now` was read after the order locks; `private` are the personal
     values of orders, where they were looked for (`flows.discretion`), `managed` the case that each signal from outside
-    came to.
+    came to, `health` the downstreams that something is the matter with, where the flow has read them.
     """
 
     tx: Tx
@@ -55,6 +57,7 @@ class Turn:
     raised: list[Raised] = field(default_factory=list)
     private: dict[int, tuple[str, ...]] = field(default_factory=dict)
     managed: dict[int, int] = field(default_factory=dict)
+    health: Mapping[str, Downstream] = field(default_factory=dict)
 
     def why(
         self,

@@ -1,10 +1,12 @@
 """Reads retry, repair actions, approvals, limits and holidays: what may be done again, by whom, when (§8, §10, §12)."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from fallsafe.core.access import ROLES
 from fallsafe.core.orders.task import TaskType
 from fallsafe.core.policy.policy_set import ApprovalRule, Limits
+from fallsafe.core.recover.breaker import Floor
 from fallsafe.core.recover.retry import RetryPolicy
 from fallsafe.core.triage.taxonomy import Code, RepairAction
 from fallsafe.policyset import facts
@@ -13,6 +15,8 @@ from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
 
 CASE = "case"
+CANARY_WITHIN_LEAST = timedelta(seconds=30)
+"""Shorter than that no worker could be sure to have sent it, and have recorded what it brought."""
 
 
 def retry(
@@ -88,6 +92,15 @@ def limits(part: Part, findings: Findings) -> Limits:
         look_delays=findings.durations(at.at("look_delays")),
         unmatched_delays=findings.durations(at.at("unmatched_delays")),
         replan_every=findings.duration(at.at("replan_every")),
+        floor=_floor(at.at("down"), findings),
+    )
+
+
+def _floor(part: Part, findings: Findings) -> Floor:
+    return Floor(
+        failures=int(part.at("after").number()),
+        probe_delays=findings.durations(part.at("probe_delays")),
+        canary_within=findings.duration(part.at("canary_within"), CANARY_WITHIN_LEAST, scaled=False),
     )
 
 

@@ -68,6 +68,7 @@ WORLD = {
     "clock_back": 0.3,
     "system_slow": 0.25,
     "system_down": 0.25,
+    "system_storm": 0.2,
     "key_expired": 0.06,
 }
 PEOPLE = {

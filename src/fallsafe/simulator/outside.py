@@ -147,6 +147,7 @@ class Outside:
         )
         self.ledger = Ledger()
         self.down: set[str] = set()
+        self.storms: dict[str, str] = {}
         self.broken_until: dict[str, float] = {}
         self.lost_kinds: set[str] = set()
         self.travel = 0.01
@@ -173,6 +174,10 @@ class Outside:
         else:
             self._loop.call_later(later, self._look, kind, request, fault, answer)
 
+    def refuses(self, request: Request) -> bool:
+        """Whether nobody is there to take any request of this system."""
+        return self.storms.get(request.system) == "refused"
+
     def _travel(self) -> float:
         return self.travel * (0.5 + self._dice.random())
 
@@ -181,6 +186,9 @@ class Outside:
         if kind.system in self.down:
             answer(Answer(503, b'{"code":"DOWN"}', retry_after=float(self._dice.randint(5, 60))))
             return
+        if kind.system in self.storms:
+            # Activation may have done it all the same when it says 503; with 429 it has not.
+            fault = "busy" if self.storms[kind.system] == "busy" and kind.system != "PRV" else "throttled"
         if kind.operation in self.lost_kinds:
             fault = "answer_lost_before_effect" if self._dice.random() < 0.5 else "answer_lost_after_effect"
         match fault:
@@ -403,7 +411,7 @@ class _Calling:
         self._outside, self._mishaps, self._request = outside, mishaps, request
 
     async def __aenter__(self) -> _Came:
-        if self._mishaps.strikes("connection_refused"):
+        if self._outside.refuses(self._request) or self._mishaps.strikes("connection_refused"):
             there = cast(Any, SimpleNamespace(host="outside", port=80, ssl=None, is_ssl=False))
             raise aiohttp.ClientConnectorError(there, ConnectionRefusedError(111, "refused"))
         connection_stands()

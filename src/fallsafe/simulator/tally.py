@@ -13,6 +13,7 @@ from fallsafe.core.cases.case import CASE_LIFECYCLE, OPEN_CASE_STATES
 from fallsafe.core.commands.ledger import COMMAND_LIFECYCLE, FACT_LIFECYCLE, QUERY_LIFECYCLE
 from fallsafe.core.orders.order import PHASE_LIFECYCLE
 from fallsafe.core.orders.task import TASK_LIFECYCLE
+from fallsafe.core.recover.breaker import DOWNSTREAM_LIFECYCLE
 from fallsafe.core.recover.strategy import MATRIX
 from fallsafe.simulator.mishaps import ALL
 
@@ -29,7 +30,7 @@ NOT_BUILT = {
     "repairs (skip, cancel, repair, undo, redo, supersede, withdraw, merge) are not built": (
         "command intended withdraw", "command absent supersede", "command rejected supersede",
         "query intended withdraw", "query sending reject",
-        "task ready park", "task parked release", "task planned skip", "task ready skip", "task parked skip",
+        "task planned skip", "task ready skip", "task parked skip",
         "task failed skip", "task planned cancel", "task ready cancel", "task parked cancel", "task failed cancel",
         "task failed repair", "task completed undo", "task undone redo",
         "case repairing revalidate", "case diagnosing repair", "case revalidating fail", "case revalidating resolve",
@@ -106,6 +107,7 @@ def wanted() -> list[str]:
         *(f"phase {at.value} {verb}" for at, verb in PHASE_LIFECYCLE),
         *(f"disposition {name}" for name in DISPOSITIONS),
         *(f"recover {row.name}" for row in MATRIX),
+        *(f"downstream {at.value} {verb}" for at, verb in DOWNSTREAM_LIFECYCLE),
     ]
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fallsafe.simulator.world import World
 
 SPAN_SECONDS = 900.0
+EARLY, EARLY_SECONDS = ("system_storm",), 15.0  # while orders still come in
 
 
 class Weather:
@@ -22,6 +23,7 @@ class Weather:
         self._world = world
         self.restored = False
         self.unnoticed = False
+        self._early: list[asyncio.Task[None]] = []
         events: dict[str, Callable[[], Awaitable[None]]] = {
             "database_restored": self._restore,
             "database_away": self._away,
@@ -29,20 +31,27 @@ class Weather:
             "clock_back": self._back,
             "system_slow": self._slow,
             "system_down": self._down,
+            "system_storm": self._storm,
             "key_expired": self._forget_keys,
         }
         self._due = [(name, event) for name, event in events.items() if world.mishaps.strikes(name)]
 
+    def begin(self) -> None:
+        """Lets happen what happens while orders still come in."""
+        loop = asyncio.get_running_loop()
+        early = [event for name, event in self._due if name in EARLY]
+        self._early = [loop.create_task(self._at_some_time(event, EARLY_SECONDS)) for event in early]
+
     async def over(self) -> None:
         """Lets all of it happen, and returns when it is over."""
         loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(self._at_some_time(event)) for _, event in self._due]
+        tasks = [loop.create_task(self._at_some_time(event)) for name, event in self._due if name not in EARLY]
         await asyncio.sleep(self._uniform(60, SPAN_SECONDS))
-        for task in tasks:
+        for task in (*tasks, *self._early):
             await task
 
-    async def _at_some_time(self, event: Callable[[], Awaitable[None]]) -> None:
-        await asyncio.sleep(self._uniform(1, SPAN_SECONDS / 3))
+    async def _at_some_time(self, event: Callable[[], Awaitable[None]], within: float = SPAN_SECONDS / 3) -> None:
+        await asyncio.sleep(self._uniform(1, within))
         await event()
 
     def _uniform(self, low: float, high: float) -> float:
@@ -104,6 +113,16 @@ class Weather:
         outside.down.add(system)
         await asyncio.sleep(self._uniform(10, 400))
         outside.down.discard(system)
+
+    async def _storm(self) -> None:
+        """A system takes nothing for long, and says so: it is too busy, asks to slow down, or is not there at all."""
+        outside = self._world.outside
+        system = ("BIL", "WHS", "WFM", "PRV")[int(self._world.dice() * 4)]
+        self._world._tell("", f"a storm over {system}")
+        outside.storms[system] = ("busy", "throttled", "refused")[int(self._world.dice() * 3)]
+        await asyncio.sleep(self._uniform(300, 2_400))
+        del outside.storms[system]
+        self._world._tell("", f"the storm over {system} is over")
 
     async def _forget_keys(self) -> None:
         """Accounts cannot be looked up for longer than their keys live, and some answers were lost before that."""

@@ -392,6 +392,7 @@ class World:
         for n in range(2):
             self.begin(f"api-{n + 1}", "api")
         self.observers.begin()
+        self.weather.begin()
         await self.people.submit_all()
         await self.weather.over()
         await self.observers.done()

@@ -1,5 +1,5 @@
-"""What stands without an order, compared with its records: received callbacks and signals, tokens, people, policy
-sets, and whether this installation sends.
+"""What stands without an order, compared with its records: received callbacks and signals, the health of downstreams,
+tokens, people, policy sets, and whether this installation sends.
 
 Whoever edits one of these behind the journal gives a role, changes the rules, or takes a callback away. Tokens are
 never in the journal; the digest of their digest is, which opens nothing.
@@ -14,8 +14,8 @@ from fallsafe.store.rows import Inbox, StoredSignal, columns, read_row
 
 Row = Mapping[str, Any]
 Found = tuple[str, str]
-TABLES = ("inbox", "signals", "tokens", "people", "policy_sets", "installation")
-THINGS = frozenset({"inbox", "signal", "token", "person", "policy_set", "installation"})
+TABLES = ("downstreams", "inbox", "signals", "tokens", "people", "policy_sets", "installation")
+THINGS = frozenset({"downstream", "inbox", "signal", "token", "person", "policy_set", "installation"})
 INSTALLATION = ("sending", "stopped_because", "stopped_at", "rewinds")
 
 
@@ -134,7 +134,24 @@ def _installation(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found
             yield "installation", "whether it sends is not what its records say"
 
 
+def _downstreams(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    """A row has no record before it moves; its moves are counted, since a clock may be set back between them."""
+    told: dict[int, list[Row]] = {}
+    for said in records:
+        if said["thing"] == "downstream":
+            told.setdefault(said["thingId"], []).append(said["delta"])
+    for row in rows:
+        wanted: dict[str, Any] = {"state": "clear", "since": None, "changed_at": None, "why": "", "probes": 0}
+        wanted |= {"canary": None, "moves": 0}
+        for delta in sorted(told.pop(row["gate"], []), key=lambda delta: delta["moves"]):
+            wanted |= delta
+        if {name: plain(row[name]) for name in wanted} != wanted:
+            yield f"downstream {row['system']}", "is not what its records say"
+    yield from ((f"downstream of gate {gate}", "is gone") for gate in sorted(told))
+
+
 _COMPARED: Mapping[str, Callable[[Sequence[Row], Iterable[Row]], Iterator[Found]]] = {
+    "downstreams": _downstreams,
     "inbox": _inbox,
     "signals": _signals,
     "tokens": _tokens,

@@ -14,10 +14,12 @@ from fallsafe.connectors.port import Connector, Sendable
 from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Lost, Reply
 from fallsafe.core.orders.order import SHARDS
-from fallsafe.flows import callbacks, commands, planning, recover, review, signals
+from fallsafe.core.recover.breaker import Heard
+from fallsafe.flows import callbacks, commands, downstreams, planning, recover, review, signals
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import PASSING, Database, Rewound, Tx
+from fallsafe.workers.health import Ears
 from fallsafe.workers.in_hand import InHand, id_of_due
 
 BATCH_MAX = 200
@@ -33,6 +35,7 @@ TIMED: dict[str, tuple[str, Timed]] = {
     "signal": ("signals", signals.apply),
     "retry": ("planner", planning.replan_due),
     "review": ("scanner", review.review),
+    "release": ("downstreams", downstreams.release),
 }
 CLAIMS: dict[str, tuple[str, Claims]] = {
     "send": ("dispatcher", commands.claim),
@@ -72,6 +75,7 @@ class Worker:
         self._busy: dict[int, int] = {}
         self._replies: list[Attempted] = []
         self._hand = InHand(database, context, monotonic, database.owner)
+        self._ears = Ears(database, context, monotonic)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Steps until `stopping` is set; then the calls that are under way are recorded. A lost database is waited
@@ -172,16 +176,19 @@ class Worker:
         replies, self._replies = self._replies, []
         left = {id(one): one for one in replies}
 
-        async def work(tx: Tx, part: Sequence[Attempted]) -> None:
-            await commands.record_replies(tx, self._context(), part, system("dispatcher"))
+        async def work(tx: Tx, part: Sequence[Attempted]) -> list[Heard]:
+            return await commands.record_replies(tx, self._context(), part, system("dispatcher"))
 
+        heard: list[Heard] = []
         try:
-            async for part, _ in self._hand.each("record", replies, lambda one: one.claimed.order_id, work):
+            async for part, said in self._hand.each("record", replies, lambda one: one.claimed.order_id, work):
+                heard += said
                 for one in part:
                     del left[id(one)]
         except PASSING:
             self._replies = [*left.values(), *self._replies]
             raise
+        await self._ears.hear(heard)
         return bool(replies)
 
     def _sendable(self, claimed: Claimed, claimed_at: float) -> Sendable:

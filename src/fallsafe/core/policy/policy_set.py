@@ -11,6 +11,7 @@ from fallsafe.core.comms.messages import MessageText
 from fallsafe.core.events import Json
 from fallsafe.core.orders.plan import PlanTemplate
 from fallsafe.core.orders.task import TaskType
+from fallsafe.core.recover.breaker import Floor
 from fallsafe.core.recover.retry import RetryPolicy
 from fallsafe.core.triage.classify import RuleIndex
 from fallsafe.core.triage.severity import SeverityPolicy
@@ -55,6 +56,7 @@ class Limits:
     look_delays: tuple[timedelta, ...]
     unmatched_delays: tuple[timedelta, ...]
     replan_every: timedelta
+    floor: Floor
 
 
 @dataclass(frozen=True, slots=True)

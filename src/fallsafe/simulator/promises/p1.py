@@ -12,7 +12,7 @@ from fallsafe.simulator.promises.seen import OPEN, Broken, OrderSeen, Row, Seen
 
 FINAL_ORDERS = ("rejected", "cancelled", "completed", "failed", "partial")
 FINAL_TASKS = ("completed", "skipped", "cancelled", "undone")
-LOOK_OF = {"ready": "send", "sending": "lease", "waiting_callback": "overdue", "unknown": "lookup"}
+LOOK_OF = {"ready": "send", "sending": "lease", "waiting_callback": "overdue", "unknown": "lookup", "parked": "release"}
 LIVE_COMMANDS = ("sending", "accepted", "unknown")
 
 
@@ -113,6 +113,9 @@ def _asked_for(seen: Seen) -> Iterator[Broken]:
 
 
 def _loose(seen: Seen) -> Iterator[Broken]:
+    for system, down in seen.downstreams.items():
+        if seen.whole and down["state"] != "clear" and "release" not in seen.loose_looks.get(down["gate"], ()):
+            yield Broken("P1", f"downstream {system}", f"is {down['state']}, and nobody will look whether it works")
     for case in seen.loose_cases:
         if case["state"] in OPEN and "review" not in seen.loose_looks.get(case["id"], ()):
             yield Broken("P1", f"case {case['id']}", f"{case['code']} is {case['state']}, and nobody will review it")

@@ -110,6 +110,7 @@ class Seen:
     loose_cases: Sequence[Row] = ()
     inbox: Sequence[Row] = ()
     signals: Sequence[Row] = ()
+    downstreams: Mapping[str, Row] = field(default_factory=dict)
     loose_looks: Mapping[int, Sequence[str]] = field(default_factory=dict)
     loose_records: Sequence[Row] = ()
     outside: OutsideSeen | None = None
@@ -156,6 +157,11 @@ def _rows(connection: Connection, found: Mapping[int, OrderSeen]) -> None:
             getattr(found[row["order_id"]], table)[row["id"]] = read_row(kind, row)
 
 
+def read_downstreams(connection: Connection) -> dict[str, Row]:
+    """The health of each downstream that something was ever the matter with, by system."""
+    return {row["system"]: row for row in connection.execute(sql("audit/downstreams"))}
+
+
 def read_seen(
     connection: Connection,
     *,
@@ -178,6 +184,7 @@ def read_seen(
         loose_cases=connection.execute(sql("cases/of_orders"), {"ids": [0]}).fetchall(),
         inbox=connection.execute(sql("promises/inbox")).fetchall(),
         signals=connection.execute(sql("promises/signals")).fetchall(),
+        downstreams=read_downstreams(connection),
         loose_looks=looks,
         loose_records=loose,
         whole=whole,

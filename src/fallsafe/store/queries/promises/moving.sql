@@ -1,10 +1,11 @@
 -- What still moves by itself: all but reviews, held items, what is frozen or waits for what is, and looks at what only a person can decide.
 SELECT a.kind, a.id FROM agenda a
 LEFT JOIN orders o ON o.id = a.order_id
-WHERE a.kind IN ('send', 'lease', 'overdue', 'apply', 'signal', 'lookup')
-  AND (o.frozen IS NULL OR a.kind NOT IN ('send', 'lookup'))
+WHERE a.kind IN ('send', 'lease', 'overdue', 'apply', 'signal', 'lookup', 'release')
+  AND (a.kind <> 'release' OR a.order_id IS NOT NULL)
+  AND (o.frozen IS NULL OR a.kind NOT IN ('send', 'lookup', 'release'))
   AND NOT EXISTS (SELECT 1 FROM tasks t JOIN tasks f ON f.id = t.id OR f.id = ANY(t.depends_on)
-                  WHERE t.id = a.id AND a.kind = 'send' AND f.frozen IS NOT NULL)
+                  WHERE t.id = a.id AND a.kind IN ('send', 'release') AND f.frozen IS NOT NULL)
   AND NOT (a.kind = 'lookup' AND EXISTS (SELECT 1 FROM cases k WHERE k.task_id = a.id AND k.code = 'LOOKUP_UNDECIDED'))
   AND NOT EXISTS (SELECT 1 FROM suspects s WHERE s.order_id = a.order_id AND s.set_aside_at IS NOT NULL)
 ORDER BY a.kind, a.id LIMIT 10
