@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
@@ -27,6 +28,8 @@ HERE = Path(__file__).parent
 FIRST = ("crash/test_crash.py", "doors/test_drill.py", "spec/test_interlock.py", "browser/")
 # Modules with long tests that need nothing of each other: they come last, each test to whichever process is free.
 LAST = ("sim/test_worlds.py",)
+# A fault of the product is told without the values around it: writing those down takes minutes.
+structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
 WITHOUT_BROWSER = os.environ.get("BROWSER") == "0"
 
 

@@ -34,6 +34,7 @@ from fallsafe.store.ids import outside
 Fifty = Callable[[World], list[Said | None]]
 UNKNOWN, KNOWN_NAME, NOTHING_HELD = "OUTCOME_UNKNOWN", "ALREADY_EXISTS", "NOTHING_HELD"
 NOT_STOPPED = "NOT_STOPPED"
+CLAIMED, STANDS, NOT_RESOLVED = "CLAIMED", "FAILURE_STANDS", "CASE_NOT_RESOLVED"
 # Somebody says of the very task that it failed, as if it could be tried again.
 SIGNAL = {
     "source": "MON",
@@ -77,6 +78,30 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/commands/{command_id}/reconcile": (post("/api/v1/commands/{command}/reconcile"), None),
     "POST /api/v1/commands/{command_id}/resend": (post("/api/v1/commands/{command}/resend"), UNKNOWN),
     "POST /api/v1/fallout-cases/{case_id}/reconcile": (post("/api/v1/fallout-cases/{case}/reconcile"), None),
+    **{
+        f"POST /api/v1/fallout-cases/{{case_id}}/{action}": (
+            post(f"/api/v1/fallout-cases/{{case}}/{action}", body),
+            code,
+        )
+        for action, body, code in (
+            ("transfer", {"assignee": "eva", "reason": "she knows it"}, None),
+            ("claim", {}, CLAIMED),
+            ("diagnose", {}, None),
+            ("comment", {"text": "no light"}, None),
+            ("wait", {"whom": "network", "what": "an answer", "until": "2099-01-01T00:00:00Z"}, None),
+            ("go-on", {}, None),
+            ("escalate", {"reason": "too long"}, None),
+            ("withdraw", {"reason": "surely nothing"}, STANDS),
+            ("resolve", {"type": "ReconciledDone", "text": "it must be"}, STANDS),
+            ("reopen", {"reason": "once more"}, NOT_RESOLVED),
+        )
+    },
+    "POST /api/v1/fallout-cases/actions": (
+        lambda world: post(
+            "/api/v1/fallout-cases/actions", {"action": "go-on", "caseIds": [outside("case", world.case_id)]}
+        )(world),
+        None,
+    ),
     "POST /api/v1/downstreams/{name}/callbacks": (lambda world: at_once(world.callback), None),
     "POST /api/v1/signals": (post("/api/v1/signals", SIGNAL), None),
     "POST /api/v1/signals/batch": (post("/api/v1/signals/batch", {"signals": [SIGNAL | {"externalId": "B"}]}), None),
@@ -95,6 +120,7 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "order submit": ("{home}/other.json", KNOWN_NAME),
     "order plan": ("{order}", NOTHING_HELD),
     "case reconcile": ("{case}", None),
+    "case do": ("go-on {case}", None),
     "command reconcile": ("{command}", None),
     "command resend": ("{command}", UNKNOWN),
     "policy publish": ("{policy}", None),

@@ -77,7 +77,7 @@ class WhenTheOutcomeIsUnknown:
 
     def test_every_other_action_of_the_policy_is_locked_with_its_reasons(self):
         locked = {action.code: action.reasons for action in page_of().repair.locked}
-        assert set(locked) == set(drill.policy().codes["UNKNOWN_OUTCOME"].actions) - {"RECONCILE_NOW"}
+        assert set(locked) == set(drill.policy().codes["UNKNOWN_OUTCOME"].actions) - {"RECONCILE_NOW", "ESCALATE"}
         assert locked["RESEND_SAME_KEY"] == (
             "Locked while the outcome is unknown: find out first.",
             "Not available in this release.",

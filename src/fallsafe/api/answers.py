@@ -269,6 +269,7 @@ def _owner(case: Case, newest: PolicySet) -> wire.Owner:
         title=owner.title if owner else case.owner_group,
         assignee=case.assignee,
         escalates_to=owner.escalates_to if owner else "",
+        escalated_to=case.escalated_to,
     )
 
 
@@ -335,6 +336,13 @@ def behind(task_id: int | None, file: OrderFile) -> list[Task]:
     return [t for t in file.tasks if t.id in reached and t.state not in FINAL_TASK_STATES]
 
 
+# What the doors do for an action of the catalogue, by the end of its path.
+ACTION_PATHS = {
+    RECONCILE: "reconcile", "TRANSFER": "transfer", "WAIT_UNTIL": "wait", "ESCALATE": "escalate",
+    "WITHDRAW": "withdraw",
+}  # fmt: skip
+
+
 def _actions(file: CaseFile, asker: Asker) -> tuple[list[wire.Action], list[wire.Action]]:
     known = asker.newest.codes.get(file.case.code)
     allowed, locked = list[wire.Action](), list[wire.Action]()
@@ -347,7 +355,8 @@ def _actions(file: CaseFile, asker: Asker) -> tuple[list[wire.Action], list[wire
 
 
 def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action:
-    runs = f"{shapes.BASE}/fallout-cases/{outside('case', file.case.id)}/reconcile"
+    path = ACTION_PATHS.get(action.code)
+    runs = f"{shapes.BASE}/fallout-cases/{outside('case', file.case.id)}/{path}" if path else None
     return wire.Action(
         code=action.code,
         title=action.title,
@@ -355,7 +364,7 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
         risk=action.risk,
         approval=action.approval,
         locked=why,
-        href=runs if action.code == RECONCILE and not why else None,
+        href=runs if not why else None,
     )
 
 

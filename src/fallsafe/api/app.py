@@ -22,6 +22,7 @@ from fallsafe import __version__
 from fallsafe.api import wire
 from fallsafe.api.callbacks import CallbacksDoor
 from fallsafe.api.cases import CasesDoor
+from fallsafe.api.casework import CaseWorkDoor
 from fallsafe.api.commands import CommandsDoor
 from fallsafe.api.deps import Deps
 from fallsafe.api.downstreams import DownstreamsDoor
@@ -52,6 +53,7 @@ def create_app(deps: Deps) -> FastAPI:
     doors = (
         OrdersDoor,
         CommandsDoor,
+        CaseWorkDoor,
         CasesDoor,
         CallbacksDoor,
         DownstreamsDoor,

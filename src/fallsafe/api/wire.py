@@ -57,6 +57,30 @@ class Asked(Wire, frozen=True):
     already: bool
 
 
+class Worked(Wire, frozen=True):
+    """What became of one case of many: `done`, `already` (it was so) or `refused`."""
+
+    id: str
+    result: str
+    refusal: Refusal | None = None
+
+
+class WorkedOn(Wire, frozen=True):
+    """One answer for each case, in the order given."""
+
+    answers: Sequence[Worked]
+    done: int
+    refused: int
+
+
+class Comment(Wire, frozen=True):
+    """What somebody wrote about a case."""
+
+    by: str
+    at: str
+    text: str
+
+
 class Received(Wire, frozen=True):
     """A callback that is kept. `already` says that this event of its sender was kept before."""
 
@@ -369,6 +393,7 @@ class Owner(Wire, frozen=True):
     title: str
     assignee: str
     escalates_to: str
+    escalated_to: str
 
 
 class LookUp(Wire, frozen=True):

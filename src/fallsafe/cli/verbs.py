@@ -22,7 +22,7 @@ Limit = Annotated[int, typer.Option(help="At most so many (200 is the most).")]
 After = Annotated[str, typer.Option(help="Where the page before ended.")]
 
 order = typer.Typer(no_args_is_help=True, help="Orders: hand in, list, show, plan again.")
-case = typer.Typer(no_args_is_help=True, help="Fallout cases: list, show, timeline, evidence, reconcile.")
+case = typer.Typer(no_args_is_help=True, help="Fallout cases: list, show, timeline, evidence, reconcile, do.")
 command = typer.Typer(no_args_is_help=True, help="Commands: show, reconcile, resend.")
 policy = typer.Typer(no_args_is_help=True, help="Policy sets: list, show, publish, check.")
 
@@ -200,6 +200,49 @@ def case_evidence(name: str, as_json: AsJson = False) -> None:
 def case_reconcile(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
     """Find out now what became of the command of a case."""
     told(client().post(f"/fallout-cases/{name}/reconcile", {"reason": reason} if reason else {}), as_json, _accepted)
+
+
+@case.command("do")
+def case_do(
+    action: Annotated[
+        str,
+        typer.Argument(help="transfer, claim, diagnose, comment, wait, go-on, escalate, withdraw, resolve or reopen."),
+    ],
+    names: Annotated[list[str], typer.Argument(help="The cases, F-…; resolve takes one.")],
+    reason: Reason = "",
+    owner_group: Annotated[str, typer.Option("--group", help="transfer: to which owner group.")] = "",
+    assignee: Annotated[str, typer.Option("--person", help="transfer: to whom.")] = "",
+    text: Annotated[str, typer.Option(help="comment, resolve: what is to be kept, sealed.")] = "",
+    whom: Annotated[str, typer.Option(help="wait: for whom.")] = "",
+    what: Annotated[str, typer.Option(help="wait: what for.")] = "",
+    reference: Annotated[str, typer.Option(help="wait: their reference.")] = "",
+    until: Annotated[str, typer.Option(help="wait: until when, with its offset from UTC.")] = "",
+    kind: Annotated[str, typer.Option("--type", help="resolve: how, for example DataCorrected.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Work on cases: each gets its own answer, and one that is refused stops no other."""
+    said = {
+        "reason": reason, "ownerGroup": owner_group, "assignee": assignee, "text": text, "whom": whom, "what": what,
+        "reference": reference, "until": until, "type": kind,
+    }  # fmt: skip
+    given = {key: value for key, value in said.items() if value}
+    if action == "resolve":
+        if len(names) > 1:
+            fail("resolve is said of one failure at a time", 2)
+        told(client().post(f"/fallout-cases/{names[0]}/resolve", given), as_json, _accepted)
+        return
+    answer = client().post("/fallout-cases/actions", {"action": action, "caseIds": names, **given})
+    told(answer, as_json, _worked)
+    if answer["refused"]:
+        raise typer.Exit(1)
+
+
+def _worked(answer: Row) -> None:
+    for one in answer["answers"]:
+        refusal = one["refusal"]
+        typer.echo(f"{one['id']}: {one['result']}" if refusal is None else f"{refusal['what']}: {refusal['why']}")
+        if refusal is not None and refusal["hint"]:
+            typer.echo(f"  {refusal['hint']}")
 
 
 @command.command("show")

@@ -61,7 +61,7 @@ async def open_case(
 def join(turn: Turn, case: Case, reason: str, evidence: tuple[int, ...] = ()) -> Case:
     """The same failure once more."""
     joined = replace(case, occurrences=case.occurrences + 1, touched_at=turn.now)
-    _put(turn, case, joined, "join", reason, evidence)
+    put(turn, case, joined, "join", reason, evidence)
     return joined
 
 
@@ -70,11 +70,11 @@ def move_on(
 ) -> Case:
     """The case after a verb of its table."""
     moved = advance(case, verb, turn.now, **changes)
-    _put(turn, case, moved, verb, reason, facts=facts)
+    put(turn, case, moved, verb, reason, facts=facts)
     return moved
 
 
-def _put(
+def put(
     turn: Turn,
     was: Case,
     now: Case,
@@ -83,6 +83,7 @@ def _put(
     evidence: tuple[int, ...] = (),
     facts: dict[str, Json] | None = None,
 ) -> None:
+    """A new value of a case in place of the one that was read under the lock of its key, as one record."""
     before = turn.tx.pages.loose_cases.get(was.id, (was, was))[0]
     turn.tx.pages.loose_cases[was.id] = (before, now)
     note(turn, was, now, verb, reason, evidence, facts)

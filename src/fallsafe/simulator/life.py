@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fallsafe.api.callbacks import CallbacksDoor
+from fallsafe.api.casework import CaseWorkDoor
 from fallsafe.api.commands import CommandsDoor
 from fallsafe.api.deps import Deps
 from fallsafe.api.orders import OrdersDoor
@@ -223,7 +224,7 @@ class Doors:
         self._life = life
         deps = Deps(life.database, life.policies.context, life.world.secrets)
         self.orders, self.commands, self.callbacks = OrdersDoor(deps), CommandsDoor(deps), CallbacksDoor(deps)
-        self.signals = SignalsDoor(deps)
+        self.signals, self.casework = SignalsDoor(deps), CaseWorkDoor(deps)
 
     async def ask(
         self,

@@ -38,6 +38,18 @@ ITEMS = (
     ("billing", "MONTHLY-BILLING", "fiber", 0),
 )
 UNPLANNABLE = ("old-tv", "TV-CLASSIC-2009", "fiber", 900)
+CASE_WORK: Mapping[str, Mapping[str, str]] = {
+    "transfer": {"assignee": "eva", "reason": "she knows it"},
+    "claim": {},
+    "diagnose": {},
+    "comment": {"text": "the customer called"},
+    "wait": {"whom": "network", "what": "an answer", "until": "2026-12-08T08:00:00Z"},
+    "go-on": {},
+    "escalate": {"reason": "it takes too long"},
+    "withdraw": {"reason": "it is nothing"},
+    "resolve": {"type": "SolvedElsewhere", "text": "they say that it is done"},
+    "reopen": {"reason": "it is not"},
+}
 ADMIN = Actor("person", "admin.dora", frozenset({"admin"}))
 SPAN_SECONDS = 20.0
 Call = Callable[[Request], Awaitable[Response]]
@@ -158,11 +170,26 @@ class People:
         """Looks at what is stuck and asks for something, now and then."""
         while not self._mishaps.stopped:
             await asyncio.sleep(self._uniform(10, 120))
+            if self._world.dice() < 0.4:
+                await self._work_on_a_case()
+                continue
             rows = self._world.ground.judge.execute(sql("promises/doubtful")).fetchall()
             if not rows:
                 continue
             row = rows[int(self._world.dice() * len(rows))]
             await self._act(row)
+
+    async def _work_on_a_case(self) -> None:
+        """Somebody does something with any case, whether it makes sense or not."""
+        rows = self._world.ground.judge.execute(sql("promises/any_case")).fetchall()
+        if rows:
+            action = [*CASE_WORK][int(self._world.dice() * len(CASE_WORK))]
+            who = "support.chris" if self._world.dice() < 0.3 else "operator.ben"
+            name = outside("case", rows[int(self._world.dice() * len(rows))]["id"])
+            asks = [self._ask(who, f"case/{action}", json.dumps(CASE_WORK[action]).encode(), {}, name)]
+            if self._mishaps.strikes("two_operators"):
+                asks.append(self._ask("engineer.anna", "case/withdraw", b'{"reason":"it is nothing"}', {}, name))
+            await asyncio.gather(*asks)
 
     async def _act(self, row: Mapping[str, Any]) -> None:
         verb = "resend" if row["state"] in ("absent", "intended") or self._world.dice() < 0.3 else "reconcile"
@@ -202,6 +229,9 @@ class People:
             path = "/api/v1/orders"
         elif what == "plan_again":
             call, path = partial(doors.orders.plan, order_id=name), f"/api/v1/orders/{name}/plan-again"
+        elif what.startswith("case/"):
+            action = what.partition("/")[2]
+            call, path = partial(doors.casework.handler(action), case_id=name), f"/api/v1/fallout-cases/{name}/{action}"
         else:
             named = {"reconcile": doors.commands.reconcile, "resend": doors.commands.resend}[what]
             call, path = partial(named, command_id=name), f"/api/v1/commands/{name}/{what}"

@@ -27,21 +27,22 @@ RECOVER = "recover/"
 SAID = re.compile(r"^\w+ says (\w+)")
 
 NOT_BUILT = {
-    "repairs (skip, cancel, repair, undo, redo, supersede, withdraw, merge) are not built": (
+    "repairs (skip, cancel, repair, undo, redo, supersede, merge) are not built": (
         "command intended withdraw", "command absent supersede", "command rejected supersede",
         "query intended withdraw", "query sending reject",
         "task planned skip", "task ready skip", "task parked skip",
         "task failed skip", "task planned cancel", "task ready cancel", "task parked cancel", "task failed cancel",
         "task failed repair", "task completed undo", "task undone redo",
-        "case repairing revalidate", "case diagnosing repair", "case revalidating fail", "case revalidating resolve",
-        "case resolved close", "case not_resolved close", "case resolved reopen",
-        *(f"case {state.value} {verb}" for state in OPEN_CASE_STATES for verb in ("merge", "withdraw", "give_up")),
-        "case repairing heal", "case revalidating heal",
+        "case revalidating fail", "case resolved close", "case not_resolved close",
+        *(f"case {state.value} {verb}" for state in OPEN_CASE_STATES for verb in ("merge", "give_up")),
+        *(f"case {state} {verb}" for state in ("repairing", "revalidating") for verb in ("heal", "withdraw")),
     ),
     "tasks of people and of other engines are not built": (
         "task ready hand_over", "task handed_over done", "task handed_over fail",
     ),
-    "a case is detected, classified and assigned in one transaction": ("case detected heal", "case classified heal"),
+    "a case is detected, classified and assigned in one transaction": (
+        *(f"case {state} {verb}" for state in ("detected", "classified") for verb in ("heal", "withdraw")),
+    ),
     "cancellations are not built": (
         "phase acknowledged reject", "phase running assess_cancellation",
         "phase assessing_cancellation refuse_cancellation", "phase assessing_cancellation accept_cancellation",

@@ -1,6 +1,7 @@
 """Evidence read back: what is known of a piece, and its bytes, opened with the key of its order."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from fallsafe.store.tx import Database
 from fallsafe.store.vault import Tampered
@@ -23,6 +24,19 @@ async def evidence_by_id(database: Database, evidence_id: int) -> Sealed | None:
         return None
     row = rows[0]
     return Sealed(row["id"], row["order_id"], row["media_type"], bytes(row["sealed"]))
+
+
+async def comments_on(database: Database, order_id: int, name: str) -> list[tuple[str, datetime, str]]:
+    """What people wrote about a case (its public name): who, when and the text, oldest first. Raises `Tampered`."""
+    rows = await database.fetch("evidence/comments", order_id=order_id, case=name)
+    return [
+        (
+            row["source"],
+            row["at"],
+            (await open_body(database, Sealed(row["id"], order_id, row["media_type"], bytes(row["sealed"])))).decode(),
+        )
+        for row in rows
+    ]
 
 
 async def open_body(database: Database, sealed: Sealed) -> bytes:

@@ -145,8 +145,9 @@ def _locked(file: CaseFile, policy: PolicySet, actor: Actor, unknown: bool) -> I
     known = policy.codes.get(file.case.code)
     for code in known.actions if known else ():
         action = policy.actions.get(code)
-        if action is not None and code != RECONCILE:
-            yield Locked(code, action.title, tuple(_why_locked(action, actor, unknown)))
+        why = tuple(_why_locked(action, actor, unknown)) if action is not None else ()
+        if action is not None and code != RECONCILE and why:
+            yield Locked(code, action.title, why)
 
 
 def _why_locked(action: RepairAction, actor: Actor, unknown: bool) -> Iterable[str]:

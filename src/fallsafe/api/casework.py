@@ -1,0 +1,178 @@
+"""Case work at the door: who works on a case, what is written about it, what it waits for, and how it ends; with
+one case or with many.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fallsafe.api import wire
+from fallsafe.api.actions import asked_for
+from fallsafe.api.bodies import body_of, check_shape, read_json
+from fallsafe.api.cases import HINT
+from fallsafe.api.changes import Change, asked_of, done, make, told
+from fallsafe.api.deps import Deps
+from fallsafe.api.drafts import instant_of
+from fallsafe.api.problems import Problem, not_found, problem_of
+from fallsafe.api.routes import add, ref, send
+from fallsafe.core.access import Actor
+from fallsafe.core.cases import work
+from fallsafe.core.errors import Refusal
+from fallsafe.flows import casework
+from fallsafe.flows.context import Answer, Refused
+from fallsafe.store.canonical import instant
+from fallsafe.store.evidence import comments_on
+from fallsafe.store.ids import inside, outside
+from fallsafe.store.reads import case_row
+from fallsafe.store.tx import Tx
+
+# Each action with the schema of its body. The batch takes all but `resolve`, which is said of one failure at a time.
+ACTIONS = {
+    "transfer": "transfer",
+    "claim": "reason",
+    "diagnose": "reason",
+    "comment": "comment",
+    "wait": "wait",
+    "go-on": "reason",
+    "escalate": "must_reason",
+    "withdraw": "must_reason",
+    "resolve": "resolve",
+    "reopen": "must_reason",
+}
+Handler = Callable[..., Awaitable[Response]]
+
+
+class CaseWorkDoor:
+    """The routes under /fallout-cases that change something."""
+
+    def __init__(self, deps: Deps) -> None:
+        self.deps = deps
+
+    def handler(self, action: str) -> Handler:
+        """What answers to one action with one case."""
+
+        async def act(request: Request, case_id: str) -> Response:
+            actor = await self.deps.who(request)
+            body = await body_of(request)
+            value: Any = read_json(body) if body.strip() else {}
+            given = check_shape(ACTIONS[action], value)
+            ask, context = ask_of(action, given, actor), self.deps.context()
+            number, asked = inside("case", case_id), asked_of(request, actor, body)
+            if number is None:
+                raise not_found("case", case_id, HINT)
+
+            async def change(tx: Tx) -> Change:
+                (answer,) = await casework.work(tx, context, [number], actor, ask, *said_of(given, actor))
+                return told(answer, lambda a: done(asked_for(a)), lambda r: problem_of(r.refusal))
+
+            return await make(self.deps.database, asked, change)
+
+        act.__name__ = f"{action.replace('-', '_')}_case"
+        act.__doc__ = DOCS[action]
+        return act
+
+    async def many(self, request: Request) -> Response:
+        """Does one thing with up to 200 cases; one answer for each, in the order given. One that is refused stops no
+        other.
+        """
+        actor = await self.deps.who(request)
+        body = await body_of(request)
+        given = check_shape("case_actions", read_json(body))
+        action, names = given.pop("action"), given.pop("caseIds")
+        fields = check_shape(ACTIONS[action], given)
+        ask, context = ask_of(action, fields, actor), self.deps.context()
+        numbers = [inside("case", name) for name in names]
+        if None in numbers:
+            n = numbers.index(None)
+            raise Problem(400, "NOT_A_CASE", f"{names[n]} is no case", HINT, f"/caseIds/{n}")
+
+        async def change(tx: Tx) -> Change:
+            found = [number for number in numbers if number is not None]
+            answers = await casework.work(tx, context, found, actor, ask, *said_of(fields, actor))
+            return done(_worked(answers))
+
+        return await make(self.deps.database, asked_of(request, actor, body), change)
+
+    async def comments(self, request: Request, case_id: str) -> Response:
+        """What people wrote about a case, oldest first."""
+        await self.deps.who(request)
+        number = inside("case", case_id)
+        case = await case_row(self.deps.database, number) if number is not None else None
+        if case is None:
+            raise not_found("case", case_id, HINT)
+        written = await comments_on(self.deps.database, case.order_id, outside("case", case.id))
+        items = [wire.Comment(by=by, at=instant(at), text=text) for by, at, text in written]
+        return send({"items": items, "after": ""})
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        made = APIRouter(tags=["fallout cases"])
+        one = "/fallout-cases/{case_id}"
+        for action, takes in ACTIONS.items():
+            path, answers = f"{one}/{action}", ref(wire.Asked)
+            add(made, "POST", path, self.handler(action), answers=answers, takes=takes, problems=(403, 404, 409))
+        worked = ref(wire.WorkedOn)
+        add(made, "POST", "/fallout-cases/actions", self.many, answers=worked, takes="case_actions")
+        add(made, "GET", f"{one}/comments", self.comments, answers=wire.pages(wire.Comment), problems=(404,))
+        return made
+
+
+DOCS = {
+    "transfer": "Gives a case to another group, to a person, or to both.",
+    "claim": "Takes a case that nobody works on.",
+    "diagnose": "Says that somebody looks for the cause.",
+    "comment": "Writes something about a case, whatever its state.",
+    "wait": "Lets a case wait for somebody outside; it is looked at again when the time is over.",
+    "go-on": "Says that a case waits no longer.",
+    "escalate": "Tells whoever stands above the group of a case; the group keeps it.",
+    "withdraw": "Says that a case is no failure. Refused while its failure stands.",
+    "resolve": "Says that a case is over, and how; it stays unverified. Refused while its failure stands.",
+    "reopen": "Takes up again what was resolved.",
+}
+
+
+def ask_of(action: str, given: Mapping[str, Any], actor: Actor) -> work.Ask:
+    """The action as the core knows it. Raises `Problem` 400."""
+    match action:
+        case "transfer":
+            return work.Transfer(given.get("ownerGroup", ""), given.get("assignee", ""))
+        case "claim":
+            return work.Claim(actor.name)
+        case "wait":
+            until = instant_of(given["until"], "/until")
+            assert until is not None  # the schema wants it
+            return work.Wait(given["whom"], given["what"], until, given.get("reference", ""))
+        case "resolve":
+            return work.Resolve(given["type"], actor.name)
+        case _:
+            return PLAIN[action]
+
+
+PLAIN: Mapping[str, work.Ask] = {
+    "diagnose": work.Diagnose(), "comment": work.Comment(), "go-on": work.GoOn(), "escalate": work.Escalate(),
+    "withdraw": work.Withdraw(), "reopen": work.Reopen(),
+}  # fmt: skip
+
+
+def said_of(given: Mapping[str, Any], actor: Actor) -> tuple[str, str]:
+    """The reason, which stands in the journal, and what was written, which is sealed."""
+    return given.get("reason", "") or f"asked by {actor} at the API", given.get("text", "")
+
+
+def _worked(answers: list[Answer]) -> wire.WorkedOn:
+    items = [
+        wire.Worked(id=outside("case", a.id), result="refused", refusal=_refusal(a.refusal))
+        if isinstance(a, Refused)
+        else wire.Worked(id=outside("case", a.id), result="already" if a.already else "done")
+        for a in answers
+    ]
+    return wire.WorkedOn(
+        answers=items, done=sum(i.result != "refused" for i in items), refused=sum(i.result == "refused" for i in items)
+    )
+
+
+def _refusal(refusal: Refusal) -> wire.Refusal:
+    return wire.Refusal(code=refusal.code, what=refusal.what, why=refusal.why, hint=refusal.hint)

@@ -1,0 +1,127 @@
+"""Case work at the REST door (§8, §19): who works on what, what is written about it, and why a case does not end while
+its failure stands.
+"""
+
+from tests.doors.conftest import Api
+from tests.doors.test_api_cases import play, the_case
+from tests.flows.test_callbacks import apply, receive, said
+
+LATER = "2099-01-01T09:00:00+07:00"
+
+
+async def loose_case(api: Api) -> str:
+    """A case that belongs to no order: bytes that nobody can read as one."""
+    await api.post("/orders", b'{"source":', "machine", 400)
+    rows = (await api.get("/fallout-cases"))["items"]
+    return next(row["id"] for row in rows if row["code"] == "ORDER_UNREADABLE")
+
+
+class WhenPeopleWorkOnACase:
+    async def test_it_is_taken_given_away_raised_and_waits(self, api: Api) -> None:
+        await play(api)
+        name = (await the_case(api))["id"]
+        one = f"/fallout-cases/{name}"
+        await api.post(f"{one}/claim")
+        assert (await api.post(f"{one}/claim"))["already"]
+        other = await api.post(f"{one}/claim", role="engineer", status=409)
+        assert other["code"] == "CLAIMED" and "a-operator works on it" in other["detail"]
+        await api.post(f"{one}/wait", {"whom": "network", "what": "an answer", "reference": "N-7", "until": LATER})
+        waiting = (await the_case(api))["waitingFor"]
+        assert (waiting["for"], waiting["reference"]) == ("network", "N-7")
+        await api.post(f"{one}/go-on")
+        assert (await the_case(api))["waitingFor"] is None
+        group = (await the_case(api))["owner"]
+        await api.post(f"{one}/escalate", {"reason": "two hours without an answer"})
+        raised = (await the_case(api))["owner"]
+        assert raised["escalatedTo"] == group["escalatesTo"] and raised["group"] == group["group"]
+        await api.post(f"{one}/transfer", {"ownerGroup": group["group"], "assignee": "eva", "reason": "she knows it"})
+        assert (await the_case(api))["owner"]["assignee"] == "eva"
+        unknown = await api.post(f"{one}/transfer", {"ownerGroup": "NOBODY", "reason": "x"}, status=409)
+        assert unknown["code"] == "OWNER_UNKNOWN" and unknown["pointer"] == "/ownerGroup"
+        trail = (await api.get(f"{one}/timeline", limit=1000))["items"]
+        verbs = [line["verb"] for line in trail if line["thing"] == "case"]
+        wanted = ["claim", "refuse_claim", "wait", "go_on", "escalate", "transfer", "refuse_transfer"]
+        assert [verb for verb in verbs if verb in wanted] == wanted
+        assert {line["event"] for line in trail if line["verb"] == "escalate"} == {"FalloutEscalated"}
+
+    async def test_what_is_written_is_sealed_and_read_back(self, api: Api) -> None:
+        await play(api)
+        one = f"/fallout-cases/{(await the_case(api))['id']}"
+        await api.post(f"{one}/comment", {"text": "Called Jane on +62 812 5550 1122: <b>no light</b>"}, "support")
+        (said,) = (await api.get(f"{one}/comments"))["items"]
+        assert said["text"].endswith("<b>no light</b>") and said["by"] == "person:a-support"
+        journal = await _payloads(api)
+        assert not any("5550" in payload for payload in journal)
+        long = await api.post(f"{one}/comment", {"text": "x" * 10_001}, status=400)
+        assert long["pointer"] == "/text"
+
+    async def test_nobody_ends_a_case_whose_failure_stands(self, api: Api) -> None:
+        await play(api)
+        one = f"/fallout-cases/{(await the_case(api))['id']}"
+        for action, body in (
+            ("withdraw", {"reason": "surely nothing"}),
+            ("resolve", {"type": "ReconciledDone", "text": "I saw it"}),
+        ):
+            refused = await api.post(f"{one}/{action}", body, status=409)
+            assert refused["code"] == "FAILURE_STANDS" and "is unknown" in refused["detail"]
+            assert (await api.post(f"{one}/{action}", body, "support", 403))["code"] == "NOT_ALLOWED"
+        assert (await the_case(api))["states"]["task"] == "unknown"
+
+    async def test_a_case_without_an_order_is_worked_on_too(self, api: Api) -> None:
+        name = await loose_case(api)
+        one = f"/fallout-cases/{name}"
+        await api.post(f"{one}/comment", {"text": "asked the sender"})
+        await api.post(f"{one}/resolve", {"type": "HandedOff", "text": "they send it again"})
+        done = await api.get(one)
+        assert done["states"]["case"] == "resolved"
+        assert done["resolution"] == {"type": "HandedOff", "verified": False, "by": "a-operator"}
+        closed = await api.post(f"{one}/claim", status=409)
+        assert closed["code"] == "CASE_NOT_OPEN" and "reopen" in closed["hint"]
+        await api.post(f"{one}/reopen", {"reason": "it came again, as broken as before"})
+        assert (await api.get(one))["states"]["case"] == "assigned"
+        texts = [c["text"] for c in (await api.get(f"{one}/comments"))["items"]]
+        assert texts == ["asked the sender", "they send it again"]
+
+    async def test_many_at_once_each_with_its_own_answer(self, api: Api) -> None:
+        await play(api)
+        names = [(await the_case(api))["id"], await loose_case(api)]
+        await api.post(f"/fallout-cases/{names[0]}/claim", role="engineer")
+        asked = {"action": "claim", "caseIds": [*names, "F-999999999"]}
+        answer = await api.post("/fallout-cases/actions", asked)
+        assert [a["result"] for a in answer["answers"]] == ["refused", "done", "refused"]
+        assert [a["refusal"]["code"] for a in answer["answers"] if a["refusal"]] == ["CLAIMED", "NOT_FOUND"]
+        wrong = await api.post("/fallout-cases/actions", {"action": "claim", "caseIds": ["C-1"]}, status=400)
+        assert wrong["pointer"] == "/caseIds/0"
+        missing = await api.post("/fallout-cases/actions", {"action": "withdraw", "caseIds": names}, status=400)
+        assert missing["pointer"] == "/reason"
+
+    async def test_the_same_request_again_is_done_once(self, api: Api) -> None:
+        await play(api)
+        one = f"/fallout-cases/{(await the_case(api))['id']}"
+        for _ in range(2):
+            await api.post(f"{one}/comment", {"text": "once"}, **{"Idempotency-Key": "c-1"})
+        assert len((await api.get(f"{one}/comments"))["items"]) == 1
+
+
+class WhenWhatACaseWasAboutIsOver:
+    async def test_it_ended_by_itself_and_can_be_reopened_with_a_reason(self, api: Api) -> None:
+        await play(api)
+        name = (await the_case(api))["id"]
+        await self._ends(api)
+        ended = await api.get(f"/fallout-cases/{name}")
+        assert ended["states"]["case"] == "resolved" and ended["resolution"]["verified"]
+        await api.post(f"/fallout-cases/{name}/reopen", {"reason": "the customer has no light"}, "support", 403)
+        await api.post(f"/fallout-cases/{name}/reopen", {"reason": "the customer has no light"})
+        again = await api.get(f"/fallout-cases/{name}")
+        assert again["states"]["case"] == "assigned" and again["resolution"] is None
+        await api.post(f"/fallout-cases/{name}/withdraw", {"reason": "the lamp was broken"})
+        assert (await api.get(f"/fallout-cases/{name}"))["states"]["case"] == "withdrawn"
+
+    async def _ends(self, api: Api) -> None:
+        """The other system says after all that it was done."""
+        await receive(api.database, api.context, said())
+        await apply(api.database, api.context)
+
+
+async def _payloads(api: Api) -> list[str]:
+    return [row["payload"] for row in await api.database.fetch("promises/all_journal")]
