@@ -29,6 +29,7 @@ ONCE_BROKEN = [
     (Plan(6, 20, "default"), "what a look-up found stood on the answer that had found nothing"),
     (Plan(209, 5, "hell"), "a look that fell due while the last one was under way took its entry off the agenda"),
     (Plan(218, 5, "hell"), "the same, in a database that was restored"),
+    (Plan(1, 8, "default"), "a case that somebody reopened was never looked at again"),
 ]
 TWICE = [Plan(seed, 3, "default") for seed in (31, 32, 33)]
 PLAY_ONE = """

@@ -8,7 +8,7 @@ from typing import Any
 
 from fallsafe.core.access import Actor, may, who_may
 from fallsafe.core.cases.case import Case
-from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Step, Wait, decide
+from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Reopen, Step, Wait, decide
 from fallsafe.core.errors import Refusal
 from fallsafe.core.orders.item import ItemState
 from fallsafe.core.orders.progress import NEEDS_A_CASE
@@ -74,7 +74,7 @@ async def _of_order(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, t
             aggregate.record("case", case.id, step.verb, why, str(case.state), str(case.state))
         else:
             aggregate.put(step.case, step.verb, why)
-    _look_again(turn, case, ask, case.order_id)
+    _look_again(turn, case, ask, case.order_id, decided)
     return Applied("case", case.id, already=not decided)
 
 
@@ -103,7 +103,7 @@ async def _loose(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text
     for n, step in enumerate(decided):
         loose.put(turn, case, step.case, step.verb, reason, evidence if n == len(decided) - 1 else ())
         case = step.case
-    _look_again(turn, case, ask, None)
+    _look_again(turn, case, ask, None, decided)
     return Applied("case", case.id, already=not decided)
 
 
@@ -142,6 +142,10 @@ def _standing(aggregate: Aggregate, case: Case) -> str:
     return ""
 
 
-def _look_again(turn: Turn, case: Case, ask: Ask, order_id: int | None) -> None:
-    if isinstance(ask, Wait):
+def _look_again(turn: Turn, case: Case, ask: Ask, order_id: int | None, steps: Sequence[Step]) -> None:
+    """The next look at a case that is open again, or that waits."""
+    if steps and isinstance(ask, Reopen):
+        due = turn.now + turn.context.newest.limits.review_every
+        turn.tx.file(Entry("review", case.id, order_id, due))
+    elif steps and isinstance(ask, Wait):
         turn.tx.file(Entry("review", case.id, order_id, ask.until))
