@@ -191,6 +191,8 @@ class Judge:
         found = []
         done = self._world.outside.effects
         for row in self._world.ground.judge.execute(sql("promises/tasks")):
+            if not self._world.policy.operations[row["operation"]].effect:
+                continue
             name = f"{row['operation']} {row['source']}/{row['external_id']}/{row['item']}"
             if row["state"] == "completed" and done.get(name) != 1:
                 what = f"{row['step']} is completed, and was done {done.get(name, 0)} times"

@@ -163,8 +163,10 @@ class Outside:
         self.ledger.requests.append(request)
         kind, doing = _kind_of(request.system, request.path), request.method == "POST"
         fault = self._mishaps.one_of(REQUEST if doing else LOOK)
-        if (fault == "saved_error" and kind.repeat is not Repeat.REPLAYS_SAVED_ERROR) or (
-            fault == "busy_and_refused" and not kind.calls_back
+        if (
+            (fault == "saved_error" and kind.repeat is not Repeat.REPLAYS_SAVED_ERROR)
+            or (fault == "busy_and_refused" and not kind.calls_back)
+            or (fault == "delivered_twice" and kind.repeat is Repeat.UNSUPPORTED)
         ):
             self._mishaps.count[fault] -= 1
             fault = ""

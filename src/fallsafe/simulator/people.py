@@ -14,6 +14,7 @@ from starlette.responses import Response
 from fallsafe.core.access import Actor, system
 from fallsafe.flows import access, installation
 from fallsafe.simulator.life import NOTHING, Told
+from fallsafe.simulator.sold import Line, sold
 from fallsafe.store.ids import outside
 from fallsafe.store.sql import sql
 from fallsafe.store.tx import PASSING, Rewound
@@ -31,13 +32,7 @@ PEOPLE = {
     "machine.crm": ("machine",),
 }
 TOKENS = {name: f"token-of-{name}" for name in PEOPLE}
-ITEMS = (
-    ("fiber", "FIBER-HOME-1G", None, 4500),
-    ("static-ip", "STATIC-IP", "fiber", 500),
-    ("router", "WIFI-ROUTER", "fiber", 0),
-    ("billing", "MONTHLY-BILLING", "fiber", 0),
-)
-UNPLANNABLE = ("old-tv", "TV-CLASSIC-2009", "fiber", 900)
+UNPLANNABLE = Line("old-tv", "TV-CLASSIC-2009", "", 900)
 CASE_WORK: Mapping[str, Mapping[str, str]] = {
     "transfer": {"assignee": "eva", "reason": "she knows it"},
     "claim": {},
@@ -96,7 +91,8 @@ class People:
     def order(self, number: int, *, changed: bool = False) -> dict[str, Any]:
         """One order as JSON; the same for the same number."""
         world, name = self._world, f"s{number:03}"
-        items = [*ITEMS, UNPLANNABLE] if self._is_unplannable(number) else list(ITEMS)
+        kind = sold(world.plan.seed, number)
+        lines = [*kind.lines, UNPLANNABLE] if self._is_unplannable(number) else list(kind.lines)
         return {
             "source": "CRM",
             "externalId": name,
@@ -105,10 +101,10 @@ class People:
             "vulnerable": number % 11 == 0,
             "correlationId": f"corr-{world.plan.seed}-{name}",
             "items": [
-                {"externalId": i, "offer": offer, "action": "add", "currency": "EUR", "monthlyMinor": minor}
-                | ({"parent": parent} if parent else {})
-                | ({"monthlyMinor": minor + 1} if changed else {})
-                for i, offer, parent, minor in items
+                {"externalId": line.name, "offer": line.offer, "action": kind.action, "currency": "EUR"}
+                | {"monthlyMinor": line.monthly_minor + changed}
+                | ({"parent": line.parent} if line.parent else {})
+                for line in lines
             ],
         }
 

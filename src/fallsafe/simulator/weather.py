@@ -109,7 +109,8 @@ class Weather:
 
     async def _down(self) -> None:
         outside = self._world.outside
-        system = ("BIL", "WHS", "WFM", "PRV")[int(self._world.dice() * 4)]
+        systems = sorted({request.system for request in outside.ledger.requests}) or ["BIL"]
+        system = systems[int(self._world.dice() * len(systems))]
         outside.down.add(system)
         await asyncio.sleep(self._uniform(10, 400))
         outside.down.discard(system)

@@ -225,7 +225,7 @@ class World:
         if self.failure is not None:
             raise self.failure
         if self.turnstile.steps > STEPS_MIN + STEPS_AN_ORDER * self.plan.orders:
-            raise WorldBroken(f"P0: {self.turnstile.steps} steps, and no end")
+            raise WorldBroken(f"P0: {self.turnstile.steps} steps, and no end: {self.judge.moving()}")
         if self.turnstile.release():
             self.loop.advance(STEP_SECONDS * self._random.random())
             return

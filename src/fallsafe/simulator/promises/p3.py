@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 
 from fallsafe.core.commands.ledger import Command
 from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
+from fallsafe.simulator.sandbox.kinds import all_kinds
 
-SUCCESS = {"OPEN", "ACTIVE", "RESERVED", "BOOKED"}
+SUCCESS = {kind.operation: kind.state for kind in all_kinds()}
+"""The word by which the system outside says that it did it."""
 DONE = ("complete", "find_done")
 CLOCK_SLACK = timedelta(milliseconds=5)
 
@@ -99,7 +101,8 @@ def _empty_looks(told: Sequence[Row], order: OrderSeen, command: Command) -> dic
 
 
 def _done(seen: Seen, order: OrderSeen, command: Command, record: Row) -> Iterator[Broken]:
-    if seen.outside is not None and not seen.outside.by_key.get(command.key):
+    operation = seen.policies[command.contract_set or order.order.policy_set].operations[command.operation]
+    if operation.effect and seen.outside is not None and not seen.outside.by_key.get(command.key):
         yield _told(order, command, f"was taken for done ({record['verb']}), and nothing was done outside")
     if seen.open_evidence is None or not record["evidence"]:
         if not record["evidence"]:
@@ -108,17 +111,17 @@ def _done(seen: Seen, order: OrderSeen, command: Command, record: Row) -> Iterat
     task = order.tasks[command.task_id]
     about = f"{order.order.source}/{order.order.external_id}/{order.items[task.item_id].external_id}"
     bodies = seen.open_evidence(order.order.id, record["evidence"])
-    if not any(_answers(body, command.key, about) for body in bodies):
+    if not any(_answers(body, command.key, about, SUCCESS[command.operation]) for body in bodies):
         yield _told(order, command, f"was taken for done on {[body[:120] for body in bodies]}")
 
 
-def _answers(body: bytes, key: str, about: str) -> bool:
+def _answers(body: bytes, key: str, about: str, success: str) -> bool:
     """Whether these bytes name the key, the object and a state of success."""
     try:
         words = set(_words(json.loads(body)))
     except ValueError:
         return False
-    return key in words and about in words and bool(words & SUCCESS)
+    return key in words and about in words and success in words
 
 
 def _words(value: object) -> Iterator[str]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from fallsafe.core.events import Json
-from fallsafe.simulator.sandbox.dialects import Asked, Kind, described
+from fallsafe.simulator.sandbox.dialects import PROVISIONING, Asked, Kind, described
 from fallsafe.simulator.sandbox.disk import EFFECTS, NOTES, BrokenFile, Disk, Line, read_lines
 
 PENDING, REJECTED = "PENDING", "REJECTED"
@@ -88,9 +88,12 @@ class Truth:
         return self._by_key.get((kind.operation, key))
 
     def by_object(self, kind: Kind, about: str) -> Held | None:
-        """What stands in the inventory for an object: the newest that is not refused."""
-        standing = [held for held in self._by_object.get((kind.operation, about), ()) if held.state != REJECTED]
-        return standing[-1] if standing else None
+        """What stands for an object: the newest that is not refused. An inventory knows nothing else; others show what
+        they refused too.
+        """
+        every = self._by_object.get((kind.operation, about), [])
+        standing = [held for held in every if held.state != REJECTED]
+        return standing[-1] if standing else every[-1] if every and kind.dialect is not PROVISIONING else None
 
     def by_id(self, identity: str) -> Held | None:
         """What has this identity."""
