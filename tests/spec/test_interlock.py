@@ -109,6 +109,10 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/tokens": (post("/api/v1/tokens", {"name": "ada", "roles": ["operator"]}), None),
     "DELETE /api/v1/tokens/{token_id}": (revoke, None),
     "POST /api/v1/installation/end-rewind": (post("/api/v1/installation/end-rewind"), NOT_STOPPED),
+    "POST /cases/{case_id}/work/{action}": (
+        lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/work/go-on"))),
+        None,
+    ),
     "POST /cases/{case_id}/reconcile": (
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/reconcile"))),
         None,

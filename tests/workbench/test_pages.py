@@ -140,7 +140,7 @@ class WhenAnOpenPageLooksAgain:
     async def test_it_gets_only_the_parts_that_are_another(self, browser: httpx2.AsyncClient, drilled: Drill):
         text = (await browser.get(case_url(drilled))).text
         have = dict(re.findall(r'id="part-(\w+)" data-digest="(\w+)"', text))
-        assert len(have) == 10
+        assert len(have) == 11
         query = {"have": ",".join(f"{name}:{digest}" for name, digest in have.items())}
         assert (await browser.get(f"{case_url(drilled)}/parts", params=query)).text == ""
         await drilled.find_done()
@@ -205,7 +205,7 @@ class WhenFindingOutIsAskedFor:
             ({"csrf": "0" * 64}, {}),
             ({"csrf": "right"}, {"Origin": "https://evil.example"}),
             ({"csrf": "right"}, {"Sec-Fetch-Site": "cross-site"}),
-            ({"csrf": "right", "reason": "x" * 20_000}, {}),
+            ({"csrf": "right", "reason": "x" * 70_000}, {}),
             ({"csrf": "right"}, {"Content-Type": "text/plain"}),
         ],
     )
@@ -345,3 +345,35 @@ class WhenASessionEndsWhileAPageIsOpen:
         assert "event: moved" in await anext(stream)
         live._tell(message("moved", {}))
         assert [text async for text in stream] == []
+
+
+class WhenSomebodyWorksOnACase:
+    async def test_each_form_does_what_its_action_does_at_the_api(self, browser: httpx2.AsyncClient, drilled: Drill):
+        url = case_url(drilled)
+        csrf = csrf_of((await browser.get(url)).text)
+        for action, form in (
+            ("claim", {}),
+            ("comment", {"text": "<b>no light</b> since Monday"}),
+            ("wait", {"whom": "network", "what": "an answer", "until": "2099-01-01T09:00"}),
+            ("escalate", {"reason": "two hours"}),
+        ):
+            answer = await browser.post(f"{url}/work/{action}", data={"csrf": csrf, **form})
+            assert (answer.status_code, answer.headers["location"]) == (303, f"{url}#part-work")
+        page = (await browser.get(url)).text
+        assert "&lt;b&gt;no light&lt;/b&gt; since Monday" in page
+        assert "network: an answer" in page and "It waits no longer" in page and "Escalated to" in page
+        assert "It cannot be ended: its task" in page and "It is no failure" not in page
+
+    async def test_what_is_refused_or_not_complete_is_said(self, browser: httpx2.AsyncClient, drilled: Drill):
+        url = case_url(drilled)
+        csrf = csrf_of((await browser.get(url)).text)
+        refused = await browser.post(f"{url}/work/withdraw", data={"csrf": csrf, "reason": "surely nothing"})
+        assert refused.status_code == 409 and "needs somebody who owns it" in refused.text
+        for action, form in (
+            ("comment", {"text": " "}),
+            ("wait", {"whom": "a", "what": "b", "until": "soon"}),
+            ("x", {}),
+        ):
+            answer = await browser.post(f"{url}/work/{action}", data={"csrf": csrf, **form})
+            assert answer.status_code == 400 and "not complete" in answer.text
+        assert (await browser.post(f"{url}/work/claim", data={"csrf": "another"})).status_code == 403

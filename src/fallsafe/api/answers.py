@@ -13,6 +13,7 @@ from fallsafe.api import shapes, wire
 from fallsafe.api.shapes import at, duration, named
 from fallsafe.core.access import Actor, may, who_may
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.work import standing
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, may_send, settles_at
 from fallsafe.core.comms.boundary import customer_view
@@ -381,6 +382,9 @@ def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[
         yield f"Needs one of the roles {', '.join(who_may('reconcile'))}."
     if action.code != RECONCILE and action.roles and not asker.actor.roles & {*action.roles, "admin"}:
         yield f"Needs one of the roles {', '.join(action.roles)}."
+    stands = standing(file.case, file.order, file.item, file.task) if action.code == "WITHDRAW" else ""
+    if stands:
+        yield f"Its failure stands: {stands}."
     if not action.available:
         yield "Not available in this release."
 

@@ -19,7 +19,7 @@ from fallsafe.api.drafts import instant_of
 from fallsafe.api.problems import Problem, not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
-from fallsafe.core.cases import work
+from fallsafe.core.cases.work import Ask
 from fallsafe.core.errors import Refusal
 from fallsafe.flows import casework
 from fallsafe.flows.context import Answer, Refused
@@ -134,27 +134,10 @@ DOCS = {
 }
 
 
-def ask_of(action: str, given: Mapping[str, Any], actor: Actor) -> work.Ask:
+def ask_of(action: str, given: Mapping[str, Any], actor: Actor) -> Ask:
     """The action as the core knows it. Raises `Problem` 400."""
-    match action:
-        case "transfer":
-            return work.Transfer(given.get("ownerGroup", ""), given.get("assignee", ""))
-        case "claim":
-            return work.Claim(actor.name)
-        case "wait":
-            until = instant_of(given["until"], "/until")
-            assert until is not None  # the schema wants it
-            return work.Wait(given["whom"], given["what"], until, given.get("reference", ""))
-        case "resolve":
-            return work.Resolve(given["type"], actor.name)
-        case _:
-            return PLAIN[action]
-
-
-PLAIN: Mapping[str, work.Ask] = {
-    "diagnose": work.Diagnose(), "comment": work.Comment(), "go-on": work.GoOn(), "escalate": work.Escalate(),
-    "withdraw": work.Withdraw(), "reopen": work.Reopen(),
-}  # fmt: skip
+    until = instant_of(given["until"], "/until") if action == "wait" else None
+    return casework.ask_of(action, given, actor, until)
 
 
 def said_of(given: Mapping[str, Any], actor: Actor) -> tuple[str, str]:

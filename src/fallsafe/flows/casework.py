@@ -4,14 +4,14 @@ What a person writes may hold anything, so it is sealed evidence of the order; t
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.cases import work as asks
 from fallsafe.core.cases.case import Case
-from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Reopen, Step, Wait, decide
+from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Reopen, Step, Wait, decide, standing
 from fallsafe.core.errors import Refusal
-from fallsafe.core.orders.item import ItemState
-from fallsafe.core.orders.progress import NEEDS_A_CASE
 from fallsafe.flows import loose
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
@@ -19,9 +19,30 @@ from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.rows import read_row
 from fallsafe.store.tx import Tx
-from fallsafe.store.work import Aggregate, Entry
+from fallsafe.store.work import Entry
 
 COMMENT = "text/plain; charset=utf-8"
+
+
+def ask_of(action: str, given: Mapping[str, Any], actor: Actor, until: datetime | None = None) -> Ask:
+    """What somebody asks for at a door, by the end of its path and the fields that came with it."""
+    match action:
+        case "transfer":
+            return asks.Transfer(given.get("ownerGroup", ""), given.get("assignee", ""))
+        case "claim":
+            return asks.Claim(actor.name)
+        case "wait" if until is not None:
+            return Wait(given["whom"], given["what"], until, given.get("reference", ""))
+        case "resolve":
+            return asks.Resolve(given["type"], actor.name)
+        case _:
+            return PLAIN[action]
+
+
+PLAIN: Mapping[str, Ask] = {
+    "diagnose": asks.Diagnose(), "comment": asks.Comment(), "go-on": asks.GoOn(), "escalate": asks.Escalate(),
+    "withdraw": asks.Withdraw(), "reopen": asks.Reopen(),
+}  # fmt: skip
 
 
 async def work(
@@ -51,7 +72,8 @@ async def _of_order(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, t
     aggregate = turn.tx.aggregates[row["order_id"]]
     case = aggregate.cases[row["id"]]
     other = aggregate.open_case(case.case_key)
-    decided = _decided(turn, case, ask, _standing(aggregate, case), other)
+    item, task = aggregate.items.get(case.item_id or 0), aggregate.tasks.get(case.task_id or 0)
+    decided = _decided(turn, case, ask, standing(case, aggregate.order, item, task), other)
     reason = await discreet(turn, aggregate, reason)
     if isinstance(decided, Refusal):
         aggregate.refuse("case", case.id, _verb(ask), decided, turn.why(askedBecause=reason))
@@ -125,21 +147,6 @@ def _decided(turn: Turn, case: Case, ask: Ask, stands: str, other: Case | None) 
 
 def _verb(ask: Ask) -> str:
     return {"GoOn": "go_on"}.get(type(ask).__name__, type(ask).__name__.lower())
-
-
-def _standing(aggregate: Aggregate, case: Case) -> str:
-    """Why the failure of a case stands still; empty where it does not."""
-    task = aggregate.tasks.get(case.task_id or 0)
-    if task is not None and task.state in NEEDS_A_CASE:
-        return f"its task {task.step} is {task.state.value}, and that needs somebody who owns it"
-    if task is not None and task.frozen:
-        return f"its task {task.step} is frozen until somebody has verified what there is"
-    if aggregate.order.frozen:
-        return "its order is frozen until somebody has looked at it"
-    item = aggregate.items.get(case.item_id or 0)
-    if case.task_id is None and item is not None and item.state is ItemState.HELD:
-        return f"its item {item.external_id} is held"
-    return ""
 
 
 def _look_again(turn: Turn, case: Case, ask: Ask, order_id: int | None, steps: Sequence[Step]) -> None:

@@ -6,7 +6,7 @@ its flow; a refusal is shown word for word.
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,13 +18,16 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
+from fallsafe.core.cases.work import RESOLUTIONS, Ask
 from fallsafe.core.comms.boundary import customer_view
 from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.errors import Refusal
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.flows import casework
 from fallsafe.flows.context import Applied, Refused
 from fallsafe.flows.recover import reconcile_now
-from fallsafe.store.ids import EPOCH, inside
+from fallsafe.store.evidence import comments_on
+from fallsafe.store.ids import EPOCH, inside, outside
 from fallsafe.store.queue import case_rows, queue
 from fallsafe.store.reads import CaseFile, case_counts, case_file, case_row, coverage
 from fallsafe.store.trail import BadCursor
@@ -41,12 +44,12 @@ from fallsafe.workbench.words import many
 
 ROWS = 25
 ROWS_AGAIN_MAX = 100
-FORM_BYTES_MAX = 8 * 1024
+FORM_BYTES_MAX = 64 * 1024
 REASON_LETTERS_MAX = 200
 THEMES = ("auto", "dark", "light")
 THEME_COOKIE = "fallsafe_theme"
 THEME_DAYS = 365
-PARTS = ("head", "plan", "sent", "timeline", "evidence", "repair", "customer", "service", "why", "upstream")
+PARTS = ("head", "plan", "sent", "timeline", "evidence", "repair", "work", "customer", "service", "why", "upstream")
 SHOWS = tuple(key for key, _ in CHOICES)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -152,7 +155,7 @@ class Door:
         file = await self._file(case_id)
         if file is None:
             return _no_such_case(request, actor, case_id)
-        look = Look(actor, await self._now(), show if show in SHOWS else "all", whole)
+        look = await self._look(actor, file, show, whole)
         page = self._page(file, look)
         counts = await case_counts(self.deps.database)
         parts = {name: part["html"] for name, part in self._parts(request, file, page, look).items()}
@@ -175,7 +178,7 @@ class Door:
         file = await self._file(case_id) if actor is not None else None
         if actor is None or file is None:
             return Response(status_code=401 if actor is None else 404)
-        look = Look(actor, await self._now(), show if show in SHOWS else "all", bool(whole))
+        look = await self._look(actor, file, show, bool(whole))
         known = dict(entry.split(":", 1) for entry in have.split(",")[: len(PARTS)] if ":" in entry)
         made = self._parts(request, file, self._page(file, look), look, known)
         return Response("".join(part["html"] for part in made.values()), media_type="text/html; charset=utf-8")
@@ -203,6 +206,29 @@ class Door:
         if refusal is not None:
             return await self._case(request, actor, case_id, "all", False, refusal, 409)
         return RedirectResponse(f"/cases/{case_id}#part-repair", 303)
+
+    async def work(self, request: Request, case_id: str, action: str) -> Response:
+        """Case work: asks the flow, then shows the case, with the refusal where it refused."""
+        actor = await self.deps.authenticate(request)
+        if actor is None:
+            return _sign_in(request)
+        form = await _form(request)
+        if form is None or not is_ours(request, form.get("csrf", "")):
+            why = ("Nothing was changed. Open the case again and use its own form.",)
+            return _sorry(request, 403, "This form did not come from here", why, actor)
+        number = inside("case", case_id)
+        ask = _ask_of(action, form, actor) if action in WORK else None
+        if number is None or ask is None:
+            why = ("Nothing was changed. Go back: what you wrote is still in the form.",)
+            return _sorry(request, 400, "The form is not complete", why, actor)
+        context, reason = self.deps.context(), form.get("reason", "").strip()[:500] or "asked on the case page"
+        text = form.get("text", "").strip()[:TEXT_LETTERS_MAX]
+        answers = await self.deps.database.transact(
+            lambda tx: casework.work(tx, context, [number], actor, ask, reason, text)
+        )
+        if isinstance(answers[0], Refused):
+            return await self._case(request, actor, case_id, "all", False, answers[0].refusal, 409)
+        return RedirectResponse(f"/cases/{case_id}#part-work", 303)
 
     async def _find_out(self, case: Case, actor: Actor, reason: str) -> Refusal | None:
         context, command_id = self.deps.context(), case.command_id or 0
@@ -241,6 +267,11 @@ class Door:
         now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
         return now
 
+    async def _look(self, actor: Actor, file: CaseFile, show: str, whole: bool) -> Look:
+        case = file.case
+        written = await comments_on(self.deps.database, case.order_id, outside("case", case.id))
+        return Look(actor, await self._now(), show if show in SHOWS else "all", whole, comments=written)
+
     async def _file(self, case_id: str) -> CaseFile | None:
         number = inside("case", case_id)
         return await case_file(self.deps.database, number) if number is not None else None
@@ -262,6 +293,7 @@ class Door:
             "timeline": page.timeline,
             "evidence": page.evidence,
             "repair": (page.repair, said),
+            "work": page.work,
             "customer": page.customer,
             "service": page.service,
             "why": page.why,
@@ -276,6 +308,27 @@ class Door:
 
 
 LOCALE = "en"
+TEXT_LETTERS_MAX = 10_000
+# What a form of each action must bring.
+WORK: Mapping[str, tuple[str, ...]] = {
+    "claim": (), "go-on": (), "comment": ("text",), "wait": ("whom", "what", "until"), "transfer": ("reason",),
+    "escalate": ("reason",), "withdraw": ("reason",), "resolve": ("type", "text"), "reopen": ("reason",),
+}  # fmt: skip
+
+
+def _ask_of(action: str, form: Mapping[str, str], actor: Actor) -> Ask | None:
+    """What a form of case work asks for; None where it is not complete."""
+    if not all(form.get(name, "").strip() for name in WORK[action]):
+        return None
+    if action == "transfer" and not form.get("ownerGroup") and not form.get("assignee"):
+        return None
+    if form.get("type", RESOLUTIONS[0]) not in RESOLUTIONS:
+        return None
+    try:
+        until = datetime.fromisoformat(form["until"]).replace(tzinfo=UTC) if action == "wait" else None
+    except ValueError:
+        return None
+    return casework.ask_of(action, {name: value[:300] for name, value in form.items()}, actor, until)
 
 
 def _sentence(file: CaseFile, policy: PolicySet, now: datetime) -> Sentence | None:
@@ -384,6 +437,7 @@ def create_pages(deps: Deps) -> APIRouter:
     router.add_api_route("/cases/{case_id}", door.case, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/parts", door.parts, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/reconcile", door.reconcile, methods=["POST"], response_model=None)
+    router.add_api_route("/cases/{case_id}/work/{action}", door.work, methods=["POST"], response_model=None)
     router.add_api_route("/events", door.events, methods=["GET"], response_model=None)
     router.add_api_route("/theme", door.theme, methods=["GET"], response_model=None)
     router.add_api_route("/static/{version}/{path:path}", _static, methods=["GET"], response_model=None)

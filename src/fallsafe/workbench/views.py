@@ -4,7 +4,7 @@ The page is made of parts. Each is a frozen value with a digest, so that an open
 become another; the passing of time alone makes none of them another.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from fallsafe.workbench.plan import Drawing, blocked_by, draw, title_of
 from fallsafe.workbench.sending import Steps, steps_of
 from fallsafe.workbench.timeline import Timeline, timeline_of
 from fallsafe.workbench.words import ITEM_WORDS, ORDER_WORDS, RECOVERABILITY_WORDS, TASK_WORDS, money, span, words
+from fallsafe.workbench.work import Said, Work, work_of
 
 EVIDENCE_MAX = 100
 BLOCKS_NAMED_MAX = 6
@@ -181,17 +182,19 @@ class CasePage:
     customer: Customer
     why: Why
     upstream: Upstream
+    work: Work
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Who looks, when, and at how much of the timeline."""
+    """Who looks, when, at how much of the timeline, and what was written about the case."""
 
     actor: Actor
     now: datetime
     show: str = "all"
     whole: bool = False
     evidence_url: str = "/api/v1/evidence/{id}"
+    comments: Sequence[Said] = ()
 
 
 def case_page(
@@ -212,6 +215,7 @@ def case_page(
         customer=_customer(file, sentence),
         why=_why(file, newest),
         upstream=_upstream(file, newest, planned),
+        work=work_of(file, newest, look.actor, look.comments),
     )
 
 

@@ -11,6 +11,10 @@ from datetime import datetime
 
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case, CaseState, advance
 from fallsafe.core.errors import Refusal
+from fallsafe.core.orders.item import Item, ItemState
+from fallsafe.core.orders.order import Order
+from fallsafe.core.orders.progress import NEEDS_A_CASE
+from fallsafe.core.orders.task import Task
 
 RESOLUTIONS = (
     "DataCorrected", "RetriedSameKey", "ReconciledDone", "ReconciledAbsent", "HandedOff", "SolvedElsewhere",
@@ -114,6 +118,19 @@ class Step:
 
     verb: str
     case: Case
+
+
+def standing(case: Case, order: Order | None, item: Item | None, task: Task | None) -> str:
+    """Why the failure of a case stands still; empty where it does not."""
+    if task is not None and task.state in NEEDS_A_CASE:
+        return f"its task {task.step} is {task.state.value}, and that needs somebody who owns it"
+    if task is not None and task.frozen:
+        return f"its task {task.step} is frozen until somebody has verified what there is"
+    if order is not None and order.frozen:
+        return "its order is frozen until somebody has looked at it"
+    if task is None and item is not None and item.state is ItemState.HELD:
+        return f"its item {item.external_id} is held"
+    return ""
 
 
 def decide(case: Case, name: str, ask: Ask, around: Around, now: datetime) -> tuple[Step, ...] | Refusal:

@@ -1,0 +1,67 @@
+"""The card of case work: who works on a case, what it waits for, what was written, and what this person may do with it
+now.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.cases.case import OPEN_CASE_STATES, CaseState
+from fallsafe.core.cases.work import RESOLUTIONS, standing
+from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.store.reads import CaseFile
+
+Said = tuple[str, datetime, str]
+"""A comment: who, when, and the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """`stands` says why the case cannot be ended, `locked` why this person may do nothing of it; both empty where it
+    is not so. `groups` are (code, title).
+    """
+
+    assignee: str
+    mine: bool
+    waits: str
+    waits_until: str
+    escalated_to: str
+    escalates_to: str
+    may_comment: bool
+    may_work: bool
+    may_end: bool
+    stands: str
+    resolved: bool
+    ended: bool
+    locked: str
+    groups: tuple[tuple[str, str], ...]
+    resolutions: tuple[str, ...]
+    comments: Sequence[Said]
+
+
+def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[Said]) -> Work:
+    """The card for this person."""
+    case, open_ = file.case, file.case.state in OPEN_CASE_STATES
+    waits = case.waiting_for if isinstance(case.waiting_for, dict) else {}
+    owner = newest.owners.get(case.owner_group)
+    works, ends = may(actor, "work_case"), may(actor, "end_case")
+    workers = ", ".join(who_may("work_case"))
+    return Work(
+        assignee=case.assignee,
+        mine=case.assignee == actor.name,
+        waits=": ".join(str(waits[name]) for name in ("for", "what") if waits.get(name)),
+        waits_until=str(waits.get("until", ""))[:16].replace("T", " "),
+        escalated_to=case.escalated_to,
+        escalates_to=owner.escalates_to if owner else "",
+        may_comment=may(actor, "comment"),
+        may_work=works and open_,
+        may_end=ends and open_,
+        stands=standing(case, file.order, file.item, file.task) if open_ else "",
+        resolved=ends and case.state is CaseState.RESOLVED,
+        ended=not open_,
+        locked="" if works else f"Your roles may read this case. Working on it belongs to {workers}.",
+        groups=tuple((code, group.title) for code, group in sorted(newest.owners.items()) if code != case.owner_group),
+        resolutions=RESOLUTIONS,
+        comments=comments,
+    )
