@@ -109,21 +109,21 @@ def installation(
         for name, script in faults.items():
             write_faults(home, name, script)  # type: ignore[arg-type]
         sandbox, systems = {}, dict[str, str]()
+        api = f"http://127.0.0.1:{free_port('127.0.0.1', FIRST_PORT)}"
         for name, codes in SANDBOX.items():
-            process = _start(name, home, {code: secrets[code] for code in codes})
+            process = _start(name, home, {code: secrets[code] for code in codes}, api if name == "engine" else "")
             stack.callback(_end, process)
             sandbox[name] = process
             assert process.stdout is not None
             systems |= dict.fromkeys(codes, json.loads(process.stdout.readline())["url"])
-        api = f"http://127.0.0.1:{free_port('127.0.0.1', FIRST_PORT)}"
         folder = str(quick_policy(home))
         wiring = Wiring(server.url(), api, systems, secrets, time_scale, folder, LEASE_BEYOND_CALL)
         wiring.write(home)
         yield Installation(home, server, wiring, sandbox)
 
 
-def _start(name: str, home: Path, secrets: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    line = command_line(name, home, 0, delay=CALLBACK_DELAY)
+def _start(name: str, home: Path, secrets: Mapping[str, str], report_to: str) -> "subprocess.Popen[bytes]":
+    line = command_line(name, home, 0, delay=CALLBACK_DELAY, report_to=report_to)
     return subprocess.Popen(line, env={**os.environ, **secret_variables(secrets)}, stdout=subprocess.PIPE)
 
 

@@ -1,5 +1,6 @@
-"""Whatever the documentation tells people to type is there: verbs, options, recipes and files."""
+"""Whatever the documentation tells people to type is there: verbs, options, recipes, files and bodies."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import click
 import pytest
 import typer.main
 
+from fallsafe.api.bodies import check_shape
 from fallsafe.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +21,7 @@ PAGES = sorted(
 # `fallsafe …` in code, up to what is no part of the command any more.
 SPOKEN = re.compile(r"(?:^ {4}|`)(?:\.venv/bin/)?fallsafe ([a-z][^`\n#]*)", re.MULTILINE)
 RECIPE = re.compile(r"(?:^ {4}|`)make ([a-z-]+)", re.MULTILINE)
+BODY = re.compile(r"```json\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -53,6 +56,14 @@ class WhenAPageIsRead:
     def test_its_links_lead_somewhere(self, page: Path) -> None:
         for link in LINK.findall(page.read_text()):
             assert (page.parent / link).exists(), link
+
+    def test_its_bodies_are_taken(self, page: Path) -> None:
+        for body in BODY.findall(page.read_text()):
+            value = json.loads(body)
+            for many in {"signals", "reports"} & value.keys():
+                assert check_shape(many, value)
+                for one in value[many]:
+                    assert check_shape(many.removesuffix("s"), one)
 
 
 def test_the_pages_speak_of_commands_at_all() -> None:

@@ -46,7 +46,7 @@ FORGED = [
     ("signature without a scheme", {"signature": sign(SECRET, a_callback()).removeprefix("sha256=")}, 401),
     ("signature cut off", {"signature": sign(SECRET, a_callback())[:-1]}, 401),
     ("signature in other signs", {"signature": "sha256=ÿÿÿ"}, 401),
-    ("a system without a secret here", {"path": "/downstreams/WFM/callbacks"}, 404),
+    ("a system without a secret here", {"path": "/downstreams/WFM/callbacks"}, 401),
     ("a system that does not exist", {"path": "/downstreams/XYZ/callbacks"}, 404),
     ("a system that never calls back", {"path": "/downstreams/BIL/callbacks"}, 404),
 ]

@@ -49,7 +49,7 @@ def facts(key: str, about: str, inbox: str, account: str = "ACC-1") -> Mapping[s
     target: Json = {"key": key, "object": about, "reference": ""}
     return {
         "key": key, "object": about, "callbackUrl": inbox, "order": order, "item": offered, "results": results,
-        "target": target, "task": {"step": "step", "type": "step"},
+        "target": target, "task": {"step": "step", "type": "step"}, "verb": "retry",
     }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ from fallsafe.core.access import Actor
 from fallsafe.core.commands.contract import Request
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.commands.outcome import NotSent, Reply
-from fallsafe.flows import callbacks, commands, orders, planning, recover
+from fallsafe.flows import callbacks, commands, orders, planning, recover, steering
 from fallsafe.flows.callbacks import Received
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Applied, Context, Refused
@@ -485,7 +485,13 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
     async def submit(_: int) -> Said | None:
         return said_of(await world.flow(lambda tx: orders.submit(tx, context, [draft], BOSS)))
 
+    async def steer(_: int) -> Said | None:
+        return said_of(
+            await world.flow(lambda tx: steering.steer(tx, context, [ids["task"]], BOSS, "again", verb="retry"))
+        )
+
     return {
+        "steering.steer": steer,
         "commands.claim": due(commands.claim, "send"),
         "commands.expire_leases": due(commands.expire_leases, "lease"),
         "commands.find_overdue": due(commands.find_overdue, "overdue"),

@@ -28,7 +28,7 @@ from tests.spec.interlock import (
     writing_routes,
 )
 
-from fallsafe.flows import commands, downstreams, planning, recover, review, signals
+from fallsafe.flows import commands, downstreams, planning, recover, reports, review, signals
 from fallsafe.store.ids import outside
 
 Fifty = Callable[[World], list[Said | None]]
@@ -52,7 +52,7 @@ def post(path: str, body: object = None) -> Fifty:
 
 def named(world: World, text: str) -> str:
     """A text with the ids of the world in it."""
-    ids = {"order": world.order_id, "command": world.command_id, "case": world.case_id}
+    ids = {"order": world.order_id, "task": world.task_id, "command": world.command_id, "case": world.case_id}
     return text.format(**{thing: outside(thing, number) for thing, number in ids.items()})
 
 
@@ -69,6 +69,12 @@ def revoke(world: World) -> list[Said | None]:
     name = world.token()
     return at_once(lambda _: world.http("DELETE", f"/api/v1/tokens/{name}"))
 
+
+# Another engine speaks of the very order, as if it were its own.
+REPORTS = {
+    "source": "CRM",
+    "reports": [{"eventId": "R", "orderId": NAME, "revision": 1, "tasks": [{"task": "x", "state": "failed"}]}],
+}
 
 # Path → fifty tries at once, and the code with which each is refused (None: it is taken in, and nothing is sent).
 ROUTES: dict[str, tuple[Fifty, str | None]] = {
@@ -105,6 +111,8 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/downstreams/{name}/callbacks": (lambda world: at_once(world.callback), None),
     "POST /api/v1/signals": (post("/api/v1/signals", SIGNAL), None),
     "POST /api/v1/signals/batch": (post("/api/v1/signals/batch", {"signals": [SIGNAL | {"externalId": "B"}]}), None),
+    "POST /api/v1/reports": (post("/api/v1/reports", REPORTS), None),
+    "POST /api/v1/tasks/{task_id}/{verb}": (post("/api/v1/tasks/{task}/retry"), UNKNOWN),
     "POST /api/v1/policy-sets": (lambda world: post("/api/v1/policy-sets", another_policy(world))(world), None),
     "POST /api/v1/tokens": (post("/api/v1/tokens", {"name": "ada", "roles": ["operator"]}), None),
     "DELETE /api/v1/tokens/{token_id}": (revoke, None),
@@ -163,6 +171,7 @@ KINDS = {
     "retry": planning.replan_due,
     "review": review.review,
     "release": downstreams.release,
+    "report": reports.apply,
     "signal": signals.apply,
     "apply": None,  # names a callback; tried by the flow that applies it
 }
@@ -246,6 +255,7 @@ REFUSED = {path: code for path, (_, code) in {**ROUTES, **WRITING_VERBS}.items()
     "commands.resend": UNKNOWN,
     "orders.submit": KNOWN_NAME,
     "planning.plan_again": NOTHING_HELD,
+    "steering.steer": UNKNOWN,
 }
 
 

@@ -28,14 +28,17 @@ async def reason_of(body: bytes) -> str:
     return found
 
 
-async def act(deps: Deps, request: Request, flow: Flow, number: int) -> Response:
-    """Asks a flow for one thing and answers 202 with its id. The flow itself knows who may, and records a refusal."""
+async def act(deps: Deps, request: Request, flow: Flow, number: int, *, because: str | None = None) -> Response:
+    """Asks a flow for one thing and answers 202 with its id. The flow itself knows who may, and records a refusal.
+    `because` stands for a reason that nobody gave; without it, who asked does.
+    """
     actor = await deps.who(request)
     body = await body_of(request)
     reason, asked, context = await reason_of(body), asked_of(request, actor, body), deps.context()
 
     async def change(tx: Tx) -> Change:
-        (answer,) = await flow(tx, context, [number], actor, reason or f"asked by {actor} at the API")
+        usual = f"asked by {actor} at the API" if because is None else because
+        (answer,) = await flow(tx, context, [number], actor, reason or usual)
         return told(answer, lambda applied: done(asked_for(applied), 202), lambda r: problem_of(r.refusal))
 
     return await make(deps.database, asked, change)

@@ -33,6 +33,7 @@ from fallsafe.api.orders import OrdersDoor
 from fallsafe.api.people import PeopleDoor
 from fallsafe.api.policies import PoliciesDoor
 from fallsafe.api.problems import TITLES, Problem
+from fallsafe.api.reports import ReportsDoor
 from fallsafe.api.shapes import BASE
 from fallsafe.api.signals import SignalsDoor
 from fallsafe.store.trail import BadCursor
@@ -58,6 +59,7 @@ def create_app(deps: Deps) -> FastAPI:
         CallbacksDoor,
         DownstreamsDoor,
         SignalsDoor,
+        ReportsDoor,
         FeedDoor,
         PoliciesDoor,
         InstallationDoor,

@@ -1,6 +1,7 @@
 """Orders at the door: handed in one by one or many at once, listed, read with plan and progress, planned again."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -22,7 +23,9 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.orders.draft import OrderDraft
 from fallsafe.core.orders.order import OrderState
+from fallsafe.core.orders.watched import VERBS
 from fallsafe.flows.planning import plan_again
+from fallsafe.flows.steering import NEED_A_REASON, steer
 from fallsafe.flows.unreadable import keep_unreadable
 from fallsafe.store.access import Asked
 from fallsafe.store.canonical import canonical
@@ -36,6 +39,7 @@ ORDERS_A_BATCH_MAX = 1_000
 ORDERS_A_TRANSACTION_MAX = 100
 NAME_LENGTH_MAX = 250
 UNNAMED = "?"
+TASK_HINT = "a task is named T- and a number; an order lists its tasks"
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many rows at most.")]
 After = Annotated[str, Query(max_length=20_000, description="The cursor that the page before ended with.")]
@@ -167,8 +171,21 @@ class OrdersDoor:
         file = await read_order_file(self.deps.database, order_id) if order_id is not None else None
         found = file.task(number) if file else None
         if file is None or found is None:
-            raise not_found("task", task_id, "a task is named T- and a number; an order lists its tasks")
+            raise not_found("task", task_id, TASK_HINT)
         return send(shapes.task(found, file, (await self.deps.asker(request, actor)).set_named(file.order.policy_set)))
+
+    async def steer(self, request: Request, task_id: str, verb: str) -> Response:
+        """Tells the engine that executes a task to resume, retry, skip or cancel it; 202 with the command that carries
+        the word. The task moves when the engine says so. A skip and a cancellation need a reason.
+        """
+        await self.deps.who(request)
+        if verb not in VERBS:
+            raise Problem(404, "NOT_FOUND", f"nobody can {verb[:40]} a task", f"possible is {', '.join(VERBS)}")
+        number = inside("task", task_id)
+        if number is None:
+            raise not_found("task", task_id, TASK_HINT)
+        because = "" if verb in NEED_A_REASON else None
+        return await act(self.deps, request, partial(steer, verb=verb), number, because=because)
 
     async def file(self, name: str) -> OrderFile:
         """The file of an order by its id or by `source:externalId`. Raises `Problem` 404."""
@@ -207,6 +224,16 @@ class OrdersDoor:
         )
         add(made, "GET", one, self.show, answers=ref(wire.OrderFile), problems=(404,))
         add(made, "GET", "/tasks/{task_id}", self.task, answers=ref(wire.Task), problems=(404,))
+        add(
+            made,
+            "POST",
+            "/tasks/{task_id}/{verb}",
+            self.steer,
+            answers=ref(wire.Asked),
+            status=202,
+            takes="reason",
+            problems=(403, 404, 409, 422),
+        )
         return made
 
 

@@ -13,6 +13,7 @@ from fallsafe.core.events import Json, event_name
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task
+from fallsafe.core.orders.watched import VERBS, is_watched
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import PREFIX, outside
@@ -85,6 +86,7 @@ def order(given: Order) -> wire.Order:
         correlation_id=given.correlation_id,
         traceparent=given.traceparent,
         frozen=given.frozen,
+        reported=given.reported,
         href=f"{BASE}/orders/{outside('order', given.id)}",
     )
 
@@ -173,6 +175,8 @@ def task(given: Task, file: OrderFile, policy: PolicySet) -> wire.Task:
         warning_at=at(given.warning_at),
         breach_at=at(given.breach_at),
         reference=given.reference,
+        reported=given.reported,
+        steers=[verb for verb, states in VERBS.items() if is_watched(given) and given.state in states],
         next_looks=[{"kind": e.kind, "dueAt": instant(e.due_at)} for e in file.agenda if e.id == given.id],
     )
 

@@ -148,6 +148,7 @@ class Order(Wire, frozen=True):
     correlation_id: str
     traceparent: str
     frozen: Value
+    reported: Value
     href: str
 
 
@@ -174,7 +175,9 @@ class Item(Wire, frozen=True):
 
 
 class Task(Wire, frozen=True):
-    """One step of the plan. `waits_for` are steps that are not final yet, `open_cases` those that stop it."""
+    """One step of the plan. `waits_for` are steps that are not final yet, `open_cases` those that stop it. Where
+    another engine executes it, `reported` is what that last said, and `steers` what it can be told to do.
+    """
 
     id: str
     order_id: str
@@ -200,6 +203,8 @@ class Task(Wire, frozen=True):
     warning_at: str | None
     breach_at: str | None
     reference: str
+    reported: Value
+    steers: Sequence[str]
     next_looks: Sequence[Mapping[str, str]]
 
 

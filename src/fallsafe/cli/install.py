@@ -91,6 +91,7 @@ def processes(settings: Settings, wiring: Wiring, without: Sequence[str] = ()) -
 
 def _sandbox(settings: Settings, wiring: Wiring, name: str, codes: Sequence[str]) -> Child:
     url = wiring.systems[codes[0]]
-    line = command_line(name, settings.home, int(url.rpartition(":")[2]), watch_parent=False)
+    reports = wiring.api if name == "engine" else ""
+    line = command_line(name, settings.home, int(url.rpartition(":")[2]), watch_parent=False, report_to=reports)
     secrets = secret_variables({code: wiring.secrets[code] for code in codes})
     return Child(f"sandbox-{name}", tuple(line), secrets, f"{url}/_sandbox/faults")

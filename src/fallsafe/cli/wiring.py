@@ -16,6 +16,7 @@ SANDBOX = {
     "logistics": ("WHS", "SHP", "WFM"),
     "provisioning": ("PRV", "RIN", "NUM", "SIM", "PIN", "ENT", "EMG", "ADR"),
     "partners": ("PRT", "WHA", "WHF", "OTT", "DOC", "NTF"),
+    "engine": ("ENG",),
 }
 
 

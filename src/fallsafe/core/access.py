@@ -14,6 +14,8 @@ RIGHTS: dict[str, frozenset[str]] = {
     "read_evidence": frozenset({"operator", "engineer", "auditor", "admin"}),
     "submit_order": frozenset({"machine", "operator", "engineer", "admin"}),
     "signal": frozenset({"machine", "support", "operator", "engineer", "finance", "admin"}),
+    "report": frozenset({"machine", "operator", "engineer", "admin"}),
+    "steer": frozenset({"operator", "engineer", "admin"}),
     "reconcile": frozenset({"operator", "engineer", "finance", "admin"}),
     "resend": frozenset({"operator", "engineer", "admin"}),
     "comment": READERS - {"auditor"},

@@ -19,7 +19,7 @@ from fallsafe.core.cases.case import (
     case_key,
     joins,
 )
-from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
@@ -317,15 +317,22 @@ def heal(turn: Turn, aggregate: Aggregate, command: Command, evidence: tuple[int
     """
     ended = Ended(command, was, evidence)
     for n, raised in enumerate(turn.raised):
-        if raised.aggregate is aggregate and raised.signal.task_id == command.task_id:
+        if raised.aggregate is aggregate and _ends(command, raised.signal.task_id, raised.signal.command_id):
             turn.raised[n] = replace(raised, ended=ended)
     _heal(turn, aggregate, ended)
+
+
+def _ends(command: Command, task_id: int | None, command_id: int | None) -> bool:
+    """Whether a success speaks for a failure: that of the work for all of its task, that of a word to another engine
+    only for the word itself.
+    """
+    return command_id == command.id if command.purpose is Purpose.RESUME else task_id == command.task_id
 
 
 def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     command, evidence = ended.command, ended.evidence
     for case in aggregate.open_cases:
-        if case.task_id == command.task_id and case.code not in CONTRADICTIONS:
+        if _ends(command, case.task_id, case.command_id) and case.code not in CONTRADICTIONS:
             how = _resolution(ended.was, case)
             healed = replace(
                 case,

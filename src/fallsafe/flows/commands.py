@@ -18,7 +18,7 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
 from fallsafe.core.orders.task import Task, is_frozen
 from fallsafe.core.recover.breaker import DOWN_CAUSES, Came, Downstream, Heard
-from fallsafe.flows import cases, facts, failures, parking, payload, rewound, settle
+from fallsafe.flows import cases, facts, failures, handed, parking, payload, rewound, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
@@ -387,7 +387,7 @@ async def expire_leases(tx: Tx, context: Context, due: Sequence[Due], actor: Act
 
 async def find_overdue(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
     """An accepted command that is silent past the breach time of its task is unknown (§6.2); nothing is sent on that
-    account.
+    account. A task in other hands is looked at as such.
     """
     await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
     turn = await begin(tx, context, actor)
@@ -395,6 +395,10 @@ async def find_overdue(tx: Tx, context: Context, due: Sequence[Due], actor: Acto
         aggregate = tx.aggregates[d.order_id or 0]
         command, task = aggregate.current(d.id), aggregate.tasks.get(d.id)
         tx.clear("overdue", d.id)
+        if task is not None and task.executor != "command":
+            handed.look(turn, aggregate, task)
+            await _find_unanswered(turn, aggregate, command)
+            continue
         if command is None or task is None or command.state is not CommandState.ACCEPTED:
             continue
         if task.breach_at is not None and task.breach_at > turn.now:
@@ -402,6 +406,17 @@ async def find_overdue(tx: Tx, context: Context, due: Sequence[Due], actor: Acto
         else:
             await facts.apply(turn, aggregate, command, facts.lost("breach", "silent", 0))
     await settle.end(turn)
+
+
+async def _find_unanswered(turn: Turn, aggregate: Aggregate, command: Command | None) -> None:
+    """What another engine was told and has accepted, without ever saying that it did it."""
+    if command is None or command.state is not CommandState.ACCEPTED or command.accepted_at is None:
+        return
+    silent_at = command.accepted_at + turn.context.newest.limits.silent_after
+    if silent_at > turn.now:
+        file(turn, aggregate, "overdue", command.task_id, silent_at)
+    else:
+        await facts.apply(turn, aggregate, command, facts.lost("breach", "silent", 0))
 
 
 async def resend(tx: Tx, context: Context, command_ids: Sequence[int], actor: Actor, reason: str) -> list[Answer]:

@@ -44,6 +44,7 @@ class Known:
     repeat_refused: bool = False
     retry_after: timedelta | None = None
     stored: int = 0
+    overdue: bool = False
 
 
 NOTHING_MORE = Known()
@@ -132,6 +133,7 @@ def _facts(turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classificat
         retry_at=turn.now if own_delay else _retry_at(turn, aggregate, command, judged.code, known.retry_after),
         repeat_refused=known.repeat_refused,
         system_tripped=_came_back_unsent(command) and parking.stopped(turn, signal.system),
+        overdue=known.overdue,
     )
 
 

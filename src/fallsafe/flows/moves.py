@@ -46,6 +46,9 @@ async def move_command(
     if moved.purpose is Purpose.FULFILL:
         await _move_task(turn, aggregate, moved, verb, why)
     _clear_looks(turn, command, moved)
+    if moved.purpose is Purpose.RESUME and moved.state is CommandState.ACCEPTED:
+        silent = turn.context.newest.limits.silent_after
+        file(turn, aggregate, "overdue", moved.task_id, (moved.accepted_at or turn.now) + silent)
     return moved
 
 
@@ -57,7 +60,9 @@ def _clear_looks(turn: Turn, was: Command, now: Command) -> None:
         CommandState.UNKNOWN: "lookup",
     }
     for kind in LIVE_KINDS:
-        if kind != keep.get(now.state):
+        # What another engine is told stands beside the look at its silence, which is the task's own.
+        own = kind != "overdue" or now.purpose is not Purpose.RESUME
+        if own and kind != keep.get(now.state):
             turn.tx.clear(kind, subject(was))
 
 
@@ -123,22 +128,45 @@ async def make_ready(turn: Turn, aggregate: Aggregate, task: Task) -> None:
         turn.now,
     )
     aggregate.put(ready, "dependencies_met", why)
-    if task.executor == "command":
-        await intend(turn, aggregate, ready, 1, why)
+    match task.executor:
+        case "command":
+            await intend(turn, aggregate, ready, 1, why)
+        case _:
+            _hand_over(turn, aggregate, ready)
 
 
-async def intend(turn: Turn, aggregate: Aggregate, task: Task, n: int, why: Why) -> Command:
-    """Writes down that an effect is wanted, with its key for life. Nothing is sent here."""
+def _hand_over(turn: Turn, aggregate: Aggregate, task: Task) -> None:
+    """A task of people is theirs from now on; they are looked after when they are silent for too long."""
+    given = replace(task, state=move(TASK_LIFECYCLE, task.state, "hand_over"))
+    breach = given.breach_at or turn.now + turn.policy(aggregate).task_types[task.type].breach
+    aggregate.put(replace(given, breach_at=breach), "hand_over", turn.why("it is done by people"))
+    file(turn, aggregate, "overdue", task.id, breach)
+
+
+async def intend(
+    turn: Turn,
+    aggregate: Aggregate,
+    task: Task,
+    n: int,
+    why: Why,
+    purpose: Purpose = Purpose.FULFILL,
+    operation: str = "",
+    verb: str = "",
+) -> Command:
+    """Writes down that an effect is wanted, with its key for life. Nothing is sent here. `operation` is another one
+    than that of the task, `verb` what another engine is told.
+    """
     order, item = aggregate.order, aggregate.items[task.item_id]
+    operation = operation or task.operation
     command = Command(
         id=await turn.tx.new_id(),
         order_id=order.id,
         task_id=task.id,
-        purpose=Purpose.FULFILL,
+        purpose=purpose,
         n=n,
-        key=key_for(order.source, order.external_id, item.external_id, task.step, Purpose.FULFILL, n),
-        system=task.system,
-        operation=task.operation,
+        key=key_for(order.source, order.external_id, item.external_id, task.step, purpose, n),
+        system=operation.partition(".")[0],
+        operation=operation,
         state=CommandState.INTENDED,
         intended_at=turn.now,
         attempts=0,
@@ -160,12 +188,12 @@ async def intend(turn: Turn, aggregate: Aggregate, task: Task, n: int, why: Why)
         pending_looks=0,
         target_id=None,
         look=0,
-        method="",
+        method=verb,
         finding="",
         contract_set="",
         failing_since=None,
     )
     aggregate.put(command, "intend", why)
-    file(turn, aggregate, "send", task.id, turn.now, task.system)
+    file(turn, aggregate, "send", task.id, turn.now, command.system)
     turn.tx.pages.hint = True
     return command

@@ -4,7 +4,7 @@ they cannot.
 A repeat of the same order is answered as such; another content under the same name is refused. Nothing is half-stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fallsafe.core.access import Actor
@@ -22,6 +22,7 @@ from fallsafe.store.tx import Tx
 from fallsafe.store.vault import OrderKey
 from fallsafe.store.work import Aggregate
 
+NOTHING_NAMED: Mapping[str, int] = {}
 ITEMS_OF_A_LARGE_ORDER = 100
 """Below it no plan comes near the limits of one order."""
 
@@ -44,7 +45,7 @@ async def submit(tx: Tx, context: Context, drafts: Sequence[OrderDraft], actor: 
     turn = await begin(tx, context, actor)
     broken = [intake.check_order(d) or _too_large(turn, d) for d in drafts]
     fresh = {(d.source, d.external_id): d for d, wrong in zip(drafts, broken, strict=True) if not wrong}
-    taken = [_Taken(d, await _row(turn, d)) for d in fresh.values()]
+    taken = [_Taken(d, await order_row(turn, d)) for d in fresh.values()]
     made = {a.order.id: a for a in await tx.create([t.order for t in taken])}
     for one in taken:
         if one.order.id in made:
@@ -83,7 +84,7 @@ def _answer(
     name = (draft.source, draft.external_id)
     aggregate = made.get(by_name[name]) or known[name]
     mine = aggregate.order.id in made and fresh[name] is draft
-    if mine or _fingerprint(draft, aggregate.key) == aggregate.order.fingerprint:
+    if mine or fingerprint_of(draft, aggregate.key) == aggregate.order.fingerprint:
         return Applied("order", aggregate.order.id, already=aggregate.order.id not in made)
     refusal = Refusal(
         "ALREADY_EXISTS",
@@ -101,7 +102,7 @@ async def _known(turn: Turn, repeats: Sequence[_Taken]) -> dict[tuple[str, str],
     if not repeats:
         return {}
     rows = await turn.tx.fetch(
-        "orders/ids_of_names",
+        "orders/named",
         sources=[t.draft.source for t in repeats],
         externals=[t.draft.external_id for t in repeats],
     )
@@ -124,11 +125,12 @@ def _content(draft: OrderDraft, key: OrderKey) -> dict[str, Json]:
     return snapshot.content_of(draft, stand_in)
 
 
-def _fingerprint(draft: OrderDraft, key: OrderKey) -> str:
+def fingerprint_of(draft: OrderDraft, key: OrderKey) -> str:
+    """What tells whether an order is the one that was agreed."""
     return snapshot.fingerprint(_content(draft, key))
 
 
-async def _row(turn: Turn, draft: OrderDraft) -> Order:
+async def order_row(turn: Turn, draft: OrderDraft) -> Order:
     """The order's row before its content is sealed."""
     return Order(
         id=await turn.tx.new_id(),
@@ -176,7 +178,6 @@ def _approval(what: str, fingerprint: str, by: str) -> Json:
 
 async def _store(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
     """Writes the order, its sealed personal values, its bytes, its items and its plan."""
-    content = _content(draft, aggregate.key)
     body = await turn.tx.add_evidence(
         aggregate.order.id,
         aggregate.key,
@@ -185,13 +186,27 @@ async def _store(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
         body=draft.body,
         media_type="application/json",
     )
-    sealed = {path: _seal(turn, aggregate, path, value) for path, value in sorted(_stand_ins(draft).items())}
-    order = replace(aggregate.order, snapshot=content, fingerprint=snapshot.fingerprint(content))
-    why = turn.why("taken in", policy=turn.context.newest, evidence=(body.id,), personal=sealed)
-    aggregate.put(order, "acknowledge", why)
-    await _put_items(turn, aggregate, draft)
+    await acknowledge(turn, aggregate, draft, (body.id,))
     _check_approvals(turn, aggregate, draft)
     await planning.plan_new(turn, aggregate, plan.of_drafts(draft.items))
+
+
+async def acknowledge(
+    turn: Turn,
+    aggregate: Aggregate,
+    draft: OrderDraft,
+    evidence: tuple[int, ...],
+    named: Mapping[str, int] = NOTHING_NAMED,
+) -> None:
+    """Writes what was agreed: the snapshot with its fingerprint, personal values sealed, and the items. `named` are
+    items that were only named so far, by what they are called now.
+    """
+    content = _content(draft, aggregate.key)
+    sealed = {path: _seal(turn, aggregate, path, value) for path, value in sorted(_stand_ins(draft).items())}
+    order = replace(aggregate.order, snapshot=content, fingerprint=snapshot.fingerprint(content))
+    why = turn.why("taken in", policy=turn.context.newest, evidence=evidence, personal=sealed)
+    aggregate.put(order, "acknowledge", why)
+    await put_items(turn, aggregate, draft.items, named)
 
 
 def _seal(turn: Turn, aggregate: Aggregate, path: str, value: Json) -> dict[str, str]:
@@ -202,10 +217,17 @@ def _seal(turn: Turn, aggregate: Aggregate, path: str, value: Json) -> dict[str,
     return {"digest": key.digest(plain), "sealed": digest(sealed).hex()}
 
 
-async def _put_items(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
-    ids = {i.external_id: await turn.tx.new_id() for i in draft.items}
-    for item in draft.items:
-        aggregate.put(_item(aggregate, item, ids), "acknowledge", turn.why("taken in"))
+async def put_items(
+    turn: Turn, aggregate: Aggregate, items: Sequence[ItemDraft], named: Mapping[str, int] = NOTHING_NAMED
+) -> None:
+    """Writes items that are not there yet, or were only named so far, parents and children in any order."""
+    ids = {i.external_id: i.id for i in aggregate.items.values()} | dict(named)
+    fresh = [i for i in items if i.external_id not in ids or i.external_id in named]
+    ids |= {i.external_id: await turn.tx.new_id() for i in fresh if i.external_id not in ids}
+    for item in fresh:
+        there = aggregate.items.get(ids[item.external_id])
+        made = _item(aggregate, item, ids)
+        aggregate.put(made if there is None else replace(made, state=there.state), "acknowledge", turn.why("taken in"))
 
 
 def _item(aggregate: Aggregate, item: ItemDraft, ids: dict[str, int]) -> Item:

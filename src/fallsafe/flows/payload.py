@@ -80,7 +80,7 @@ def _mapping(value: Json) -> dict[str, Json]:
 
 def look_up_request(turn: Turn, aggregate: Aggregate, task: Task, target: Command, look_up: LookUp) -> Request:
     """The question about a command: by its original key, or by what it is about."""
-    asked = facts(turn, aggregate, task, target.key, {})
+    asked = facts(turn, aggregate, task, target.key, {}) | {"verb": target.method}
     asked["target"] = {"key": target.key, "reference": target.reference, "object": business_object(aggregate, task)}
     return look_up.render(asked)
 
@@ -89,7 +89,7 @@ def request(
     turn: Turn, aggregate: Aggregate, task: Task, command: Command, operation: Operation, personal: Personal
 ) -> Request:
     """The request of a command, rendered for its first attempt."""
-    return operation.render(facts(turn, aggregate, task, command.key, personal))
+    return operation.render(facts(turn, aggregate, task, command.key, personal) | {"verb": command.method})
 
 
 def head_of(made: Request) -> str:

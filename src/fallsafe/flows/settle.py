@@ -42,14 +42,19 @@ def derive(turn: Turn, aggregate: Aggregate) -> None:
     blocked, why = cases.blocked_items(aggregate), turn.why("derived from its tasks, children and cases")
     for item in _children_first(aggregate):
         below = [aggregate.items[i] for i in children[item.id]]
-        state = items.derive_state(item, tasks[item.id], below, item.id in blocked)
+        state = items.derive_state(_undecided(aggregate, item), tasks[item.id], below, item.id in blocked)
         if state is not item.state:
             aggregate.put(replace(item, state=state), _item_verb(state), why)
     _derive_order(turn, aggregate)
 
 
+def _undecided(aggregate: Aggregate, item: Item) -> Item:
+    """Of an order that another engine executes nothing is decided here: its word, also backwards, is all there is."""
+    return item if aggregate.order.reported is None else replace(item, state=ItemState.ACKNOWLEDGED)
+
+
 def _derive_order(turn: Turn, aggregate: Aggregate) -> None:
-    order = aggregate.order
+    order, was_final = aggregate.order, aggregate.order.is_final
     if order.phase is Phase.ACKNOWLEDGED and aggregate.items:
         order = replace(order, phase=move(PHASE_LIFECYCLE, order.phase, "start"))
     state = derive_state(order.phase, aggregate.items.values())
@@ -62,7 +67,7 @@ def _derive_order(turn: Turn, aggregate: Aggregate) -> None:
         )
     if aggregate.order.is_final:
         turn.tx.clear("review", order.id)
-    elif aggregate.new:
+    elif aggregate.new or was_final:
         turn.tx.file(Entry("review", order.id, order.id, turn.now + turn.policy(aggregate).limits.review_every))
 
 

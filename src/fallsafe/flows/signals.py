@@ -9,6 +9,7 @@ One that its source takes back ends; a case that stands on such signals alone he
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from fallsafe.core.access import Actor
@@ -21,8 +22,8 @@ from fallsafe.core.detect.signal import (
     SignalState,
     signal_draft,
 )
-from fallsafe.core.errors import Bug, Refusal
-from fallsafe.core.events import Json, Record
+from fallsafe.core.errors import Bug
+from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may, move
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.progress import NEEDS_A_CASE
@@ -30,80 +31,43 @@ from fallsafe.core.orders.task import Task
 from fallsafe.core.triage.classify import Classification
 from fallsafe.core.triage.severity import Level
 from fallsafe.flows import cases, failures, loose, payload, settle
+from fallsafe.flows.arrivals import Arrival, Kept, Kind, Name, bodies_of, keep, note
 from fallsafe.flows.commands import Due
-from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.context import Answer, Context
 from fallsafe.flows.turn import Turn, begin
-from fallsafe.store.canonical import canonical
-from fallsafe.store.rows import StoredSignal, columns, delta, read_row
+from fallsafe.store.rows import StoredSignal, read_row
 from fallsafe.store.tx import Tx, as_json
-from fallsafe.store.vault import OrderKey
 from fallsafe.store.work import Aggregate, Entry, written
 
-Name = tuple[str, str]
 UNMATCHED_CODE = "SIGNAL_UNMATCHED"
 ALL_ENDED = "signals_ended"
 UNMATCHED = "somebody sees something wrong with an order that is not here"
+
+
+SIGNALS = Kind(
+    "signal",
+    "signals",
+    StoredSignal,
+    "SIGNAL_ID_REUSED",
+    "give each signal an id of its own; what is so no more is said by a new one that `ends` it",
+    "/externalId",
+)
 
 
 async def receive(tx: Tx, context: Context, told: Sequence[tuple[SignalDraft, bytes]], actor: Actor) -> list[Answer]:
     """Keeps signals, each once, with an entry to be judged now; one answer for each, in the order given. A repeat is
     answered as such and changes nothing; another content under a known id is refused with `SIGNAL_ID_REUSED`.
     """
-    now = await tx.now()
-    first: dict[Name, int] = {}
-    for n, (draft, _) in enumerate(told):
-        first.setdefault(draft.name, n)
-    orders = await _orders_of(tx, (draft for draft, _ in told))
-    keys = await _keys_of(tx, orders.values(), len(orders) < len({_order_of(d) for d, _ in told}))
-    rows = [await _kept(tx, *told[n], orders, keys) for n in first.values()]
-    fresh = {r["id"] for r in await tx.fetch("signals/insert", rows=as_json([columns(row) for row in rows]))}
-    # What was here already needs no second copy of its bytes.
-    added = {row.evidence_id for row in rows if row.id in fresh}
-    tx.pages.evidence = [(e, s) for e, s in tx.pages.evidence if e.kind != "signal" or e.id in added]
-    for row in rows:
-        if row.id in fresh:
-            _note(tx, actor, None, row, "receive", (row.evidence_id,))
-            tx.file(Entry("signal", row.id, None, now))
-            tx.pages.hint = True
-    here = {(row.source, row.external_id): row for row in rows if row.id in fresh}
-    here |= await _known(tx, [(row.source, row.external_id) for row in rows if row.id not in fresh])
-    homes = await tx.keys_of(sorted({row.evidence_order_id for row in here.values()}))
-    answers: list[Answer] = []
-    for n, (draft, body) in enumerate(told):
-        row = here[draft.name]
-        same = _content(homes[row.evidence_order_id], body) == row.content
-        already = row.id not in fresh or first[draft.name] != n
-        answers.append(Applied("signal", row.id, already) if same else _refused(tx, actor, draft, row))
-    return answers
+    arrivals = [
+        Arrival(draft.name, (draft.order_source, draft.order_external_id), body, partial(_row, draft))
+        for draft, body in told
+    ]
+    return await keep(tx, SIGNALS, arrivals, actor, lambda signal_id, at: Entry("signal", signal_id, None, at))
 
 
-async def _orders_of(tx: Tx, drafts: Iterable[SignalDraft]) -> dict[Name, int]:
-    names = sorted({_order_of(draft) for draft in drafts})
-    rows = await tx.fetch("signals/orders_of_names", sources=[s for s, _ in names], externals=[e for _, e in names])
-    return {(row["source"], row["external_id"]): row["id"] for row in rows}
-
-
-def _order_of(draft: SignalDraft) -> Name:
-    return draft.order_source, draft.order_external_id
-
-
-async def _keys_of(tx: Tx, orders: Iterable[int], some_unknown: bool) -> dict[int, OrderKey]:
-    keys = await tx.keys_of(sorted(set(orders)))
-    if some_unknown:
-        keys[0] = await tx.loose_key()
-    return keys
-
-
-async def _kept(
-    tx: Tx, draft: SignalDraft, body: bytes, orders: Mapping[Name, int], keys: Mapping[int, OrderKey]
-) -> StoredSignal:
-    """The row of a signal, its bytes sealed with the key of its order where that is here."""
-    order_id, now = orders.get(_order_of(draft), 0), await tx.now()
-    sealed = await tx.add_evidence(
-        order_id, keys[order_id], kind="signal", source=draft.source, body=body, media_type="application/json"
-    )
+def _row(draft: SignalDraft, kept: Kept) -> StoredSignal:
     return StoredSignal(
-        id=await tx.new_id(),
+        id=kept.id,
         source=draft.source,
         external_id=draft.external_id,
         order_source=draft.order_source,
@@ -111,11 +75,11 @@ async def _kept(
         order_id=None,
         ends=draft.ends,
         looked=draft.looked,
-        content=_content(keys[order_id], body),
-        evidence_id=sealed.id,
-        evidence_order_id=order_id,
-        occurred_at=min(draft.occurred_at or now, now),
-        received_at=now,
+        content=kept.content,
+        evidence_id=kept.evidence_id,
+        evidence_order_id=kept.evidence_order_id,
+        occurred_at=min(draft.occurred_at or kept.at, kept.at),
+        received_at=kept.at,
         tries=0,
         state=SignalState.RECEIVED,
         case_id=None,
@@ -123,58 +87,6 @@ async def _kept(
         rule="",
         policy_set="",
         shadow=(),
-    )
-
-
-def _content(key: OrderKey, body: bytes) -> str:
-    """The salted digest of what a signal says, however its bytes were laid out."""
-    return key.digest(canonical(payload.read_json(body)))
-
-
-async def _known(tx: Tx, names: Sequence[Name]) -> dict[Name, StoredSignal]:
-    if not names:
-        return {}
-    rows = await tx.fetch("signals/of_names", sources=[s for s, _ in names], externals=[e for _, e in names])
-    return {(row["source"], row["external_id"]): read_row(StoredSignal, row) for row in rows}
-
-
-def _refused(tx: Tx, actor: Actor, draft: SignalDraft, row: StoredSignal) -> Refused:
-    what = f"cannot take signal {draft.external_id} of {draft.source}"
-    why = "a signal of that id is here with another content"
-    hint = "give each signal an id of its own; what is so no more is said by a new one that `ends` it"
-    refusal = Refusal("SIGNAL_ID_REUSED", what, why, hint, "/externalId")
-    facts: dict[str, Json] = {"code": refusal.code, "why": why, "hint": hint}
-    state = row.state.value
-    tx.loose(Record(0, str(actor), "signal", row.id, "refuse_receive", state, state, {}, what, facts=facts))
-    return Refused("signal", row.id, refusal)
-
-
-def _note(
-    tx: Tx,
-    actor: Actor,
-    was: StoredSignal | None,
-    now: StoredSignal,
-    verb: str,
-    evidence: tuple[int, ...] = (),
-    reason: str = "",
-    **judged: Any,
-) -> None:
-    """The loose record of a change of a signal."""
-    tx.loose(
-        Record(
-            0,
-            str(actor),
-            "signal",
-            now.id,
-            verb,
-            was.state.value if was else "",
-            now.state.value,
-            delta(was, now),
-            reason,
-            evidence=evidence,
-            causation=f"{now.source}/{now.external_id}",
-            **judged,
-        )
     )
 
 
@@ -221,14 +133,7 @@ class _Work:
 
     async def read(self) -> None:
         """Opens what the signals say."""
-        homes = sorted({row.evidence_order_id for row in self.rows.values()})
-        if not homes:
-            return
-        keys = await self.turn.tx.keys_of(homes)
-        wanted = [row.evidence_id for row in self.rows.values()]
-        opened = await self.turn.tx.fetch("evidence/open", orders=homes, ids=wanted)
-        plain = {r["id"]: keys[r["order_id"]].open(bytes(r["sealed"])) for r in opened}
-        self.bodies = {row.id: plain[row.evidence_id] for row in self.rows.values()}
+        self.bodies = await bodies_of(self.turn.tx, list(self.rows.values()))
 
     def draft(self, row: StoredSignal) -> SignalDraft:
         """What a signal says."""
@@ -240,7 +145,7 @@ class _Work:
         """Nothing can be said of it yet."""
         waits = replace(row, tries=row.tries + 1)
         self.rows[row.id] = waits
-        _note(self.turn.tx, self.turn.actor, row, waits, "look_again", reason=reason)
+        note(self.turn.tx, self.turn.actor, SIGNALS, row, waits, "look_again", reason=reason)
         self.turn.tx.file(Entry("signal", row.id, None, self.turn.now + after))
 
     def move(self, row: StoredSignal, verb: str, reason: str, **changes: Any) -> StoredSignal:
@@ -248,7 +153,7 @@ class _Work:
         moved = replace(row, state=move(SIGNAL_LIFECYCLE, row.state, verb), **changes)
         self.rows[row.id] = moved
         judged = {"rule": moved.rule, "policy_set": moved.policy_set}
-        _note(self.turn.tx, self.turn.actor, row, moved, verb, (row.evidence_id,), reason, **judged)
+        note(self.turn.tx, self.turn.actor, SIGNALS, row, moved, verb, (row.evidence_id,), reason, **judged)
         return moved
 
     def judge(self, row: StoredSignal, aggregate: Aggregate, signal: Signal, judged: Classification) -> None:
@@ -270,7 +175,10 @@ class _Work:
     async def end(self) -> None:
         """Writes what became of the signals, and heals the cases that nothing of them holds up any more."""
         for signal_id, (order_id, judged) in self._judged.items():
-            case_id = self.turn.managed[signal_id]
+            case_id = self.turn.managed.get(signal_id)
+            if case_id is None:
+                self.move(self.rows[signal_id], "end", "nothing has to be done about it", order_id=order_id)
+                continue
             named = {"code": judged.code, "rule": judged.rule, "policy_set": self.turn.context.newest.id}
             reason = f"belongs to case F-{case_id}"
             self.move(self.rows[signal_id], "join", reason, order_id=order_id, case_id=case_id, **named)

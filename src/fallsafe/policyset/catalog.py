@@ -15,6 +15,7 @@ from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
 
 NONE = "none"
+COMMAND = "command"
 UNDO_COLUMNS = ("system", "operation", "risk", "possible_while", "effect", "proof")
 
 Operations = Mapping[str, Operation]
@@ -30,7 +31,8 @@ def task_types(part: Part, operations: Operations, undo: Undo, findings: Finding
 
 
 def _task_type(name: str, part: Part, operations: Operations, undo: Undo, findings: Findings) -> TaskType:
-    operation = findings.name(part.at("operation"), "operation", operations)
+    executor = part.at("executor").text(COMMAND)
+    operation = _operation(part, executor, operations, findings)
     if operation in operations and operations[operation].effect:
         _can_be_undone(part, undo, findings)
     expected, warning, breach = (findings.duration(part.at(when)) for when in ("expected", "warning", "breach"))
@@ -42,7 +44,7 @@ def _task_type(name: str, part: Part, operations: Operations, undo: Undo, findin
         title=part.at("title").text(),
         system=operation.partition(".")[0],
         operation=operation,
-        executor=part.at("executor").text("command"),
+        executor=executor,
         anchor=part.at("from").text(),
         expected=expected,
         warning=warning,
@@ -53,6 +55,19 @@ def _task_type(name: str, part: Part, operations: Operations, undo: Undo, findin
         valid=None if valid.value is None else findings.duration(valid, timedelta(seconds=1)),
         owner=part.at("owner").text(),
     )
+
+
+def _operation(part: Part, executor: str, operations: Operations, findings: Findings) -> str:
+    """What a task asks of which system; people are asked for nothing."""
+    named = part.at("operation")
+    if executor == COMMAND and named.value is None:
+        findings.add(part, "no operation does it", "name its `operation`, or say `executor: manual`")
+        return ""
+    if executor != COMMAND:
+        if named.value is not None:
+            findings.add(named, "people do it, and an operation is named", "leave out one of the two")
+        return ""
+    return findings.name(named, "operation", operations)
 
 
 def _can_be_undone(part: Part, undo: Undo, findings: Findings) -> None:

@@ -92,6 +92,7 @@ def limits(part: Part, findings: Findings) -> Limits:
         look_delays=findings.durations(at.at("look_delays")),
         unmatched_delays=findings.durations(at.at("unmatched_delays")),
         replan_every=findings.duration(at.at("replan_every")),
+        silent_after=findings.duration(at.at("silent_after")),
         floor=_floor(at.at("down"), findings),
     )
 

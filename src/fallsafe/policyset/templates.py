@@ -46,6 +46,7 @@ FACTS: Mapping[str, Fact] = {
     "item.place.*": Fact("any", "a field of the item's place", "x"),
     "task.step": Fact("text", "step of the plan", "activateFiberService"),
     "task.type": Fact("text", "task type", "activateFiberService"),
+    "verb": Fact("text", "what another engine is told to do with the step: resume, retry, skip or cancel", "retry"),
     "results.*.reference": Fact("text", "what the other system calls the result of a finished step", "SRV-1"),
     "results.*.*": Fact("any", "a field of the result of a finished step", "x"),
     "target.key": Fact(

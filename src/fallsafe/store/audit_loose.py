@@ -1,5 +1,5 @@
-"""What stands without an order, compared with its records: received callbacks and signals, the health of downstreams,
-tokens, people, policy sets, and whether this installation sends.
+"""What stands without an order, compared with its records: received callbacks, signals and reports, the health of
+downstreams, tokens, people, policy sets, and whether this installation sends.
 
 Whoever edits one of these behind the journal gives a role, changes the rules, or takes a callback away. Tokens are
 never in the journal; the digest of their digest is, which opens nothing.
@@ -10,12 +10,12 @@ from hashlib import sha256
 from typing import Any
 
 from fallsafe.store.canonical import canonical, digest, plain
-from fallsafe.store.rows import Inbox, StoredSignal, columns, read_row
+from fallsafe.store.rows import Inbox, StoredReport, StoredSignal, columns, read_row
 
 Row = Mapping[str, Any]
 Found = tuple[str, str]
-TABLES = ("downstreams", "inbox", "signals", "tokens", "people", "policy_sets", "installation")
-THINGS = frozenset({"downstream", "inbox", "signal", "token", "person", "policy_set", "installation"})
+TABLES = ("downstreams", "inbox", "signals", "reports", "tokens", "people", "policy_sets", "installation")
+THINGS = frozenset({"downstream", "inbox", "signal", "report", "token", "person", "policy_set", "installation"})
 INSTALLATION = ("sending", "stopped_because", "stopped_at", "rewinds")
 
 
@@ -58,6 +58,10 @@ def _inbox(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
 
 def _signals(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
     return _folded("signal", "signal", {row["id"]: columns(read_row(StoredSignal, row)) for row in rows}, records)
+
+
+def _reports(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    return _folded("report", "report", {row["id"]: columns(read_row(StoredReport, row)) for row in rows}, records)
 
 
 def _folded(thing: str, name: str, standing: Mapping[int, Row], records: Iterable[Row]) -> Iterator[Found]:
@@ -154,6 +158,7 @@ _COMPARED: Mapping[str, Callable[[Sequence[Row], Iterable[Row]], Iterator[Found]
     "downstreams": _downstreams,
     "inbox": _inbox,
     "signals": _signals,
+    "reports": _reports,
     "tokens": _tokens,
     "people": _people,
     "policy_sets": _policy_sets,

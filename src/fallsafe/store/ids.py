@@ -1,7 +1,7 @@
 """Ids: 64-bit integers, milliseconds since 2025 (41 bits), lane slot (8), counter (14), never below the last one kept
 in the lane head.
 
-Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`, `S-`).
+Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`, `S-`, `R-`).
 """
 
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ PREFIX = {
     "evidence": "E",
     "inbox": "CB",
     "signal": "S",
+    "report": "R",
 }
 
 

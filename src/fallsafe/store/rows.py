@@ -76,6 +76,24 @@ class StoredSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredReport:
+    """A report of an engine as it is kept; what it says stands in its evidence, sealed. `content` is the salted digest
+    of that. States: received, applied.
+    """
+
+    id: int
+    source: str
+    external_id: str
+    order_external_id: str
+    order_id: int | None
+    content: str
+    evidence_id: int
+    evidence_order_id: int
+    received_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Shape:
     """How a kind of value stands in columns: their names, how a row is read, and what a delta compares."""
 

@@ -15,7 +15,7 @@ from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Lost, Reply
 from fallsafe.core.orders.order import SHARDS
 from fallsafe.core.recover.breaker import Heard
-from fallsafe.flows import callbacks, commands, downstreams, planning, recover, review, signals
+from fallsafe.flows import callbacks, commands, downstreams, planning, recover, reports, review, signals
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import PASSING, Database, Rewound, Tx
@@ -32,6 +32,7 @@ TIMED: dict[str, tuple[str, Timed]] = {
     "lease": ("leases", commands.expire_leases),
     "overdue": ("overdue", commands.find_overdue),
     "apply": ("callbacks", callbacks.apply),
+    "report": ("reports", reports.apply),
     "signal": ("signals", signals.apply),
     "retry": ("planner", planning.replan_due),
     "review": ("scanner", review.review),

@@ -126,7 +126,7 @@ def advance(case: Case, verb: str, at: datetime, **changes: Any) -> Case:
 ONE_DOUBT = frozenset({"UNKNOWN_OUTCOME", "MISSING_CALLBACK", "MISSING_RESPONSE", "DUPLICATE_REQUEST"})
 # Codes that say that facts contradict each other: they always get a case of their own, whatever else is open.
 CONTRADICTIONS = frozenset(
-    {"ABSENCE_WRONG", "CALLBACK_CONFLICT", "DUPLICATE_EFFECT", "LATE_SUCCESS", "LOOKUP_UNDECIDED"}
+    {"ABSENCE_WRONG", "CALLBACK_CONFLICT", "DUPLICATE_EFFECT", "ENGINE_CONTRADICTS", "LATE_SUCCESS", "LOOKUP_UNDECIDED"}
 )
 
 

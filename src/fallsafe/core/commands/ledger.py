@@ -111,8 +111,9 @@ class Command:
 
     `first_sent_at` starts the life of the key; `ended_at` is the end of the last attempt (recorded by its sender, else
     the end of its lease) and starts the settle window. For a query `target_id` is the command that is looked up, `look`
-    counts the looks at that command and `method` names the look-up. `contract_set` is the policy set under whose
-    contract it was last sent. `retries` failures in a row since `failing_since` proved that nothing left.
+    counts the looks at that command and `method` names the look-up; of a command to another engine `method` is the verb
+    that it is told. `contract_set` is the policy set under whose contract it was last sent. `retries` failures in a row
+    since `failing_since` proved that nothing left.
     """
 
     id: int
@@ -189,14 +190,15 @@ def next_state(state: CommandState, verb: str, purpose: Purpose) -> CommandState
 def task_state_of(command: Command) -> TaskState | None:
     """The state that a command gives its task.
 
-    None where it gives none: queries, notices, and commands that were withdrawn or that another one replaced.
+    None where it gives none: queries, notices, what another engine is told (only its own word moves its task), and
+    commands that were withdrawn or that another one replaced.
     """
     match command.purpose:
-        case Purpose.FULFILL | Purpose.RESUME:
+        case Purpose.FULFILL:
             return TASK_STATE_OF.get(command.state)
         case Purpose.UNDO:
             return UNDO_TASK_STATE_OF.get(command.state)
-        case Purpose.QUERY | Purpose.NOTIFY:
+        case Purpose.QUERY | Purpose.NOTIFY | Purpose.RESUME:
             return None
 
 

@@ -7,10 +7,11 @@ of its own (`SIGNAL_LIFECYCLE`) and ends when its source says so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from fallsafe.core.events import Json
+from fallsafe.core.orders.draft import instant
 
 
 class Detector(StrEnum):
@@ -27,6 +28,7 @@ class Detector(StrEnum):
     REWIND = "rewind"
     QUARANTINE = "quarantine"
     SIGNAL = "signal"
+    ENGINE = "engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def signal_draft(told: Mapping[str, Json]) -> SignalDraft:
         operation=str(told.get("operation", "")),
         code=str(told.get("code", "")),
         message=str(told.get("message", "")),
-        occurred_at=datetime.fromisoformat(at.replace("z", "Z")).astimezone(UTC) if isinstance(at, str) else None,
+        occurred_at=instant(at) if isinstance(at, str) else None,
         ends=str(told.get("ends", "")),
         looked=looked if isinstance(looked, int) else 0,
     )

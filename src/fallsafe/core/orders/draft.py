@@ -6,7 +6,7 @@ place.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fallsafe.core.events import Json
 
@@ -85,3 +85,98 @@ class OrderDraft:
     traceparent: str
     items: tuple[ItemDraft, ...]
     body: bytes
+
+
+def order_draft(told: Mapping[str, Json], body: bytes) -> OrderDraft:
+    """The draft of an order that a door has found to be of the right shape."""
+    return OrderDraft(
+        source=_text(told, "source"),
+        external_id=_text(told, "externalId"),
+        time_zone=_text(told, "timeZone", "UTC"),
+        customer_ref=_text(told, "customerRef"),
+        segment=_text(told, "segment", "consumer"),
+        priority=_whole(told, "priority", 2),
+        vulnerable=told.get("vulnerable") is True,
+        test=told.get("test") is True,
+        channel=_text(told, "channel"),
+        region=_text(told, "region"),
+        catalog_version=_text(told, "catalogVersion"),
+        requested_at=_instant(told, "requestedAt"),
+        committed_at=_instant(told, "committedAt"),
+        quote=_object(told, "quote"),
+        approvals=tuple(_approval(a) for a in _objects(told, "approvals")),
+        parties=tuple(
+            PartyDraft(_text(p, "role"), _text(p, "ref"), _object(p, "person")) for p in _objects(told, "parties")
+        ),
+        links=tuple(
+            LinkDraft(_text(one, "kind"), _text(one, "source"), _text(one, "externalId"))
+            for one in _objects(told, "links")
+        ),
+        correlation_id=_text(told, "correlationId"),
+        traceparent=_text(told, "traceparent"),
+        items=tuple(_item(item) for item in _objects(told, "items")),
+        body=body,
+    )
+
+
+def _approval(told: Mapping[str, Json]) -> ApprovalDraft:
+    return ApprovalDraft(
+        _text(told, "what"),
+        _text(told, "fingerprint"),
+        _text(told, "by"),
+        instant(_text(told, "at")),
+        _instant(told, "expiresAt"),
+    )
+
+
+def _item(told: Mapping[str, Json]) -> ItemDraft:
+    waits = told.get("dependsOn")
+    return ItemDraft(
+        external_id=_text(told, "externalId"),
+        parent=_text(told, "parent"),
+        action=_text(told, "action"),
+        offer=_text(told, "offer"),
+        quantity=_whole(told, "quantity", 1),
+        place=_object(told, "place"),
+        characteristics=_object(told, "characteristics"),
+        one_off_minor=_whole(told, "oneOffMinor", 0),
+        monthly_minor=_whole(told, "monthlyMinor", 0),
+        currency=_text(told, "currency"),
+        term_months=_whole(told, "termMonths", 0),
+        regulated=told.get("regulated") is True,
+        existing_service=_text(told, "existingService", "none"),
+        depends_on=tuple(str(each) for each in waits) if isinstance(waits, list) else (),
+    )
+
+
+def instant(text: str) -> datetime:
+    """An instant in UTC from RFC 3339. Raises ValueError or OverflowError for a text that is none."""
+    at = datetime.fromisoformat(text.replace("z", "Z").replace("t", "T"))
+    if at.tzinfo is None:
+        raise ValueError("an instant has a zone")
+    return at.astimezone(UTC)
+
+
+def _instant(told: Mapping[str, Json], name: str) -> datetime | None:
+    text = told.get(name)
+    return instant(text) if isinstance(text, str) else None
+
+
+def _text(told: Mapping[str, Json], name: str, otherwise: str = "") -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) else otherwise
+
+
+def _whole(told: Mapping[str, Json], name: str, otherwise: int) -> int:
+    value = told.get(name)
+    return int(value) if isinstance(value, int | float) else otherwise
+
+
+def _object(told: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+    value = told.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(told: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]:
+    value = told.get(name)
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

@@ -64,7 +64,8 @@ class Order:
     Dates are kept apart: `requested_at` what the customer asked, `committed_first_at` and `committed_at` what was
     promised first and now, `supplier_at` what a partner says, `forecast_at` what we expect, `actual_at` when it was
     done. `snapshot` is the accepted commercial content with personal values replaced by references; `fingerprint` its
-    digest, which never changes. `version` is gapless: each journal record of the order raises it by one.
+    digest, which never changes. `version` is gapless: each journal record of the order raises it by one. `reported` is
+    what the engine that executes it last said of it as a whole; None where we execute it ourselves.
     """
 
     id: int
@@ -103,6 +104,7 @@ class Order:
     last_lane: int
     last_seq: int
     last_digest: str
+    reported: Json = None
 
     @property
     def shard(self) -> int:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, still_pending
+from fallsafe.core.orders.watched import is_watched
 
 RECENT = timedelta(minutes=15)
 LOOK_LAG_MAX = timedelta(seconds=5)
@@ -110,7 +111,13 @@ def _broken(
 ) -> Iterator[Stuck]:
     for task in tasks.values():
         name = f"task T-{task.id} ({task.step})"
-        if task.state is TaskState.PLANNED and not task.frozen and still_pending(task, tasks) == 0:
+        # What another engine has not begun yet is its turn, for as long as that may take.
+        if (
+            not is_watched(task)
+            and task.state is TaskState.PLANNED
+            and not task.frozen
+            and still_pending(task, tasks) == 0
+        ):
             why = f"all that {name} waits for is final, and it still waits"
             yield Stuck(Clause.DEPENDENCY_DONE, why, f"release {name}", task.id)
         elif task.state in NEEDS_A_CASE and not _has_case(task, tasks, cases):
@@ -119,6 +126,12 @@ def _broken(
         elif (until := _in_time_until(task, leases)) is not None and until < late and not _has_case(task, tasks, cases):
             why = f"{name} is {task.state} and has been silent since {until:%Y-%m-%d %H:%M:%S} UTC"
             yield Stuck(Clause.PAST_BREACH, why, f"find out what became of {name}", task.id)
+
+
+def _should_have_gone_on(task: Task, tasks: Mapping[int, Task]) -> bool:
+    """What another engine has not begun yet is its turn, for as long as that may take."""
+    waits = task.state is TaskState.PLANNED and not task.frozen and not is_watched(task)
+    return waits and still_pending(task, tasks) == 0
 
 
 def _reasons(
@@ -171,6 +184,8 @@ def _in_time_until(task: Task, leases: Mapping[int, datetime]) -> datetime | Non
         case TaskState.SENDING | TaskState.UNDOING:
             return leases.get(task.id, task.breach_at)
         case TaskState.WAITING_CALLBACK | TaskState.HANDED_OVER:
+            return task.breach_at
+        case TaskState.PLANNED | TaskState.READY if is_watched(task):
             return task.breach_at
         case _:
             return None

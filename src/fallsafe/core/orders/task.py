@@ -62,7 +62,7 @@ class Task:
     are its dependants.
 
     `expected_at`, `warning_at` and `breach_at` count from the anchor of its type. `reference` is what the other system
-    calls the result.
+    calls the result, `reported` what its engine last said of it, where another engine executes it.
     """
 
     id: int
@@ -92,6 +92,7 @@ class Task:
     result: Json
     waiting: Json
     frozen: Json
+    reported: Json = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Limits:
     unmatched_delays: tuple[timedelta, ...]
     replan_every: timedelta
     floor: Floor
+    silent_after: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,11 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fallsafe.simulator.sandbox", description="one sandbox system")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--home", type=Path, required=True, help="folder below which it keeps sandbox/<name>/")
-    parser.add_argument("--port", type=int, help="default 8431 to 8434; 0 takes a free one")
+    parser.add_argument("--port", type=int, help="default 8431 to 8435; 0 takes a free one")
     parser.add_argument("--callback-delay", type=float, default=CALLBACK_DELAY, help="seconds from accepted to done")
+    parser.add_argument(
+        "--report-to", default="", help="the API to which the engine reports, like http://127.0.0.1:8420"
+    )
     parser.add_argument(
         "--watch-parent",
         type=int,
@@ -91,7 +94,7 @@ async def serve(system: System, name: str, port: int, parent: int | None) -> Non
     watching = asyncio.create_task(_until_parent_is_gone(parent, ended))
     waiting = asyncio.create_task(ended.wait())
     await asyncio.wait([waiting, writing], return_when=asyncio.FIRST_COMPLETED)
-    await system.courses.stop()
+    await system.stop()
     await runner.cleanup()
     watching.cancel()
     waiting.cancel()
@@ -119,7 +122,7 @@ def main(words: list[str]) -> int:
     try:
         secrets = secrets_of(read.name, os.environ)
         lock(place)
-        system = System(read.name, place, secrets, read.callback_delay)
+        system = System(read.name, place, secrets, read.callback_delay, read.report_to, read.home / "token")
         port = PORTS[read.name] if read.port is None else read.port
         asyncio.run(serve(system, read.name, port, read.watch_parent))
     except (CannotRun, WrongFault, BrokenFile, OSError) as error:

@@ -21,7 +21,7 @@ from fallsafe.simulator.sandbox.judge import folder
 from fallsafe.simulator.sandbox.kinds import PROCESSES, systems_of
 
 NAMES = tuple(PROCESSES)
-PORTS: Mapping[str, int] = {"billing": 8431, "logistics": 8432, "provisioning": 8433, "partners": 8434}
+PORTS: Mapping[str, int] = {"billing": 8431, "logistics": 8432, "provisioning": 8433, "partners": 8434, "engine": 8435}
 SECRET_PREFIX = "FALLSAFE_SECRET_"  # noqa: S105  # safe because it is the name of a variable, not a secret
 START_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 5.0
@@ -38,11 +38,20 @@ def secret_variables(secrets: Mapping[str, str]) -> dict[str, str]:
 
 
 def command_line(
-    name: str, home: Path, port: int, *, watch_parent: bool = True, delay: float | None = None
+    name: str,
+    home: Path,
+    port: int,
+    *,
+    watch_parent: bool = True,
+    delay: float | None = None,
+    report_to: str = "",
 ) -> list[str]:
-    """What starts a system as a process of its own; it needs `secret_variables` in its environment."""
+    """What starts a system as a process of its own; it needs `secret_variables` in its environment. `report_to` is the
+    API to which the engine reports, with the token of the home.
+    """
     line = [sys.executable, "-m", "fallsafe.simulator.sandbox", name, "--port", str(port), "--home", str(home)]
     line += ["--watch-parent", str(os.getpid())] if watch_parent else []
+    line += ["--report-to", report_to] if report_to else []
     return line if delay is None else [*line, "--callback-delay", str(delay)]
 
 
@@ -71,7 +80,12 @@ class Running:
 
 
 async def launch(
-    name: str, home: Path, secrets: Mapping[str, str], port: int = 0, delay: float | None = None
+    name: str,
+    home: Path,
+    secrets: Mapping[str, str],
+    port: int = 0,
+    delay: float | None = None,
+    report_to: str = "",
 ) -> Running:
     """Starts a system and returns when it listens. Port 0 takes a free one. Raises ControlError."""
     environment = {**os.environ, **secret_variables({code: secrets[code] for code in systems_of(name)})}
@@ -80,8 +94,9 @@ async def launch(
     # Into a file, not a pipe: nobody reads it while the process runs, and a full pipe would stop it.
     complaints = place / "stderr.log"
     with complaints.open("wb") as stderr:
+        words = command_line(name, home, port, delay=delay, report_to=report_to)
         process = await asyncio.create_subprocess_exec(
-            *command_line(name, home, port, delay=delay), env=environment, stdout=asyncio.subprocess.PIPE, stderr=stderr
+            *words, env=environment, stdout=asyncio.subprocess.PIPE, stderr=stderr
         )
     assert process.stdout is not None
     try:
@@ -119,6 +134,10 @@ class Control:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+
+    async def give_orders(self, orders: Sequence[Mapping[str, Json]]) -> None:
+        """Gives orders to the engine, as `engine.work_of` reads them."""
+        await self._call("POST", "orders", {"orders": list(orders)})
 
     async def set_faults(self, script: Sequence[Mapping[str, Json]]) -> None:
         """Replaces all faults."""

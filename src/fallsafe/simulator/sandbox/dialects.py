@@ -196,6 +196,7 @@ ACCESS = Dialect("yourRef", "event", _plain_refusal, _plain_problem, code="reaso
 FILES = Dialect("line", "result", _plain_refusal, _plain_problem)
 CONTENT = Dialect("txn", "state", _content_refusal, _content_problem)
 PAPERS = Dialect("reference", "state", _plain_refusal, _plain_problem)
+ENGINE = Dialect("commandId", "state", _plain_refusal, _plain_problem)
 MESSAGES = Dialect("key", "state", _plain_refusal, _plain_problem)
 
 

@@ -15,9 +15,10 @@ from fallsafe.core.events import Json
 REQUESTS = "requests.jsonl"
 EFFECTS = "effects.jsonl"
 NOTES = "notes.jsonl"
+ORDERS = "orders.jsonl"
 FAULTS = "faults.json"
 # In this order they reach the disk: an effect is never there without the request that led to it.
-APPENDED = (REQUESTS, EFFECTS, NOTES)
+APPENDED = (REQUESTS, EFFECTS, NOTES, ORDERS)
 
 Line = Mapping[str, Json]
 

@@ -13,6 +13,7 @@ from fallsafe.simulator.sandbox.dialects import (
     CARRIER,
     CONTENT,
     CREDIT,
+    ENGINE,
     FILES,
     MESSAGES,
     PAPERS,
@@ -239,11 +240,17 @@ NTF = (
           {"recipient": str, "template": str}, query="NTF.queryMessage", calls_back=True),
 )  # fmt: skip
 
+ENG = (
+    _kind("ENG.steer", "/words", "W wordId", "TAKEN", SAME, "STEP_UNKNOWN", ENGINE, {"verb": str, "step": str},
+          query="ENG.queryWord", key_in="commandId", echoed=("verb", "step")),
+)  # fmt: skip
+
 PROCESSES: Mapping[str, tuple[Kind, ...]] = {
     "billing": (*BIL, *PAY, *TAX, *CRD),
     "logistics": (*WHS, *SHP, *WFM),
     "provisioning": (*PRV, *RIN, *NUM, *SIM, *PIN, *ENT, *EMG, *ADR),
     "partners": (*PRT, *WHA, *WHF, *OTT, *DOC, *NTF),
+    "engine": ENG,
 }
 
 

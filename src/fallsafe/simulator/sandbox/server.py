@@ -24,12 +24,15 @@ from fallsafe.simulator.sandbox.callbacks import Courses
 from fallsafe.simulator.sandbox.deciding import Answer, Deciding, Manner, said
 from fallsafe.simulator.sandbox.dialects import Asked, Kind
 from fallsafe.simulator.sandbox.disk import FAULTS, REQUESTS, Disk, read_lines
+from fallsafe.simulator.sandbox.engine import REPORT, Engine, WrongOrder
 from fallsafe.simulator.sandbox.kinds import PROCESSES
+from fallsafe.simulator.sandbox.reporting import Reporting
 from fallsafe.simulator.sandbox.truth import Truth, stamp
 
 BODY_BYTES_MAX = 256 * 1024
 KEY_LENGTH_MAX = 256
 PAGE = 10_000
+ENGINE = "engine"
 SHUTDOWN_SECONDS_MAX = 0.2
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -58,18 +61,33 @@ class Refused(Exception):
 class System:
     """One process of the sandbox: its kinds of things, its truth, its faults and its courses."""
 
-    def __init__(self, name: str, folder: Path, secrets: Mapping[str, str], delay: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        secrets: Mapping[str, str],
+        delay: float,
+        report_to: str = "",
+        token_file: Path | None = None,
+    ) -> None:
         self.kinds = PROCESSES[name]
         self.disk = Disk(folder)
         self.truth = Truth(self.disk, self.kinds, time.time)
         self.courses = Courses(self.truth, self.disk, secrets, time.time)
         self.deciding = Deciding(self.truth, faults.Faults([]), time.time, self.courses.begin, delay)
         self._secrets = secrets
+        self.engine = Engine(self.disk, time.time) if name == ENGINE else None
+        self._reporting: Reporting | None = None
+        self._working: asyncio.Task[None] | None = None
+        if self.engine is not None:
+            self.truth.heard = self.engine.steer
+            self._reporting = Reporting(self.engine, self.deciding.script, time.time, report_to, token_file)
         self.set_faults(_faults_at_start(folder / FAULTS, self.operations()))
 
     def operations(self) -> dict[str, bool]:
         """Every operation of this process, and whether it calls back."""
         named = {kind.operation: kind.calls_back for kind in self.kinds}
+        named |= {REPORT: True} if self.engine is not None else {}
         return named | {kind.query: False for kind in self.kinds if kind.query}
 
     def set_faults(self, script: list[faults.Fault]) -> None:
@@ -94,11 +112,21 @@ class System:
         app.router.add_post("/_sandbox/faults", self._post_faults)
         app.router.add_get("/_sandbox/requests", self._get_requests)
         app.router.add_get("/_sandbox/effects", self._get_effects)
+        app.router.add_post("/_sandbox/orders", self._post_orders)
+        app.router.add_get("/_sandbox/orders", self._get_orders)
         app.on_startup.append(self._start)
         return app
 
     async def _start(self, _app: web.Application) -> None:
         await self.courses.start()
+        if self._reporting is not None:
+            self._working = asyncio.create_task(self._reporting.run())
+
+    async def stop(self) -> None:
+        """Gives up what runs; the disk remembers it."""
+        if self._working is not None:
+            self._working.cancel()
+        await self.courses.stop()
 
     @web.middleware
     async def _catch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -207,6 +235,28 @@ class System:
 
     def _page(self, after: int) -> list[Mapping[str, Json]]:
         return list(islice(read_lines(self.disk.folder / REQUESTS), after, after + PAGE))
+
+    async def _post_orders(self, request: web.Request) -> web.Response:
+        """Gives orders to the engine."""
+        if self.engine is None:
+            return web.json_response({"code": "NO_ENGINE", "detail": "only the engine takes orders"}, status=404)
+        try:
+            told = _json(await request.read())
+            orders = told.get("orders") if isinstance(told, Mapping) else None
+            if not isinstance(orders, list):
+                raise WrongOrder("/orders: a list is needed")
+            works = [self.engine.take(one) for one in orders]
+        except (WrongOrder, ValueError) as error:
+            return web.json_response({"code": "WRONG_ORDERS", "detail": str(error)}, status=400)
+        await self.disk.flushed()
+        return web.json_response({"taken": [work.order_id for work in works]})
+
+    async def _get_orders(self, _request: web.Request) -> web.Response:
+        """Where the engine's orders stand."""
+        works = self.engine.works.values() if self.engine is not None else ()
+        return web.json_response(
+            {w.order_id: {"state": w.word, "steps": {s.step: s.state for s in w.steps}} for w in works}
+        )
 
     async def _get_effects(self, _request: web.Request) -> web.Response:
         await self.disk.flushed()

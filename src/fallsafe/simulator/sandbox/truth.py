@@ -67,8 +67,14 @@ class Refusal:
     text: str
 
 
+def _nobody(_: Held) -> None:
+    """Nobody waits for an effect."""
+
+
 class Truth:
-    """The memory of one process over its disk. `clock` gives epoch seconds."""
+    """The memory of one process over its disk. `clock` gives epoch seconds; `heard` is told of each effect that happens
+    in this life.
+    """
 
     def __init__(self, disk: Disk, kinds: Iterable[Kind], clock: Callable[[], float]) -> None:
         self._disk = disk
@@ -81,6 +87,7 @@ class Truth:
         self._next_id = FIRST_ID
         self.effects_by_key: Counter[str] = Counter()
         self.effects_by_object: Counter[str] = Counter()
+        self.heard: Callable[[Held], None] = _nobody
         self._rebuild()
 
     def by_key(self, kind: Kind, key: str) -> Held | None:
@@ -159,6 +166,7 @@ class Truth:
     def _effect(self, held: Held) -> None:
         self._count(held)
         self._disk.append(EFFECTS, {**_line(held), "at": stamp(self._clock())})
+        self.heard(held)
 
     def _count(self, held: Held) -> None:
         self.effects_by_key[held.asked.key] += 1

@@ -1,0 +1,2 @@
+-- What engines reported, and what became of it.
+SELECT * FROM reports ORDER BY id
