@@ -1,13 +1,11 @@
 """How the limits of a downstream are divided among workers (§12.3): fairly, and never beyond the limit."""
 
-from datetime import timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.things import NOW
 
-from fallsafe.core.commands.capacity import Bucket, Holding, fair, to_hold
+from fallsafe.core.commands.capacity import Holding, fair, to_hold
 
 WORKERS = st.sets(st.sampled_from([f"worker-{n}" for n in range(9)]), min_size=1)
 
@@ -51,22 +49,3 @@ class WhenALimitIsDivided:
             others = [held(name, n) for name, n in slots.items() if name != me]
             slots[me] = to_hold(limit, others, me, busy, turn)
             assert sum(slots.values()) <= limit
-
-
-class WhenARateIsKept:
-    @given(st.lists(st.floats(0, 3), min_size=1, max_size=30))
-    def test_no_more_goes_out_than_the_time_allows(self, waits):
-        bucket, now, out = Bucket(10.0, 10.0), 0.0, 0
-        bucket.fill(now)
-        for wait in waits:
-            now += wait
-            bucket.fill(now)
-            taken = int(bucket.level)
-            bucket.level, out = bucket.level - taken, out + taken
-        assert out <= 10.0 * now + 1e-6
-
-    def test_what_is_not_used_is_kept_for_a_moment_only(self):
-        bucket = Bucket(10.0, 10.0)
-        bucket.fill(0.0)
-        bucket.fill(timedelta(hours=1).total_seconds())
-        assert bucket.level == 10.0

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.flows import orders as world
 
 from fallsafe import policyset
@@ -17,6 +19,7 @@ from fallsafe.core.orders.task import TaskState
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import Database
 from fallsafe.store.vault import Vault
+from fallsafe.workers.gates import Bucket
 from fallsafe.workers.loop import Setup, Worker
 
 ORDERS = 24
@@ -102,6 +105,25 @@ async def taken_in(store: Database, context: Context, count: int = ORDERS) -> li
 async def states(store: Database, ids: list[int], step: str) -> Counter[TaskState]:
     """How many tasks of a step are in each state."""
     return Counter([world.task(await world.seen(store, i), step).state for i in ids])
+
+
+class WhenARateIsKept:
+    @given(st.lists(st.floats(0, 3), min_size=1, max_size=30))
+    def test_no_more_goes_out_than_the_time_allows(self, waits):
+        bucket, now, out = Bucket(10.0, 10.0), 0.0, 0
+        bucket.fill(now)
+        for wait in waits:
+            now += wait
+            bucket.fill(now)
+            taken = int(bucket.level)
+            bucket.level, out = bucket.level - taken, out + taken
+        assert out <= 10.0 * now + 1e-6
+
+    def test_what_is_not_used_is_kept_for_a_moment_only(self):
+        bucket = Bucket(10.0, 10.0)
+        bucket.fill(0.0)
+        bucket.fill(3_600.0)
+        assert bucket.level == 10.0
 
 
 class WhenOneSystemNeverAnswers:

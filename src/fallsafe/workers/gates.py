@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fallsafe.core.commands.capacity import TURN_SECONDS, Bucket, Holding, to_hold
+from fallsafe.core.commands.capacity import TURN_SECONDS, Holding, to_hold
 from fallsafe.core.commands.contract import System
 from fallsafe.flows.context import Context
 from fallsafe.store.canonical import instant
@@ -21,6 +21,26 @@ from fallsafe.store.tx import Database
 LOOK_SECONDS = 0.5
 LEASE = timedelta(seconds=30)
 BURST_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Fills by so much a second up to `most`; what is taken from it is gone. It begins empty."""
+
+    per_second: float
+    most: float
+    level: float = 0.0
+    at: float | None = None
+
+    def fill(self, now: float) -> None:
+        """Lets time pass until `now` (seconds, of any clock that never goes back)."""
+        gone = 0.0 if self.at is None else max(0.0, now - self.at)
+        self.level, self.at = min(self.most, self.level + gone * self.per_second), now
+
+    def resize(self, per_second: float, most: float) -> None:
+        """Another part of the whole."""
+        self.per_second, self.most = per_second, most
+        self.level = min(self.level, most)
 
 
 @dataclass(slots=True)

@@ -60,23 +60,3 @@ def to_hold(limit: int, others: Iterable[Holding], me: str, busy: int, turn: int
     held = tuple(others)
     free = limit - sum(one.slots for one in held)
     return max(busy, min(fair(limit, (one.worker for one in held), me, turn), free), 0)
-
-
-@dataclass(slots=True)
-class Bucket:
-    """Fills by so much a second up to `most`; what is taken from it is gone. It begins empty."""
-
-    per_second: float
-    most: float
-    level: float = 0.0
-    at: float | None = None
-
-    def fill(self, now: float) -> None:
-        """Lets time pass until `now` (seconds, of any clock that never goes back)."""
-        gone = 0.0 if self.at is None else max(0.0, now - self.at)
-        self.level, self.at = min(self.most, self.level + gone * self.per_second), now
-
-    def resize(self, per_second: float, most: float) -> None:
-        """Another part of the whole."""
-        self.per_second, self.most = per_second, most
-        self.level = min(self.level, most)
