@@ -59,6 +59,12 @@ def drill(external_id: str = "777") -> OrderDraft:
     )
 
 
+async def open_gates(store: Database, context: Context) -> None:
+    """Gives every system its gate, as publishing its set does: workers hold their part of each."""
+    await store.transact(lambda tx: tx.execute("gates/insert", systems=sorted(context.newest.systems)))
+    assert {row["system"]: row["gate"] for row in await store.fetch("gates/all")} == context.gates
+
+
 async def submit(store: Database, context: Context, *drafts: OrderDraft) -> list[Answer]:
     """Takes orders in, as a door does."""
     return await store.transact(lambda tx: orders.submit(tx, context, drafts, ACTOR))

@@ -96,6 +96,7 @@ class Machine:
         )
         await self.store.open()
         self.stores.append(self.store)
+        await world.open_gates(self.store, self.context)
         self.worker = Worker(self.store, lambda: self.context, self.outside, time.monotonic, Setup())
         self.keeper = Keeper(
             self.store, lambda: self.context, time.monotonic, kind="worker", pid=1, anchors_file=self.file

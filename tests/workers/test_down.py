@@ -102,6 +102,7 @@ class WhenASystemIsDown:
         self, store: Database, context: Context, owner_url: str
     ) -> None:
         outside = Outside(down={"WHS"})
+        await world.open_gates(store, context)
         answers = await world.submit(store, context, *(world.drill(str(n)) for n in range(ORDERS)))
         ids = [answer.id for answer in answers]
         worker = Worker(store, lambda: context, outside, asyncio.get_running_loop().time, Setup())

@@ -68,6 +68,7 @@ class WhenTheCommitOfAClaimTakesLong:
     async def test_nothing_goes_out_once_the_lease_leaves_no_time_for_the_call(
         self, store: Database, context: Context, clock: Clock, seconds: float, goes_out: bool
     ) -> None:
+        await world.open_gates(store, context)
         await world.submit(store, context, world.drill())
         outside = Outside(clock)
 

@@ -101,6 +101,7 @@ def object_of(key: str) -> str:
 
 async def play(store: Database, context: Context, outside: Outside, steps: tuple[str, ...] = STEPS) -> Aggregate:
     """One worker works until the order is final, or for as many rounds as anything could take."""
+    await world.open_gates(store, context)
     worker = Worker(store, lambda: context, outside, time.monotonic, Setup(steps=steps))
     applied = (await world.submit(store, context, world.drill()))[0]
     assert isinstance(applied, Applied)

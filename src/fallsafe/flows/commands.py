@@ -5,6 +5,7 @@ lease or a breach time ran out.
 locked and no transaction is open.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -44,7 +45,9 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An attempt that is committed and may now be sent, until `lease_until`, by the worker that claimed it."""
+    """An attempt that is committed and may now be sent, until `lease_until`, by the worker that claimed it. `repeat`
+    says that an earlier one came back unsent.
+    """
 
     command_id: int
     order_id: int
@@ -56,6 +59,7 @@ class Claimed:
     answers: tuple[AnswerRule, ...]
     asked: Mapping[str, str]
     causation: str
+    repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> l
     turn.health = await read_health(tx)
     lost = await rewound.lost_time(tx, state)
     personal = await _personal(turn, standing)
-    claimed = [c for d in standing if (c := await _claim_one(turn, d, personal, lost)) is not None]
+    repeats = Counter[str]()
+    claimed = [c for d in standing if (c := await _claim_one(turn, d, personal, lost, repeats)) is not None]
     await settle.end(turn)
     return claimed
 
@@ -112,7 +117,7 @@ async def _personal(turn: Turn, due: Iterable[Due]) -> dict[int, payload.Persona
 
 
 async def _claim_one(
-    turn: Turn, due: Due, personal: Mapping[int, payload.Personal], lost: LostTime | None
+    turn: Turn, due: Due, personal: Mapping[int, payload.Personal], lost: LostTime | None, repeats: Counter[str]
 ) -> Claimed | None:
     aggregate = turn.tx.aggregates[due.order_id or 0]
     command = aggregate.current(due.id)
@@ -134,8 +139,27 @@ async def _claim_one(
     if refusal is not None:
         _refuse(turn, aggregate, command, refusal)
         return None
+    if _beyond_budget(turn, command, repeats):
+        _put_off(turn, aggregate, command)
+        return None
     made = await _request(turn, aggregate, task, command, operation, personal.get(aggregate.order.id, {}))
     return None if made is None else await send(turn, aggregate, task, command, operation, made, operation.answers)
+
+
+def _beyond_budget(turn: Turn, command: Command, repeats: Counter[str]) -> bool:
+    """Whether its system has been asked for all the repeats that it is to bear just now; else this is one of them."""
+    allowed = turn.context.repeats
+    if not command.retries or allowed is None:
+        return False
+    repeats[command.system] += 1
+    return repeats[command.system] > allowed.get(command.system, 0)
+
+
+def _put_off(turn: Turn, aggregate: Aggregate, command: Command) -> None:
+    """A repeat waits for its system's budget; no attempt is spent."""
+    least = turn.policy(aggregate).systems[command.system].retry_budget.least
+    turn.tx.clear("send", command.task_id)
+    file(turn, aggregate, "send", command.task_id, turn.now + least.per / least.calls, command.system)
 
 
 def _look_later(turn: Turn, aggregate: Aggregate, task: Task) -> None:
@@ -257,6 +281,7 @@ async def send(
         answers,
         about,
         aggregate.order.correlation_id,
+        repeat=command.retries > 0,
     )
 
 

@@ -38,7 +38,7 @@ class Context:
     """`policies` by id (every set that a live order was planned with), `newest` the one for triage, ownership, SLA
     and messages; `gates` by system; `dice` gives numbers in [0, 1); `callback_url` is our address for callbacks;
     `worker` names who works. An attempt is leased for its whole call and `lease_beyond_call`; the call must have begun
-    within the latter.
+    within the latter. `repeats` is how many repeats may go out now to each system (None = nobody counts).
     """
 
     policies: Mapping[str, PolicySet]
@@ -48,6 +48,7 @@ class Context:
     callback_url: str
     worker: str
     lease_beyond_call: timedelta = LEASE_BEYOND_CALL
+    repeats: Mapping[str, int] | None = None
 
     def policy(self, set_id: str) -> PolicySet:
         """The set that a running order is judged by."""

@@ -3,9 +3,10 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from fallsafe.core.commands.capacity import Rate, RetryBudget
 from fallsafe.core.commands.contract import AnswerRule, CallbackContract, LookUp, Operation, Render, Repeat, System
 from fallsafe.core.commands.outcome import Says
 from fallsafe.policyset.findings import Findings
@@ -16,18 +17,21 @@ NOT_SENT_STATUSES = (429, 503)
 FOREVER = "forever"
 ASKED = ("key", "object")
 CALL_TIMEOUT_LEAST = timedelta(seconds=1)
+PER_LEAST = timedelta(seconds=1)
+# The retry budget of a system that names none.
+SHARE_OF_REPEATS, LEAST_REPEATS = 0.2, Rate(30, timedelta(minutes=1))
 QUERY_SAYS = (Says.DONE, Says.REJECTED, Says.PENDING, Says.ABSENT, Says.LOST)
 EFFECT_SAYS = (Says.ACCEPTED, Says.DONE, Says.REJECTED, Says.PROGRESS, Says.NOT_SENT, Says.LOST)
 
 Answers = tuple[AnswerRule, ...]
 
 
-def systems(part: Part) -> dict[str, System]:
+def systems(part: Part, findings: Findings) -> dict[str, System]:
     """The systems by code."""
-    return {code: _system(code, below) for code, below in part.at("systems").entries()}
+    return {code: _system(code, below, findings) for code, below in part.at("systems").entries()}
 
 
-def _system(code: str, part: Part) -> System:
+def _system(code: str, part: Part, findings: Findings) -> System:
     return System(
         code=code,
         title=part.at("title").text(),
@@ -35,8 +39,23 @@ def _system(code: str, part: Part) -> System:
         owner=part.at("owner").text(),
         url=part.at("url").text(),
         concurrency=int(part.at("concurrency").number(1)),
+        rate=_rate(part.at("rate"), findings, scaled=False),
+        retry_budget=_retry_budget(part.at("retry_budget"), findings),
         callback=_callback(part.at("callback")),
     )
+
+
+def _rate(part: Part, findings: Findings, *, scaled: bool) -> Rate | None:
+    """A rate is the other side's limit and is not scaled; the time of a retry budget is."""
+    if part.value is None:
+        return None
+    return Rate(int(part.at("calls").number()), findings.duration(part.at("per"), PER_LEAST, scaled=scaled))
+
+
+def _retry_budget(part: Part, findings: Findings) -> RetryBudget:
+    least = _rate(part.at("least"), findings, scaled=True)
+    usual = replace(LEAST_REPEATS, per=LEAST_REPEATS.per / findings.time_scale)
+    return RetryBudget(float(part.at("share").number(SHARE_OF_REPEATS)), least or usual)
 
 
 def _callback(part: Part) -> CallbackContract | None:

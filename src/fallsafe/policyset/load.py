@@ -123,7 +123,7 @@ def _read_all(files: Mapping[str, bytes]) -> tuple[dict[str, Part], list[Problem
 def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: Findings) -> PolicySet:
     about, digest = parts["set"], digest_of(files)
     name, date = about.at("name").text(), about.at("date").text()
-    systems = contracts.systems(parts["systems"])
+    systems = contracts.systems(parts["systems"], findings)
     asked = contracts.contracts(parts["operations"], parts["systems"], systems, findings)
     undo = catalog.undo_rows(parts["undo"], findings)
     types = catalog.task_types(parts["task_types"], asked.operations, undo, findings)

@@ -12,7 +12,15 @@ from fallsafe.simulator.ground import Ground
 from fallsafe.simulator.observers import Observers
 from fallsafe.simulator.outside import Outside, Request
 from fallsafe.simulator.promises import CHECKERS, Broken, OutsideSeen, Seen, check
-from fallsafe.simulator.promises.seen import Kept, OrderSeen, decode, read_downstreams, read_orders, read_seen
+from fallsafe.simulator.promises.seen import (
+    Kept,
+    OrderSeen,
+    decode,
+    read_downstreams,
+    read_orders,
+    read_parked,
+    read_seen,
+)
 from fallsafe.simulator.turnstile import WorldBroken
 from fallsafe.store import audit
 from fallsafe.store.sql import sql
@@ -76,6 +84,7 @@ class Judge:
             policies={self._world.policy.id: self._world.policy},
             fresh=fresh,
             downstreams=read_downstreams(self._world.ground.judge),
+            parked=read_parked(self._world.ground.judge) if any(r["thing"] == "downstream" for r in fresh) else {},
             outside=self._outside(),
             open_evidence=self._open_once,
             open_kept=self._open_kept,

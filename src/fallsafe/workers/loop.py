@@ -7,7 +7,7 @@ record is recorded by its lease, as lost.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fallsafe.connectors.port import Connector, Sendable
@@ -19,6 +19,7 @@ from fallsafe.flows import callbacks, commands, downstreams, planning, recover, 
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import PASSING, Database, Rewound, Tx
+from fallsafe.workers.gates import Gates
 from fallsafe.workers.health import Ears
 from fallsafe.workers.in_hand import InHand, id_of_due
 
@@ -49,13 +50,12 @@ STEPS = tuple(name for name, _ in (*CLAIMS.values(), *TIMED.values()))
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What a worker is told: its steps, the shards that it may claim from just now, how long it sleeps when nothing is
-    due, and calls at once a gate.
+    due.
     """
 
     steps: tuple[str, ...] = STEPS
     shards: Callable[[], Sequence[int]] = lambda: range(SHARDS)
     sleep_seconds: float = 0.2
-    calls_a_gate_max: int = 50
 
 
 class Worker:
@@ -73,7 +73,7 @@ class Worker:
         self._database, self._context, self._connector = database, context, connector
         self._monotonic, self._setup, self._hook = monotonic, setup, hook
         self._calls: set[asyncio.Task[None]] = set()
-        self._busy: dict[int, int] = {}
+        self._gates = Gates(database, context, monotonic, database.owner)
         self._replies: list[Attempted] = []
         self._hand = InHand(database, context, monotonic, database.owner)
         self._ears = Ears(database, context, monotonic)
@@ -114,9 +114,10 @@ class Worker:
     async def _due(self) -> dict[str, list[Due]]:
         """What is due in the own shards, by kind; at each gate no more than it has room for."""
         kinds = [kind for kind, (name, _) in (*TIMED.items(), *CLAIMS.items()) if name in self._setup.steps]
-        rooms = {0: BATCH_MAX, **{g: self._setup.calls_a_gate_max - self._busy.get(g, 0) for g in self._gates()}}
-        open_ = {gate: min(room, BATCH_MAX) for gate, room in rooms.items() if room > 0}
         now: datetime = (await self._database.fetch("tx/now"))[0]["clock_timestamp"]
+        await self._gates.look(now)
+        rooms = {0: BATCH_MAX, **self._gates.rooms()}
+        open_ = {gate: min(room, BATCH_MAX) for gate, room in rooms.items() if room > 0}
         rows = await self._database.fetch(
             "agenda/due",
             gates=list(open_),
@@ -130,9 +131,6 @@ class Worker:
             found.setdefault(due.kind, []).append(due)
         return found
 
-    def _gates(self) -> list[int]:
-        return [*self._context().gates.values()]
-
     async def _timed(self, flow: Timed, due: Sequence[Due], name: str) -> None:
         async def work(tx: Tx, part: Sequence[Due]) -> None:
             await flow(tx, self._context(), part, system(name))
@@ -144,7 +142,8 @@ class Worker:
         claimed_at = self._monotonic()  # before the lease begins, however long its commit takes
 
         async def work(tx: Tx, part: Sequence[Due]) -> list[Claimed]:
-            return await claim(tx, self._context(), part, system(name))
+            context = replace(self._context(), repeats=self._gates.repeats())
+            return await claim(tx, context, part, system(name))
 
         worked = False
         async for _, made in self._hand.each(name, due, id_of_due, work):
@@ -155,7 +154,7 @@ class Worker:
 
     def _begin(self, claimed: Claimed, claimed_at: float) -> None:
         gate = self._context().gate(claimed.operation.system)
-        self._busy[gate] = self._busy.get(gate, 0) + 1
+        self._gates.begin(gate, repeat=claimed.repeat)
         call = asyncio.create_task(self._call(claimed, gate, claimed_at))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
@@ -170,7 +169,7 @@ class Worker:
         except Exception:  # noqa: BLE001 safe because the outcome is recorded as unknown, never as success
             reply = Reply(Lost("bug"))
         self._hook("after_answer")
-        self._busy[gate] -= 1
+        self._gates.end(gate)
         self._replies.append(Attempted(claimed, reply))
 
     async def _record(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from fallsafe.core.commands.capacity import Rate, RetryBudget
 from fallsafe.core.commands.outcome import Says
 from fallsafe.core.events import Json
 
@@ -108,8 +109,9 @@ class CallbackContract:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A downstream system. `url` is the default base address (settings may replace it), `concurrency` how many calls at
-    once over all workers.
+    """A downstream system. `url` is the default base address (settings may replace it). Over all workers it gets
+    `concurrency` calls at once, at most `rate` (None = as many as it answers), and no more repeats than its
+    `retry_budget`, whose time follows the time scale.
     """
 
     code: str
@@ -118,6 +120,8 @@ class System:
     owner: str
     url: str
     concurrency: int
+    rate: Rate | None
+    retry_budget: RetryBudget
     callback: CallbackContract | None
 
 

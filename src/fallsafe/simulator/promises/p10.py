@@ -18,6 +18,11 @@ def broken(seen: Seen) -> Iterator[Broken]:
         order = seen.orders.get(record["orderId"])
         if order is not None and not seen.rewound:
             yield from _while_stopped(seen, order, record)
+    for record in seen.fresh or ():
+        system = record["facts"].get("system")
+        if record["thing"] == "downstream" and record["verb"] == "clear" and seen.parked.get(system):
+            what = f"is clear, and {seen.parked[system]} tasks are parked"
+            yield Broken("P10", f"downstream {system}", what)
     for order in seen.orders.values() if seen.whole else ():
         yield from _forgotten(seen, order)
 

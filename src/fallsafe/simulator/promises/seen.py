@@ -111,6 +111,7 @@ class Seen:
     inbox: Sequence[Row] = ()
     signals: Sequence[Row] = ()
     downstreams: Mapping[str, Row] = field(default_factory=dict)
+    parked: Mapping[str, int] = field(default_factory=dict)
     loose_looks: Mapping[int, Sequence[str]] = field(default_factory=dict)
     loose_records: Sequence[Row] = ()
     outside: OutsideSeen | None = None
@@ -162,6 +163,11 @@ def read_downstreams(connection: Connection) -> dict[str, Row]:
     return {row["system"]: row for row in connection.execute(sql("audit/downstreams"))}
 
 
+def read_parked(connection: Connection) -> dict[str, int]:
+    """How many tasks are parked at each system."""
+    return {row["system"]: row["parked"] for row in connection.execute(sql("promises/parked"))}
+
+
 def read_seen(
     connection: Connection,
     *,
@@ -185,6 +191,7 @@ def read_seen(
         inbox=connection.execute(sql("promises/inbox")).fetchall(),
         signals=connection.execute(sql("promises/signals")).fetchall(),
         downstreams=read_downstreams(connection),
+        parked=read_parked(connection),
         loose_looks=looks,
         loose_records=loose,
         whole=whole,
