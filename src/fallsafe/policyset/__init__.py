@@ -4,7 +4,7 @@ frozen value.
 What is wrong is refused with file, line and what would be right, all of it at once; a set is used whole or not at all.
 """
 
-from fallsafe.policyset.load import check, load, load_files, read_folder
+from fallsafe.policyset.load import check, check_files, differences, load, load_files, read_folder
 from fallsafe.policyset.problem import PolicyError, Problem
 from fallsafe.policyset.shipped import shipped, shipped_sets
 from fallsafe.policyset.templates import TemplateError
@@ -14,6 +14,8 @@ __all__ = [
     "Problem",
     "TemplateError",
     "check",
+    "check_files",
+    "differences",
     "load",
     "load_files",
     "read_folder",

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from fallsafe.core.commands.contract import System
+from fallsafe.core.events import Json
+from fallsafe.core.policy.diff import Change, diff
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import RuleIndex, index
 from fallsafe.policyset import catalog, contracts, recover, triage, whole
@@ -56,6 +58,11 @@ def check(directory: Path) -> list[Problem]:
     return [*_folder_fits(directory, policy), *problems]
 
 
+def check_files(files: Mapping[str, bytes]) -> list[Problem]:
+    """Everything that is wrong with the set that these files are; empty if it may be used."""
+    return _build(files, 1.0)[1]
+
+
 def read_folder(directory: Path) -> dict[str, bytes]:
     """The policy files of a folder by name. Raises `PolicyError` where there is no such folder, or nothing in it."""
     if not directory.is_dir():
@@ -80,6 +87,19 @@ def read_folder(directory: Path) -> dict[str, bytes]:
             ]
         )
     return found
+
+
+def differences(was: Mapping[str, bytes], now: Mapping[str, bytes]) -> tuple[Change, ...]:
+    """What the files of one set have that those of another have not. Raises `PolicyError` where one cannot be read."""
+    return diff(_values(was), _values(now))
+
+
+def _values(files: Mapping[str, bytes]) -> dict[str, Json]:
+    parts, problems = _read_all(files)
+    unreadable = [problem for problem in problems if problem.file.removesuffix(".yaml") not in parts]
+    if unreadable:
+        raise PolicyError(_in_order(unreadable))
+    return {kind: part.value for kind, part in parts.items()}
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:
