@@ -17,12 +17,10 @@ CHECKED_FIBER = """      - step: checkServiceability
         task_type: activateFiberService
         after: [checkServiceability]
 """
-FIBER_IS_CHECKED = "plan FIBER-HOME-1G × add: " + "; ".join(
-    [
-        "loses scheduleInstallation in steps activateFiberService after",
-        "gains checkServiceability in steps activateFiberService after",
-        "gains checkServiceability after scheduleInstallation in steps",
-    ]
+FIBER_IS_CHECKED = (
+    "plan FIBER-HOME-1G × add: loses scheduleInstallation in steps activateFiberService after; "
+    "gains checkServiceability in steps activateFiberService after; "
+    "gains checkServiceability after scheduleInstallation in steps"
 )
 ROUTER = """  - offer: WIFI-ROUTER
     action: add
