@@ -119,11 +119,11 @@ def _was_absent(turn: Turn, aggregate: Aggregate, command: Command, lost: LostTi
     taken, by a system that rejects a key which it knows.
     """
     first, last = command.first_sent_at, command.last_sent_at
-    if first is None or last is None:
-        return False
+    _, operation = facts.contract(turn, aggregate, command)
+    if first is None or last is None or not operation.effect:
+        return False  # what has no effect may be asked again at any time: that it was proves nothing
     if first <= lost.until:
         return True
-    _, operation = facts.contract(turn, aggregate, command)
     rejects = operation.repeat is Repeat.REJECTS_DUPLICATE and _key_lived_at(last, operation, lost)
     return rejects and command.state is CommandState.DONE and not may_have_left(command)
 

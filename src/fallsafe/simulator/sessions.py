@@ -23,7 +23,7 @@ from fallsafe.simulator.turnstile import Standing, Turnstile, WorldBroken
 from fallsafe.store.sessions import Session, Sessions
 from fallsafe.store.sql import sql
 
-MAY_WAIT = re.compile(r"\b(INSERT|UPDATE|DELETE|advisory_xact_lock)\b")
+MAY_WAIT = re.compile(r"\b(INSERT|UPDATE|DELETE|pg_advisory_xact_lock)\b")
 JOURNAL = "journal/copy"
 
 

@@ -111,7 +111,7 @@ class Standing:
         breach = began + usual.breach if usual is not None else self._silent_until(order)
         party = _WAITS.get(word)
         return Task(
-            n, 1, 0, row["task"], "", "", "", "external", True, state, 0, (), (), "", "", None, began, None,
+            n, 1, 0, row["task"], "", "", "", "command", True, state, 0, (), (), "", "", None, began, None,
             row["done_at"], None, None, breach, None, "", None, {"for": party} if party else None, None,
         )  # fmt: skip
 

@@ -111,13 +111,7 @@ def _broken(
 ) -> Iterator[Stuck]:
     for task in tasks.values():
         name = f"task T-{task.id} ({task.step})"
-        # What another engine has not begun yet is its turn, for as long as that may take.
-        if (
-            not is_watched(task)
-            and task.state is TaskState.PLANNED
-            and not task.frozen
-            and still_pending(task, tasks) == 0
-        ):
+        if _should_have_gone_on(task, tasks):
             why = f"all that {name} waits for is final, and it still waits"
             yield Stuck(Clause.DEPENDENCY_DONE, why, f"release {name}", task.id)
         elif task.state in NEEDS_A_CASE and not _has_case(task, tasks, cases):
