@@ -42,7 +42,7 @@ from fallsafe.workers.keeper import WORKER
 BEGIN = datetime(2026, 12, 7, 8, tzinfo=UTC)
 SYSTEMS = tuple(dict.fromkeys(kind.system for kind in all_kinds()))
 STEP_SECONDS = 0.002
-STEPS_MIN, STEPS_AN_ORDER = 30_000, 4_000
+STEPS_MIN, STEPS_AN_ORDER = 90_000, 4_000
 TRACE_KEPT = 200
 SETTLE_HOURS_MAX = 120
 QUIET_SECONDS = 600.0

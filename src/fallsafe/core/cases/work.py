@@ -14,7 +14,7 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.progress import NEEDS_A_CASE
-from fallsafe.core.orders.task import Task
+from fallsafe.core.orders.task import Task, TaskState
 
 RESOLUTIONS = (
     "DataCorrected", "RetriedSameKey", "ReconciledDone", "ReconciledAbsent", "HandedOff", "SolvedElsewhere",
@@ -124,6 +124,8 @@ def standing(case: Case, order: Order | None, item: Item | None, task: Task | No
     """Why the failure of a case stands still; empty where it does not."""
     if task is not None and task.state in NEEDS_A_CASE:
         return f"its task {task.step} is {task.state.value}, and that needs somebody who owns it"
+    if task is not None and task.state is TaskState.READY:
+        return f"its task {task.step} has not been sent, and nothing may send it by itself any more"
     if task is not None and task.frozen:
         return f"its task {task.step} is frozen until somebody has verified what there is"
     if order is not None and order.frozen:
