@@ -2,9 +2,15 @@
 its failure stands.
 """
 
+import asyncio
+import json
+
 from tests.doors.conftest import Api
 from tests.doors.test_api_cases import play, the_case
 from tests.flows.test_callbacks import apply, receive, said
+
+from fallsafe.core.access import system
+from fallsafe.flows import installation
 
 LATER = "2099-01-01T09:00:00+07:00"
 
@@ -94,6 +100,29 @@ class WhenPeopleWorkOnACase:
         assert wrong["pointer"] == "/caseIds/0"
         missing = await api.post("/fallout-cases/actions", {"action": "withdraw", "caseIds": names}, status=400)
         assert missing["pointer"] == "/reason"
+
+    async def test_two_who_name_the_same_cases_in_another_order_both_get_theirs(self, api: Api) -> None:
+        await api.post("/orders", b'{"source":', "machine", 400)
+        await api.post("/orders", b'{"source"', "machine", 400)
+        names = [row["id"] for row in (await api.get("/fallout-cases"))["items"]]
+        assert len(names) == 2
+        text = {"action": "comment", "text": "seen"}
+        both = [api.post("/fallout-cases/actions", {**text, "caseIds": names[:: 1 - 2 * (n % 2)]}) for n in range(12)]
+        assert [answer["done"] for answer in await asyncio.gather(*both)] == [2] * 12
+
+    async def test_what_a_case_waits_for_is_kept_without_the_customers_name(self, api: Api) -> None:
+        await play(api)
+        one = f"/fallout-cases/{(await the_case(api))['id']}"
+        said = {"whom": "Sari Wulandari", "what": "a call of Wulandari", "reference": "Wulandari-1", "until": LATER}
+        await api.post(f"{one}/wait", said)
+        assert not any("Wulandari" in payload for payload in await _payloads(api))
+        assert "Wulandari" not in json.dumps((await the_case(api))["waitingFor"])
+
+    async def test_a_database_that_went_back_stays_a_case_until_somebody_ends_the_stop(self, api: Api) -> None:
+        await api.database.transact(lambda tx: installation.stop(tx, api.context, "it is behind", 0, system("test")))
+        (row,) = (await api.get("/fallout-cases"))["items"]
+        refused = await api.post(f"/fallout-cases/{row['id']}/withdraw", {"reason": "surely nothing"}, status=409)
+        assert refused["code"] == "FAILURE_STANDS" and "nothing is sent" in refused["detail"]
 
     async def test_the_same_request_again_is_done_once(self, api: Api) -> None:
         await play(api)

@@ -12,14 +12,14 @@ from fallsafe.core.cases import work as asks
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Reopen, Step, Wait, decide, standing
 from fallsafe.core.errors import Refusal
-from fallsafe.flows import loose
+from fallsafe.flows import commands, downstreams, installation, loose, rewound
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.rows import read_row
 from fallsafe.store.tx import Tx
-from fallsafe.store.work import Entry
+from fallsafe.store.work import Aggregate, Entry
 
 COMMENT = "text/plain; charset=utf-8"
 
@@ -53,6 +53,8 @@ async def work(
     """
     known = {row["id"]: row for row in await tx.fetch("cases/by_ids", ids=list(case_ids))}
     await tx.lock({row["order_id"] for row in known.values() if row["order_id"]})
+    for key in sorted({row["case_key"] for row in known.values() if not row["order_id"]}):
+        await tx.execute("cases/lock_key", case_key=key)  # in one order, whatever the order that was asked for
     turn = await begin(tx, context, actor)
     return [
         await (_of_order if known[number]["order_id"] else _loose)(turn, known[number], ask, reason, text)
@@ -73,8 +75,8 @@ async def _of_order(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, t
     case = aggregate.cases[row["id"]]
     other = aggregate.open_case(case.case_key)
     item, task = aggregate.items.get(case.item_id or 0), aggregate.tasks.get(case.task_id or 0)
+    ask, reason = await _discreetly(turn, aggregate, ask), await discreet(turn, aggregate, reason)
     decided = _decided(turn, case, ask, standing(case, aggregate.order, item, task), other)
-    reason = await discreet(turn, aggregate, reason)
     if isinstance(decided, Refusal):
         aggregate.refuse("case", case.id, _verb(ask), decided, turn.why(askedBecause=reason))
         return Refused("case", case.id, decided)
@@ -100,11 +102,19 @@ async def _of_order(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, t
     return Applied("case", case.id, already=not decided)
 
 
+async def _discreetly(turn: Turn, aggregate: Aggregate, ask: Ask) -> Ask:
+    """What stands on the case is without the personal values of its order, like every reason."""
+    if not isinstance(ask, Wait):
+        return ask
+    whom, what = await discreet(turn, aggregate, ask.whom), await discreet(turn, aggregate, ask.what)
+    return Wait(whom, what, ask.until, await discreet(turn, aggregate, ask.reference))
+
+
 async def _loose(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text: str) -> Answer:
     """A case without an order is read anew under the lock of its key."""
     open_one = await loose.find(turn, row["case_key"])
     case = await _newest(turn, row["id"], open_one)
-    decided = _decided(turn, case, ask, "", open_one)
+    decided = _decided(turn, case, ask, await _stands_alone(turn, case), open_one)
     if isinstance(decided, Refusal):
         loose.note(
             turn, case, case, f"refuse_{_verb(ask)}", decided.what, facts={"code": decided.code, "why": decided.why}
@@ -127,6 +137,14 @@ async def _loose(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text
         case = step.case
     _look_again(turn, case, ask, None, decided)
     return Applied("case", case.id, already=not decided)
+
+
+async def _stands_alone(turn: Turn, case: Case) -> str:
+    """Why the failure of a case without an order stands still; empty where it does not."""
+    if case.code == installation.CODE and not (await rewound.sending(turn.tx)).sending:
+        return "the database went back in time and nothing is sent; fallsafe audit rewound lets it go on"
+    down = (await commands.read_health(turn.tx)).get(case.system) if case.code == downstreams.CODE else None
+    return f"{case.system} does not work, and its tasks wait" if down is not None and down.is_stopped else ""
 
 
 async def _newest(turn: Turn, case_id: int, open_one: Case | None) -> Case:

@@ -37,7 +37,7 @@ NOT_BUILT = {
         *(f"case {state.value} {verb}" for state in OPEN_CASE_STATES for verb in ("merge", "give_up")),
         *(f"case {state} {verb}" for state in ("repairing", "revalidating") for verb in ("heal", "withdraw")),
     ),
-    "tasks of people and of other engines are not built": (
+    "no worlds have tasks of people yet, and the word of another engine moves its tasks by rule 3": (
         "task ready hand_over", "task handed_over done", "task handed_over fail",
     ),
     "a case is detected, classified and assigned in one transaction": (

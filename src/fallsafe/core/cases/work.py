@@ -157,8 +157,8 @@ def decide(case: Case, name: str, ask: Ask, around: Around, now: datetime) -> tu
         case Diagnose():
             begins = case.state is CaseState.ASSIGNED
             return (Step("diagnose", advance(case, "diagnose", now)),) if begins else ()
-        case Wait(whom, what, until, reference):
-            return _waiting(case, name, Wait(whom, what, until, reference), now)
+        case Wait():
+            return _waiting(case, name, ask, now)
         case GoOn():
             return (Step("go_on", replace(case, waiting_for=None, touched_at=now)),) if case.waiting_for else ()
         case Escalate():
