@@ -34,6 +34,7 @@ from fallsafe.flows.turn import Ended, Raised, Turn
 from fallsafe.store.work import Aggregate, Entry
 
 CASE_LOOK_EVERY = timedelta(minutes=15)
+LOOK_OF_AGE = 8  # an older case changes more slowly: it is looked at after an eighth of its age, hourly at the least
 ALIKE_WITHIN = timedelta(days=1)
 ALIKE_MAX = 1_000
 
@@ -181,7 +182,9 @@ def _led_to(aggregate: Aggregate, signal: Signal) -> str:
 
 def look_again(turn: Turn, case: Case) -> None:
     """Files the next look at an open case."""
-    due = turn.now + CASE_LOOK_EVERY / turn.context.newest.time_scale
+    newest = turn.context.newest
+    soon, late = CASE_LOOK_EVERY / newest.time_scale, newest.limits.review_every
+    due = turn.now + max(soon, min(late, (turn.now - case.detected_at) / LOOK_OF_AGE))
     turn.tx.file(Entry("review", case.id, case.order_id or None, due))
 
 

@@ -318,13 +318,13 @@ class World:
             await asyncio.sleep(self._random.uniform(20, 60))
 
     def _wake_in_time(self) -> None:
-        """Resting workers wake when the first entry of their shards is due."""
+        """Resting workers wake when the first entry of their shards is due, less punctually when they rest for long."""
         rows = self.ground.judge.execute(sql("promises/next_due")).fetchall()
         first = {row["shard"]: row["due_at"] for row in rows}
         for life, future in list(self._resting.items()):
             due = min((first[s] for s in life.shards if s in first), default=None)
-            after = 900.0 if due is None else max(0.0, (due - self.now()).total_seconds()) + 0.001
-            self.loop.call_later(min(after, 900.0) + self._random.uniform(0, 0.2), self._wake, life, future)
+            after = 900.0 if due is None else min(900.0, max(0.0, (due - self.now()).total_seconds()) + 0.001)
+            self.loop.call_later(after + self._random.uniform(0, max(0.2, after / 10)), self._wake, life, future)
 
     def _wake(self, life: Life, future: "asyncio.Future[None]") -> None:
         if not future.done():

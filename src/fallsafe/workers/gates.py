@@ -78,10 +78,9 @@ class Gates:
         written = {gate: held for gate, held in wanted.items() if held != rows[gate]}
         got = set(wanted) - set(written)
         if written:
-            gates = list(written)
-            was = [msgspec.json.encode(rows[gate]).decode() for gate in gates]
-            then = [msgspec.json.encode(written[gate]).decode() for gate in gates]
-            got |= {row["gate"] for row in await self._database.fetch("gates/hold", gates=gates, was=was, then=then)}
+            was = msgspec.json.encode({gate: rows[gate] for gate in written}).decode()
+            then = msgspec.json.encode(written).decode()
+            got |= {row["gate"] for row in await self._database.fetch("gates/hold", was=was, then=then)}
         systems = self._systems()
         for gate in got:
             self._gates[gate].until = began + LEASE.total_seconds() / 2  # at least so much of it is left
