@@ -243,6 +243,44 @@ class WhenAnEngineTellsOfNoSteps:
         assert (await known(store))["A-1"].state.value == "standing"
 
 
+class WhenAMonitorSeesItToo:
+    """A failure that both an engine and somebody else told of is over when both say so, in either order."""
+
+    @pytest.mark.parametrize("engine_first", [True, False])
+    @pytest.mark.parametrize("opened_by_engine", [True, False])
+    async def test_it_heals_with_the_last_of_them(self, store, context, engine_first, opened_by_engine):
+        about = {"order": {"source": "ENG", "externalId": "E-1"}, "task": "activate", "code": "E42"}
+
+        async def signal(**more: Any) -> None:
+            told = {"source": "MON", **about, **more}
+            bodies = [(signal_draft(told), msgspec.json.encode(told))]
+            await store.transact(lambda tx: signals.receive(tx, context, bodies, ACTOR))
+            await judge(store, context)
+
+        async def word(event: str, revision: int, state: str, **more: Any) -> None:
+            await tell(store, context, report(event, revision, step("activate", state, **more)))
+            await apply(store, context)
+
+        await tell(store, context, FIRST)
+        await apply(store, context)
+        if opened_by_engine:
+            await word("EV-2", 2, "failed", code="E42", system="PRV")
+        await signal(externalId="A-1", system="PRV")
+        if not opened_by_engine:
+            await word("EV-2", 2, "failed", code="E42", system="PRV")
+        (case,) = (await order(store)).open_cases
+
+        ends = [
+            ("engine", lambda: word("EV-3", 3, "completed")),
+            ("monitor", lambda: signal(externalId="A-2", ends="A-1")),
+        ]
+        for n, (_, end) in enumerate(ends if engine_first else reversed(ends)):
+            assert [c.id for c in (await order(store)).open_cases] == [case.id], n
+            await end()
+        here = await order(store)
+        assert here.open_cases == [] and here.cases[case.id].resolution["type"] == "SelfHealed"
+
+
 class WhenItIsReviewed:
     @pytest.mark.parametrize("state", ["planned", "ready", "in_progress"])
     async def test_an_order_in_time_has_a_reason_to_be_where_it_is(self, store, context, state):

@@ -38,7 +38,7 @@ async def judge(store: Database, context: Context) -> None:
 
 async def known(store: Database) -> dict[str, StoredSignal]:
     """Every signal by its source's id."""
-    return {row.external_id: row for row in (await read_signals(store, limit=200)).rows}
+    return {view.signal.external_id: view.signal for view in (await read_signals(store, limit=200)).rows}
 
 
 class WhenASignalComes:

@@ -158,8 +158,8 @@ READING_VERBS = {
 APART = {
     "up": "starts processes; what they do then is what every other path here tries",
     "drill": "hands in an order of its own, under a name that was never used",
-    "scan": "reads files, and speaks to no installation",
-    "reconcile": "reads files and tables of others, and speaks to no installation",
+    "scan": "reads files; what it brings in goes through the doors for signals and reports, which are tried",
+    "reconcile": "reads files and tables of others; what it brings in goes through the same doors",
 }
 
 # Agenda kind → the flow that a worker gives it to. Each is filed for everything that the order has.

@@ -1,14 +1,19 @@
 """Another engine executes, Fallsafe watches and steers: a real engine in a process of its own, that reports late and
-twice, loses the answer to what it is told, and fails (§6, §11, model rule 3).
+twice, loses the answer to what it is told, and fails; and exports of systems that tell nothing themselves (§6, §11,
+model rule 3).
 """
 
 import asyncio
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.crash.outside import Installation, forge, installation, until
+from typer.testing import CliRunner
 
+from fallsafe.cli.main import app
 from fallsafe.simulator.sandbox import judge
 from fallsafe.simulator.sandbox.control import Control
 from fallsafe.store import audit
@@ -89,3 +94,110 @@ class WhenAnotherEngineExecutes:
         assert effects == {"ENG/E-1/line.activate/resume/1": 1, "ENG/E-1/line.survey/resume/1": 1}
         assert there.ask("/coverage")["percent"] == 100
         assert audit.verify(there.server.url()).findings == ()
+
+
+# -- exports ----------------------------------------------------------------------------------------------------------
+
+EXPORT = Path(__file__).parents[2] / "docs" / "start" / "fiber-orders.csv"
+GOES_ON = "4065,4065.activate.1,activate,completed,2026-05-01T05:00:00Z,Network,FIBER-1G,K80696,2026-05-31T08:00:00Z\n"
+
+
+def bring(there: Installation, *words: object, code: int = 0) -> Any:
+    """What the command line says of bringing files in; its words where it refuses."""
+    own = {**there.environment, "FALLSAFE_URL": there.wiring.api}
+    said = CliRunner().invoke(app, [*map(str, words), "--open-cases"], env=own, catch_exceptions=False)
+    assert said.exit_code == code, said.output
+    return json.loads(said.stdout)["brought"] if "--json" in words and said.stdout else said.output
+
+
+def judged(there: Installation, source: str) -> list[dict[str, Any]]:
+    """The signals of a source, once all of them are."""
+
+    def all_of_them() -> list[dict[str, Any]]:
+        found = there.ask(f"/signals?source={source}&limit=200")["items"]
+        return [] if any(s["state"] == "received" for s in found) else found
+
+    until(lambda: bool(all_of_them()), 20, "signals are not judged")
+    return all_of_them()
+
+
+def cases_of(there: Installation, order: str) -> list[dict[str, Any]]:
+    return there.ask(f"/orders/{order}")["cases"]
+
+
+class WhenAnExportIsBroughtIn:
+    def test_each_order_with_a_finding_is_watched_with_a_case_once_and_a_newer_export_heals(
+        self, there: Installation, tmp_path: Path
+    ) -> None:
+        first = bring(there, "scan", EXPORT, "--source", "OLD", "--json")
+        none = {"unchanged": 0, "standing": 0, "ended": 0, "settled": 0, "absent": 0, "refused": 0, "reasons": []}
+        assert first == {"source": "OLD", "reported": 12, "raised": 12, **none}
+        signals = judged(there, "OLD.scan")
+        assert {s["state"] for s in signals} == {"standing"} and len(signals) == 12
+        assert len({s["caseId"] for s in signals}) == 12
+
+        stuck = there.ask("/orders/OLD:4065")
+        steps = {t["step"]: t["state"] for t in stuck["tasks"]}
+        assert steps["4065.activate.1"] == "failed" and steps["4065.ship.1"] == "completed"
+        assert stuck["order"]["committedAt"] == "2026-05-31T08:00:00.000000Z"
+        (case,) = stuck["cases"]
+        assert (case["code"], case["taskStep"]) == ("ORDER_STUCK", "4065.activate.1")
+        assert {t["steers"] is not None for t in stuck["tasks"]} == {True}
+
+        again = bring(there, "scan", EXPORT, "--source", "OLD", "--json")
+        assert again == first | {"reported": 0, "unchanged": 12, "raised": 0, "standing": 12}
+
+        newer = tmp_path / "newer.csv"
+        newer.write_text(EXPORT.read_text() + GOES_ON)
+        healed = bring(there, "scan", newer, "--source", "OLD", "--json")
+        assert (healed["ended"], healed["raised"], healed["standing"]) == (1, 0, 11)
+        until(lambda: cases_of(there, "OLD:4065")[0]["state"] == "resolved", 20, "it does not heal")
+        (case,) = cases_of(there, "OLD:4065")
+        assert there.ask(f"/fallout-cases/{case['id']}")["resolution"]["type"] == "SelfHealed"
+        assert {t["state"] for t in there.ask("/orders/OLD:4065")["tasks"]} == {"completed"}
+        assert cases_of(there, "OLD:4014")[0]["state"] == "assigned"
+
+        older = bring(there, "scan", EXPORT, "--source", "OLD", "--json", code=1)
+        assert "as of 2026-05-01T05:00:00" in older and "nothing was changed" in older
+        partial = tmp_path / "partial.csv"
+        lines = newer.read_text().splitlines(keepends=True)
+        partial.write_text("".join(line for line in lines if not line.startswith("4014")))
+        fewer = bring(there, "scan", partial, "--source", "OLD", "--json")
+        assert (fewer["absent"], fewer["standing"], fewer["ended"]) == (1, 10, 0)
+        assert cases_of(there, "OLD:4014")[0]["state"] == "assigned"
+
+    def test_what_differs_between_two_systems_is_a_case_until_it_does_not(
+        self, there: Installation, tmp_path: Path
+    ) -> None:
+        a, b = tmp_path / "oms.csv", tmp_path / "billing.csv"
+        a.write_text("order,state,fee\nR1,active,10\nR2,active,20\nR3,active,30\n")
+        b.write_text("order,state,fee\nR1,active,10\nR2,stopped,25\n")
+        words = ("reconcile", a, b, "--on", "order", "--source", "TWO", "--json")
+        first = bring(there, *words, code=1)
+        assert (first["reported"], first["raised"]) == (2, 3)
+        assert {s["state"] for s in judged(there, "TWO.reconcile")} == {"standing"}
+        (case,) = cases_of(there, "TWO:R2")
+        assert case["code"] == "RECORDS_DISAGREE"
+        again = bring(there, *words, code=1)
+        assert (again["reported"], again["raised"], again["standing"]) == (0, 0, 3)
+
+        b.write_text("order,state,fee\nR1,active,10\nR2,active,25\nR3,active,30\n")
+        second = bring(there, *words, code=1)
+        assert (second["ended"], second["reported"]) == (2, 1)
+        until(lambda: cases_of(there, "TWO:R3")[0]["state"] == "resolved", 20, "it does not heal")
+        until(lambda: there.ask("/orders/TWO:R3")["order"]["state"] == "completed", 20, "it is watched on")
+        assert cases_of(there, "TWO:R2")[0]["state"] == "assigned"
+        b.write_text(a.read_text())
+        assert bring(there, *words)["ended"] == 1
+        until(lambda: cases_of(there, "TWO:R2")[0]["state"] == "resolved", 20, "it does not heal")
+
+    def test_without_an_installation_it_says_so_before_any_work(self, tmp_path: Path) -> None:
+        nobody = {"FALLSAFE_URL": "http://127.0.0.1:9", "FALLSAFE_TOKEN": "x"}
+        for words in (["scan", str(EXPORT)], ["reconcile", str(EXPORT), str(EXPORT), "--on", "order_id"]):
+            said = CliRunner().invoke(app, [*words, "--open-cases"], env=nobody)
+            assert said.exit_code == 1 and "fallsafe up starts an installation" in said.output
+        home = {"FALLSAFE_HOME": str(tmp_path / "empty"), "FALLSAFE_URL": "", "FALLSAFE_TOKEN": ""}
+        said = CliRunner().invoke(app, ["scan", str(EXPORT), "--open-cases"], env=home)
+        assert said.exit_code == 1 and "nothing runs in" in said.output
+        said = CliRunner().invoke(app, ["scan", str(EXPORT), "--open-cases", "--source", "a/b"], env=nobody)
+        assert said.exit_code == 2 and "without a slash" in said.output

@@ -38,6 +38,7 @@ from fallsafe.store.tx import Tx
 ORDERS_A_BATCH_MAX = 1_000
 ORDERS_A_TRANSACTION_MAX = 100
 NAME_LENGTH_MAX = 250
+NAMES_MAX = 100
 UNNAMED = "?"
 TASK_HINT = "a task is named T- and a number; an order lists its tasks"
 
@@ -124,6 +125,7 @@ class OrdersDoor:
         self,
         request: Request,
         source: Annotated[str | None, Query(max_length=60)] = None,
+        external_id: Annotated[Sequence[str], Query(alias="externalId", max_length=NAMES_MAX)] = (),
         state: Annotated[str, Query(max_length=200, description="States, parted by commas.")] = "",
         customer_ref: Annotated[str | None, Query(alias="customerRef", max_length=120)] = None,
         limit: Limit = 50,
@@ -133,7 +135,13 @@ class OrdersDoor:
         await self.deps.who(request)
         states = words_of(state, [s.value for s in OrderState], "state")
         page = await list_orders(
-            self.deps.database, source=source, states=states, customer_ref=customer_ref, after=after, limit=limit
+            self.deps.database,
+            source=source,
+            externals=external_id,
+            states=states,
+            customer_ref=customer_ref,
+            after=after,
+            limit=limit,
         )
         return send({"items": [shapes.order(o) for o in page.rows], "after": page.after})
 

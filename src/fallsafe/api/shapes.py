@@ -17,8 +17,7 @@ from fallsafe.core.orders.watched import VERBS, is_watched
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import PREFIX, outside
-from fallsafe.store.reads import CaseRow, Coverage, OrderFile
-from fallsafe.store.rows import StoredSignal
+from fallsafe.store.reads import CaseRow, Coverage, OrderFile, SignalView
 from fallsafe.store.trail import JournalLine
 
 BASE = "/api/v1"
@@ -91,9 +90,9 @@ def order(given: Order) -> wire.Order:
     )
 
 
-def signal(given: StoredSignal) -> wire.Signal:
+def signal(view: SignalView) -> wire.Signal:
     """A signal from outside."""
-    name = outside("signal", given.id)
+    given, name = view.signal, outside("signal", view.signal.id)
     return wire.Signal(
         id=name,
         source=given.source,
@@ -103,6 +102,8 @@ def signal(given: StoredSignal) -> wire.Signal:
         order_external_id=given.order_external_id,
         state=given.state.value,
         case_id=named("case", given.case_id),
+        case_state=view.case_state,
+        case_changed_at=at(view.case_touched_at),
         code=given.code,
         rule=given.rule,
         policy_set=given.policy_set,

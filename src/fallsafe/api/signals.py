@@ -27,7 +27,6 @@ from fallsafe.flows.context import Answer, Applied, Refused
 from fallsafe.flows.signals import receive
 from fallsafe.store.canonical import canonical
 from fallsafe.store.ids import inside, outside
-from fallsafe.store.reads import signal as read_signal
 from fallsafe.store.reads import signals as list_signals
 from fallsafe.store.tx import Tx
 
@@ -104,10 +103,10 @@ class SignalsDoor:
         """One signal and what became of it."""
         await self.deps.who(request)
         number = inside("signal", signal_id)
-        found = await read_signal(self.deps.database, number) if number is not None else None
-        if found is None:
+        found = await list_signals(self.deps.database, signal_id=number, limit=1) if number is not None else None
+        if found is None or not found.rows:
             raise not_found("signal", signal_id, "a signal is named S- and a number; GET /signals lists them")
-        return send(shapes.signal(found))
+        return send(shapes.signal(found.rows[0]))
 
     def router(self) -> APIRouter:
         """The routes."""

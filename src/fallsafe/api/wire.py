@@ -101,6 +101,8 @@ class Signal(Wire, frozen=True):
     order_external_id: str
     state: str
     case_id: str | None
+    case_state: str | None
+    case_changed_at: str | None
     code: str
     rule: str
     policy_set: str

@@ -5,7 +5,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from fallsafe.cli.supervise import read_running
 
 BASE = "/api/v1"
 SECONDS_MAX = 30.0
+PAGE = 200
 REFUSED, WRONG_USE = 1, 2
 
 
@@ -40,10 +41,25 @@ class Client:
         self._base = settings.url or self._running(settings)
         self._token = settings.token or self._kept(settings)
 
-    def get(self, path: str, **query: str | int) -> Any:
+    @property
+    def address(self) -> str:
+        """Where the installation answers."""
+        return self._base
+
+    def get(self, path: str, **query: str | int | Sequence[str]) -> Any:
         """A JSON answer."""
         given = {name: value for name, value in query.items() if value != ""}
-        return self._call("GET", f"{path}?{urllib.parse.urlencode(given)}" if given else path, None)
+        return self._call("GET", f"{path}?{urllib.parse.urlencode(given, doseq=True)}" if given else path, None)
+
+    def pages(self, path: str, **query: str | int | Sequence[str]) -> Iterator[Any]:
+        """Everything that a list has, page by page."""
+        after = ""
+        while True:
+            page = self.get(path, **query, limit=PAGE, after=after)
+            yield from page["items"]
+            after = page["after"]
+            if not after:
+                return
 
     def post(self, path: str, body: Any = None) -> Any:
         """Sends JSON (bytes go as they are) and reads the answer."""
@@ -58,8 +74,9 @@ class Client:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             fail(_told(error.read()))
-        except urllib.error.URLError as error:
-            fail(f"{self._base} does not answer ({error.reason}); fallsafe up starts an installation")
+        except OSError as error:
+            reason = getattr(error, "reason", None) or error
+            fail(f"{self._base} does not answer ({reason}); fallsafe up starts an installation")
 
     @staticmethod
     def _running(settings: Settings) -> str:

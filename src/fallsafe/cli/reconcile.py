@@ -1,10 +1,12 @@
-"""`fallsafe reconcile A B`: where two files or tables disagree. No server; exit 0 agree, 1 differ, 2 wrong use."""
+"""`fallsafe reconcile A B`: where two files or tables disagree; exit 0 agree, 1 differ, 2 wrong use. No server is
+needed, but for bringing what differs into one.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from fallsafe.analysis.reconcile.rules import Asked
     from fallsafe.analysis.reconcile.telling import Told
     from fallsafe.analysis.sources import Engine, Reading
+    from fallsafe.cli.bringing import Brought
+    from fallsafe.cli.client import Client
 
 Names = list[str]
 A = Annotated[str, typer.Argument(help="A file, or postgresql://…#schema.table.", metavar="A")]
@@ -43,6 +47,11 @@ Scratch = Annotated[Path | None, typer.Option(help="Where rows that do not fit i
 Inside = Annotated[bool, typer.Option("--in-database", help="Compare where the tables are; both in one database.")]
 Delimiter = Annotated[str, typer.Option(help="Of both text files, where it is not found out: , ; | tab …")]
 Encoding = Annotated[str, typer.Option(help="Of both text files, where it is not found out: cp1252, utf-16 …")]
+OpenCases = Annotated[
+    bool, typer.Option("--open-cases", help="Bring what differs into the running Fallsafe, as orders with cases.")
+]
+Source = Annotated[str, typer.Option("--source", help="The system whose orders these are; with --open-cases.")]
+Order = Annotated[str, typer.Option("--order", help="Which key is the order's number; else the first.")]
 
 
 def reconcile(
@@ -72,6 +81,9 @@ def reconcile(
     delimiter: Delimiter = "",
     encoding: Encoding = "",
     in_database: Inside = False,
+    open_cases: OpenCases = False,
+    source: Source = "export",
+    order: Order = "",
 ) -> None:
     """Say where two files or tables disagree about the same keys.
 
@@ -89,13 +101,20 @@ def reconcile(
             authority=dict(_assigned("--authority", authority)), changed=changed,
             settle=rules.duration(settle) if settle else None, as_of=_moment(as_of),
         )  # fmt: skip
+        if open_cases and in_database:
+            raise rules.WrongUse("--open-cases needs the rows here: leave out --in-database")
+        there, brought = _reached(source) if open_cases else None, None
         reading = Reading(encoding=encoding, delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter))
         with opened(parse_memory(memory), threads, scratch) as engine:
             with Console(stderr=True).status(f"comparing {without_password(a)} with {without_password(b)}"):
                 told = (_inside if in_database else _compared)(engine, (a, b), asked, reading, samples)
             _keep(engine, told, out, html)
-            _tell(told, as_json, out, html)
-            if not told.agrees:
+            if there is not None:
+                brought = _bring(there, source, engine, told, order)
+            _tell(told, as_json, out, html, brought)
+            if there is not None and brought is not None and not as_json:
+                _tell_brought(there, brought)
+            if not told.agrees or (brought is not None and brought.refused):
                 raise typer.Exit(1)
     except (rules.WrongUse, Unreadable, ValueError) as error:
         typer.echo(str(error), err=True)
@@ -128,6 +147,60 @@ def _inside(engine: "Engine", places: tuple[str, str], asked: "Asked", _: "Readi
     return Told(a, b, pairing, compared, gather(engine, pairing, compared, samples))
 
 
+def _reached(source: str) -> "Client":
+    from fallsafe.cli.bringing import reach
+
+    return reach(source)
+
+
+class _Evidence:
+    """A comparison as what is brought into an installation."""
+
+    by = "reconcile"
+
+    def __init__(self, engine: "Engine", told: "Told", order: str) -> None:
+        from fallsafe.analysis.brought import named
+        from fallsafe.analysis.reconcile import brought
+
+        self._engine, self._told, self._order = engine, told, brought.place_of_order(told.pairing, order)
+        self.as_of = brought.as_of(told, datetime.now(UTC))
+        self.looked = max(told.compared.a.with_key, told.compared.b.with_key)
+        self.kinds = brought.FAILURES
+        self.found = named(list(brought.found(engine, told, self._order)))
+
+    def judged(self, orders: Iterable[str]) -> frozenset[str]:
+        """Those that a side has, and that were not changed too lately."""
+        from fallsafe.analysis.reconcile.brought import judged
+
+        return judged(self._engine, self._told, self._order, orders)
+
+    def reports(
+        self, orders: Sequence[str], ended: frozenset[str], known: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Of an order that is here a comparison knows nothing to report, unless it is known from comparisons alone."""
+        from fallsafe.cli.bringing import compared_report_of
+
+        for name in orders:
+            report = compared_report_of(name, known.get(name), agrees=name in ended)
+            if report is not None:
+                yield report
+
+
+def _bring(there: "Client", source: str, engine: "Engine", told: "Told", order: str) -> "Brought":
+    from fallsafe.cli.bringing import Bringing
+    from fallsafe.cli.progress import progress
+
+    with progress(quiet=False) as tell:
+        return Bringing(there, source, _Evidence(engine, told, order), tell).bring()
+
+
+def _tell_brought(there: "Client", brought: "Brought") -> None:
+    from fallsafe.cli.bringing import lines
+
+    for line in lines(brought, there.address):
+        typer.echo(line)
+
+
 def _keep(engine: "Engine", told: "Told", out: Path | None, html: Path | None) -> None:
     from fallsafe.analysis.reconcile.findings import write
     from fallsafe.analysis.reconcile.page import page
@@ -138,11 +211,12 @@ def _keep(engine: "Engine", told: "Told", out: Path | None, html: Path | None) -
         html.write_text(page(told), encoding="utf-8")
 
 
-def _tell(told: "Told", as_json: bool, out: Path | None, html: Path | None) -> None:
+def _tell(told: "Told", as_json: bool, out: Path | None, html: Path | None, brought: "Brought | None") -> None:
     from fallsafe.analysis.reconcile import telling
 
     if as_json:
-        typer.echo(json.dumps(telling.as_json(told), indent=2, ensure_ascii=False))
+        said = telling.as_json(told) | ({"brought": brought.as_json()} if brought is not None else {})
+        typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
         return
     typer.echo(telling.headline(told))
     for sentence in telling.hints(told):

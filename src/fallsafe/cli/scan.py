@@ -1,20 +1,25 @@
-"""`fallsafe scan`: the door to the analysis of files; prints what was found, what was understood, what was left out."""
+"""`fallsafe scan`: the door to the analysis of files; prints what was found, what was understood, what was left
+out, and brings it into a running installation where that is wanted.
+"""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from fallsafe.cli.client import fail
+from fallsafe.cli.progress import progress
 
 if TYPE_CHECKING:
+    from fallsafe.analysis.brought import Found
     from fallsafe.analysis.scan.layout import Unrecognized
     from fallsafe.analysis.scan.scan import Scan, Wanted
     from fallsafe.analysis.scan.summary import Summary
+    from fallsafe.cli.bringing import Brought
+    from fallsafe.cli.client import Client
     from fallsafe.core.policy.policy_set import PolicySet
 
 Files = Annotated[
@@ -29,6 +34,11 @@ AsOf = Annotated[str, typer.Option("--as-of", help="Judge as of this time; witho
 Memory = Annotated[str, typer.Option("--memory", help="How much memory to take, like 512MB or 2GB.")]
 Html = Annotated[str, typer.Option("--html", help="Write the report to this file as well.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print findings and totals as JSON.")]
+OpenCases = Annotated[
+    bool, typer.Option("--open-cases", help="Bring what is found into the running Fallsafe, as orders with cases.")
+]
+Source = Annotated[str, typer.Option("--source", help="The system whose orders these are; with --open-cases.")]
+Kinds = Annotated[str, typer.Option("--kind", help="Only these kinds become cases, parted by commas.")]
 
 
 def scan(
@@ -39,21 +49,30 @@ def scan(
     memory: Memory = "",
     html: Html = "",
     as_json: AsJson = False,
+    open_cases: OpenCases = False,
+    source: Source = "export",
+    kind: Kinds = "",
 ) -> None:
-    """Say which orders of an export are stuck, late, contradictory or duplicated, and why. Needs no server."""
+    """Say which orders of an export are stuck, late, contradictory or duplicated, and why. Needs no server, but for
+    --open-cases.
+    """
     from fallsafe.analysis.scan.layout import Unrecognized
     from fallsafe.analysis.scan.mapping import WrongMapping
     from fallsafe.analysis.scan.scan import Nothing
     from fallsafe.analysis.sources import Unreadable, opened
 
-    wanted = _wanted(mapping, policy, as_of)
+    wanted, kinds = _wanted(mapping, policy, as_of), _kinds(kind)
+    there = _reached(source) if open_cases else None
+    brought = None
     try:
-        with opened(_bytes(memory)) as engine, _progress(quiet=as_json) as tell:
+        with opened(_bytes(memory)) as engine, progress(quiet=as_json) as tell:
             from fallsafe.analysis.scan.scan import scan as run
             from fallsafe.analysis.scan.summary import summed
 
             result = run(engine, files, wanted, tell)
             summary = summed(result)
+            if there is not None:
+                brought = _bring(there, source, result, kinds, tell)
     except (Unreadable, WrongMapping) as error:
         fail(str(error), 2)
     except Nothing as error:
@@ -62,7 +81,70 @@ def scan(
         fail(f"nothing to judge: {error}", 2)
     except Unrecognized as error:
         _ask(error)
-    _tell(result, summary, html, as_json)
+    _tell(result, summary, html, as_json, brought)
+    if there is not None and brought is not None and not as_json:
+        from fallsafe.cli.bringing import lines
+
+        for line in lines(brought, there.address):
+            typer.echo(line)
+    if brought is not None and brought.refused:
+        raise typer.Exit(1)
+
+
+def _kinds(said: str) -> frozenset[str]:
+    from fallsafe.analysis.scan.findings import Kind
+
+    kinds = frozenset(part.strip() for part in said.split(",") if part.strip())
+    unknown = kinds - {k.value for k in Kind}
+    if unknown:
+        fail(f"--kind {', '.join(sorted(unknown))}: the kinds are {', '.join(k.value for k in Kind)}", 2)
+    return kinds
+
+
+def _reached(source: str) -> "Client":
+    from fallsafe.cli.bringing import reach
+
+    return reach(source)
+
+
+class _Evidence:
+    """A scan as what is brought into an installation."""
+
+    by = "scan"
+
+    def __init__(self, result: "Scan", kinds: frozenset[str]) -> None:
+        from fallsafe.analysis.brought import named
+        from fallsafe.analysis.scan.watched import FAILURES, Watched
+
+        self._watched = Watched(result, kinds or FAILURES)
+        self.as_of = result.scene.as_of.replace(tzinfo=UTC)
+        self.looked = result.scene.orders
+        self.kinds = kinds or FAILURES
+        self.found: Mapping[str, Found] = named(self._watched.found)
+
+    def judged(self, orders: Iterable[str]) -> frozenset[str]:
+        """Those that the files have."""
+        return frozenset(self._watched.contents(orders))
+
+    def reports(
+        self, orders: Sequence[str], ended: frozenset[str], known: "Mapping[str, Mapping[str, Any]]"
+    ) -> Iterator[Mapping[str, Any]]:
+        """Where they stand by the files, as far as that was not told before."""
+        from fallsafe.cli.bringing import report_of
+
+        now = datetime.now(UTC)
+        for name, content in self._watched.contents(orders).items():
+            report = report_of(content, self.as_of, known.get(name), now)
+            if report is not None:
+                yield report
+
+
+def _bring(
+    there: "Client", source: str, result: "Scan", kinds: frozenset[str], tell: Callable[[str, float], None]
+) -> "Brought":
+    from fallsafe.cli.bringing import Bringing
+
+    return Bringing(there, source, _Evidence(result, kinds), tell).bring()
 
 
 def _wanted(mapping: str, policy: str, as_of: str) -> "Wanted":
@@ -107,21 +189,6 @@ def _bytes(memory: str) -> int:
         fail(f"--memory: {error}", 2)
 
 
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """A bar on the terminal while it lasts; nothing where the output goes elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda what, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("opening", total=1.0)
-        yield lambda what, share: bar.update(task, description=what, completed=share)
-
-
 def _ask(error: "Unrecognized") -> NoReturn:
     from fallsafe.analysis.scan.mapping import offered
 
@@ -133,13 +200,14 @@ def _ask(error: "Unrecognized") -> NoReturn:
     raise typer.Exit(2)
 
 
-def _tell(result: "Scan", summary: "Summary", html: str, as_json: bool) -> None:
+def _tell(result: "Scan", summary: "Summary", html: str, as_json: bool, brought: "Brought | None") -> None:
     from fallsafe.analysis.scan.mapping import offered
     from fallsafe.analysis.scan.summary import as_json as shaped
 
     mapping = offered(result.files[0].layout)
     if as_json:
-        typer.echo(json.dumps(shaped(result, summary, mapping), indent=2))
+        told = shaped(result, summary, mapping) | ({"brought": brought.as_json()} if brought is not None else {})
+        typer.echo(json.dumps(told, indent=2))
     else:
         from fallsafe.cli.scanned import show
 

@@ -5,6 +5,7 @@ when they are silent for too long that is a case, which leaves their state as it
 from dataclasses import replace
 from datetime import datetime
 
+from fallsafe.core.cases.case import CONTRADICTIONS, Case
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
@@ -41,9 +42,20 @@ def _is_their_turn(task: Task) -> bool:
     return not waits and task.state not in FINAL_TASK_STATES and task.state is not TaskState.FAILED
 
 
+def is_over(turn: Turn, aggregate: Aggregate, case: Case) -> bool:
+    """Whether the engine of a step has ended what a case of it says: the step is over, or it has spoken again where the
+    case says that nobody does.
+    """
+    task = aggregate.tasks.get(case.task_id or 0)
+    if task is None or not is_watched(task) or case.code in CONTRADICTIONS:
+        return False
+    spoke = case.code == STUCK and task.breach_at is not None and task.breach_at > turn.now
+    return task.state in FINAL_TASK_STATES or spoke
+
+
 def look(turn: Turn, aggregate: Aggregate, task: Task) -> None:
-    """The look at a task in other hands: silent for too long is a case. Looked at again, since the case may end
-    before the silence does.
+    """The look at a task in other hands: silent for too long is a case, unless one about all of its order is open.
+    Looked at again, since the case may end before the silence does.
     """
     if not _is_their_turn(task):
         return
@@ -51,6 +63,9 @@ def look(turn: Turn, aggregate: Aggregate, task: Task) -> None:
         file(turn, aggregate, "overdue", task.id, task.breach_at)
         return
     code = STUCK if is_watched(task) else OVERDUE
+    if is_watched(task) and any(case.task_id is None for case in aggregate.open_cases):
+        aggregate.put(waited_for(turn, aggregate, task), "wait_on", turn.why("somebody has all of its order in hand"))
+        return
     if not any(case.task_id == task.id and case.code == code for case in aggregate.open_cases):
         failures.meet(turn, aggregate, _signal(turn, aggregate, task), code, failures.Known(overdue=True))
     file(turn, aggregate, "overdue", task.id, turn.now + turn.context.newest.limits.silent_after)

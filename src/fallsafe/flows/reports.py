@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 
 from fallsafe.core.access import Actor
-from fallsafe.core.cases.case import CONTRADICTIONS
 from fallsafe.core.commands.disposition import LATE_SUCCESS, Disposition
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Bug
@@ -19,14 +18,12 @@ from fallsafe.core.orders.draft import ItemDraft, OrderDraft, order_draft
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, still_pending
 from fallsafe.core.orders.watched import (
     EXTERNAL,
-    ORDER_WORDS,
-    TASK_WORDS,
     WHOLE,
+    WORDS,
     Mark,
     Reading,
     ReportDraft,
     TaskWord,
-    is_watched,
     mark_of,
     read,
     report_draft,
@@ -53,8 +50,8 @@ CODE = "ENGINE_CONTRADICTS"
 ENGINE_SAYS = "engine_says"
 ONE_ITEM = "1"
 """The item of an order whose engine tells of none."""
-# Failures that an engine's later word on the same task ends.
-ENDED_BY_ITS_WORD = (Detector.ENGINE.value, Detector.OVERDUE.value)
+# Who saw the failures that an engine's later word on the same task ends, where no signal says that they still are.
+ENDED_BY_ITS_WORD = (Detector.ENGINE.value, Detector.OVERDUE.value, Detector.SIGNAL.value)
 
 
 async def receive(tx: Tx, context: Context, told: Sequence[tuple[ReportDraft, bytes]], actor: Actor) -> list[Answer]:
@@ -354,7 +351,7 @@ def _find(aggregate: Aggregate, word: TaskWord) -> Task:
 
 async def _take_word(turn: Turn, aggregate: Aggregate, word: TaskWord, why: Why) -> None:
     """One word about one step, by the marks of what was said before."""
-    task, says = _find(aggregate, word), ORDER_WORDS[word.word] if word.step == WHOLE else TASK_WORDS[word.word]
+    task, says = _find(aggregate, word), WORDS[word.word]
     reading = read(task.state, mark_of(task.reported), says, word.mark)
     if task.reported is None and reading is Reading.CONFIRMS:
         reading = Reading.MOVES  # the first word about it
@@ -471,16 +468,17 @@ def _wait_for_them(turn: Turn, aggregate: Aggregate) -> None:
 
 async def _end_what_is_over(turn: Turn) -> None:
     """Failures that the engine's own later words have ended: its step is over, or it has spoken again (§9.5)."""
-    ended = False
-    for aggregate in list(turn.tx.aggregates.values()):
-        for case in aggregate.open_cases:
-            task = aggregate.tasks.get(case.task_id or 0)
-            if task is None or not is_watched(task) or case.detector not in ENDED_BY_ITS_WORD:
-                continue
-            spoke = case.code == handed.STUCK and task.breach_at is not None and task.breach_at > turn.now
-            if case.code not in CONTRADICTIONS and (task.state in FINAL_TASK_STATES or spoke):
-                said = f"{aggregate.order.source} says that {task.step} is {task.state}"
-                cases.end_by_itself(turn, aggregate, case, ENGINE_SAYS, said)
-                ended = True
+    found = [
+        (aggregate, case)
+        for aggregate in turn.tx.aggregates.values()
+        for case in aggregate.open_cases
+        if case.detector in ENDED_BY_ITS_WORD and handed.is_over(turn, aggregate, case)
+    ]
+    stands = await signals.standing(turn.tx, [case.id for _, case in found])
+    ended = [(aggregate, case) for aggregate, case in found if case.id not in stands]
+    for aggregate, case in ended:
+        task = aggregate.tasks[case.task_id or 0]
+        said = f"{aggregate.order.source} says that {task.step} is {task.state}"
+        cases.end_by_itself(turn, aggregate, case, ENGINE_SAYS, said)
     if ended:
         await settle.end(turn)

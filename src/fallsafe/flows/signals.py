@@ -30,7 +30,7 @@ from fallsafe.core.orders.progress import NEEDS_A_CASE
 from fallsafe.core.orders.task import Task
 from fallsafe.core.triage.classify import Classification
 from fallsafe.core.triage.severity import Level
-from fallsafe.flows import cases, failures, loose, payload, settle
+from fallsafe.flows import cases, failures, handed, loose, payload, settle
 from fallsafe.flows.arrivals import Arrival, Kept, Kind, Name, bodies_of, keep, note
 from fallsafe.flows.commands import Due
 from fallsafe.flows.context import Answer, Context
@@ -197,18 +197,29 @@ async def _heal(turn: Turn, case_ids: Sequence[int]) -> None:
     healed = False
     for aggregate in turn.tx.aggregates.values():
         for case in aggregate.open_cases:
-            if case.id in counted and _stands_on_nothing(aggregate, case, counted[case.id]):
+            if case.id in counted and _stands_on_nothing(turn, aggregate, case, counted[case.id]):
                 cases.end_by_itself(turn, aggregate, case, ALL_ENDED, "all who saw it say that it is so no more")
                 healed = True
     if healed:
         await settle.end(turn)
 
 
-def _stands_on_nothing(aggregate: Aggregate, case: Case, counted: Mapping[str, Any]) -> bool:
-    """Nobody else saw it, no signal of it stands, and its task has not failed by what we know of it."""
+def _stands_on_nothing(turn: Turn, aggregate: Aggregate, case: Case, counted: Mapping[str, Any]) -> bool:
+    """No signal of it stands, its task has not failed by what we know of it, and nobody else saw it, or the engine that
+    did has ended it.
+    """
     task = aggregate.tasks.get(case.task_id or 0)
     failed = task is not None and task.state in NEEDS_A_CASE
-    return counted["standing"] == 0 and counted["signals"] == case.occurrences and not failed
+    alone = counted["signals"] == case.occurrences or handed.is_over(turn, aggregate, case)
+    return counted["standing"] == 0 and alone and not failed
+
+
+async def standing(tx: Tx, case_ids: Sequence[int]) -> frozenset[int]:
+    """Those of the cases that a signal from outside still holds up."""
+    if not case_ids:
+        return frozenset()
+    rows = await tx.fetch("signals/of_cases", ids=list(case_ids))
+    return frozenset(row["case_id"] for row in rows if row["standing"])
 
 
 async def _apply_one(work: _Work, row: StoredSignal, order_id: int | None) -> None:

@@ -41,6 +41,15 @@ class Page(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
+class SignalView:
+    """A signal with the state of the case that it belongs to, and when that was last touched."""
+
+    signal: StoredSignal
+    case_state: str | None
+    case_touched_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRow:
     """A case as a list shows it, with what it says of its order, item, task and command (empty or None where it has
     none).
@@ -306,6 +315,7 @@ async def orders(
     database: Database,
     *,
     source: str | None = None,
+    externals: Sequence[str] = (),
     states: Sequence[str] = (),
     customer_ref: str | None = None,
     after: str = "",
@@ -316,6 +326,7 @@ async def orders(
     rows = await database.fetch(
         "reads/orders",
         source=source,
+        externals=list(externals) or None,
         states=list(states) or None,
         customer_ref=customer_ref,
         after_id=last,
@@ -333,11 +344,13 @@ async def signals(
     case_id: int | None = None,
     after: str = "",
     limit: int = PAGE_ROWS,
-) -> Page[StoredSignal]:
+    signal_id: int | None = None,
+) -> Page[SignalView]:
     """Signals from outside, newest first. Raises `BadCursor`."""
     _, last = _split(after)
     rows = await database.fetch(
         "reads/signals",
+        id=signal_id,
         source=source,
         states=list(states) or None,
         order_id=order_id,
@@ -345,13 +358,12 @@ async def signals(
         after_id=last,
         limit=limit + 1,
     )
-    return _page(rows, limit, lambda row: read_row(StoredSignal, row), lambda row: (None, row["id"]))
-
-
-async def signal(database: Database, signal_id: int) -> StoredSignal | None:
-    """One signal from outside."""
-    rows = await database.fetch("reads/signal", id=signal_id)
-    return read_row(StoredSignal, rows[0]) if rows else None
+    return _page(
+        rows,
+        limit,
+        lambda row: SignalView(read_row(StoredSignal, row), row["case_state"], row["case_touched_at"]),
+        lambda row: (None, row["id"]),
+    )
 
 
 async def order_of_task(database: Database, task_id: int) -> int | None:

@@ -123,7 +123,7 @@ def _broken(
 
 
 def _should_have_gone_on(task: Task, tasks: Mapping[int, Task]) -> bool:
-    """What another engine has not begun yet is its turn, for as long as that may take."""
+    """Whether nothing stops a task that waits. What another engine has not begun yet is its turn."""
     waits = task.state is TaskState.PLANNED and not task.frozen and not is_watched(task)
     return waits and still_pending(task, tasks) == 0
 

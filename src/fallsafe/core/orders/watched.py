@@ -18,22 +18,16 @@ EXTERNAL = "external"
 WHOLE = "fulfill"
 """The step of an item whose engine tells of no steps: the item as a whole."""
 
-# What an engine may say of a step, and of an order as a whole.
-TASK_WORDS: Mapping[str, TaskState] = {
+# What an engine may say of a step or of an order as a whole, and what that makes of a step.
+WORDS: Mapping[str, TaskState] = {
+    "acknowledged": TaskState.PLANNED,
     "planned": TaskState.PLANNED,
     "ready": TaskState.READY,
-    "in_progress": TaskState.HANDED_OVER,
-    "completed": TaskState.COMPLETED,
-    "failed": TaskState.FAILED,
-    "skipped": TaskState.SKIPPED,
-    "cancelled": TaskState.CANCELLED,
-}
-ORDER_WORDS: Mapping[str, TaskState] = {
-    "acknowledged": TaskState.PLANNED,
     "in_progress": TaskState.HANDED_OVER,
     "held": TaskState.HANDED_OVER,
     "completed": TaskState.COMPLETED,
     "failed": TaskState.FAILED,
+    "skipped": TaskState.SKIPPED,
     "cancelled": TaskState.CANCELLED,
 }
 # What an engine may be told to do with a step, and the states in which that makes sense.
@@ -48,27 +42,31 @@ VERBS: Mapping[str, frozenset[TaskState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a word stands among the words of its engine: its revision, and its time (UTC) by the engine's clock."""
+    """Where a word stands among the words of its engine: its revision, and its time (UTC) by the engine's clock.
+    `event_id` is the report that has it.
+    """
 
     revision: int | None
     at: datetime | None
+    event_id: str = ""
 
     def newer_than(self, other: "Mark | None") -> bool | None:
         """Whether this word was spoken after the other; None when they are one and the same moment.
 
-        By revision where both have one, else by time.
+        By revision where both have one, else by time; where they have nothing in common, by when it came.
         """
         if other is None:
             return True
         if self.revision is not None and other.revision is not None:
             return None if self.revision == other.revision else self.revision > other.revision
         if self.at is None or other.at is None:
-            return self.at is not None
+            return True
         return None if self.at == other.at else self.at > other.at
 
     def told(self, word: str) -> Json:
         """As it is kept beside what it says."""
-        return {"revision": self.revision, "at": self.at.isoformat() if self.at else None, "state": word}
+        at = self.at.isoformat() if self.at else None
+        return {"revision": self.revision, "at": at, "state": word, "eventId": self.event_id}
 
 
 def mark_of(reported: Json) -> Mark | None:
@@ -77,7 +75,9 @@ def mark_of(reported: Json) -> Mark | None:
         return None
     revision, at = reported.get("revision"), reported.get("at")
     return Mark(
-        revision if isinstance(revision, int) else None, datetime.fromisoformat(at) if isinstance(at, str) else None
+        revision if isinstance(revision, int) else None,
+        datetime.fromisoformat(at) if isinstance(at, str) else None,
+        str(reported.get("eventId", "")),
     )
 
 
@@ -147,7 +147,7 @@ class ReportDraft:
 
 def report_draft(source: str, told: Mapping[str, Json]) -> ReportDraft:
     """The draft of a report that a door has found to be of the right shape."""
-    external_id, mark = str(told["orderId"]), _mark(told, Mark(None, None))
+    external_id, mark = str(told["orderId"]), _mark(told, Mark(None, None, str(told["eventId"])))
     order, tasks = told.get("order"), told.get("tasks")
     named = {"source": source, "externalId": external_id}
     return ReportDraft(
@@ -162,10 +162,11 @@ def report_draft(source: str, told: Mapping[str, Json]) -> ReportDraft:
 
 
 def _mark(told: Mapping[str, Json], otherwise: Mark) -> Mark:
-    revision, at = told.get("revision"), told.get("at")
-    if revision is None and at is None:
+    revision, said = told.get("revision"), told.get("at")
+    if revision is None and said is None:
         return otherwise
-    return Mark(revision if isinstance(revision, int) else None, instant(at) if isinstance(at, str) else None)
+    at = instant(said) if isinstance(said, str) else None
+    return Mark(revision if isinstance(revision, int) else None, at, otherwise.event_id)
 
 
 def _task_word(told: Mapping[str, Json], mark: Mark) -> TaskWord:

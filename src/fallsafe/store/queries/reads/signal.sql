@@ -1,2 +1,0 @@
--- One signal by its id.
-SELECT * FROM signals WHERE id = %(id)s
