@@ -1,11 +1,40 @@
 """Looks at unknown outcomes stay on the agenda, whoever asks for them and when (§11, §15, P1)."""
 
+import msgspec
 from tests.flows import orders as world
 
 from fallsafe.core.commands.ledger import CommandState
-from fallsafe.core.commands.outcome import Lost
+from fallsafe.core.commands.outcome import Looked, Lost, RawBytes, Reply, Says
+from fallsafe.flows import commands
+from fallsafe.flows.commands import Attempted, Claimed
 from fallsafe.flows.context import Applied, Context
 from fallsafe.store.tx import Database
+
+
+async def say(store: Database, context: Context, question: Claimed, says: Says, body: bytes) -> None:
+    """Answers one question, in the other system's bytes."""
+    reply = Reply(Looked(says), (RawBytes("answer", body, "application/json", "200"),))
+    await store.transact(lambda tx: commands.record_replies(tx, context, [Attempted(question, reply)], world.ACTOR))
+
+
+class WhenOneWayFindsItAndAnotherFindsNothing:
+    async def test_it_is_done_by_the_answer_that_says_so_and_stands_on_both(
+        self, store: Database, context: Context
+    ) -> None:
+        (answer,) = await world.submit(store, context, world.drill())
+        assert isinstance(answer, Applied)
+        claimed = next(c for c in await world.claim(store, context) if c.operation.name == "BIL.createAccount")
+        await world.answer(store, context, claimed, Lost("timeout"))
+        by_key, by_reference = await world.look(store, context)
+        await say(store, context, by_key, Says.DONE, b'{"accountId":"ACC-42","status":"active"}')
+        await say(store, context, by_reference, Says.ABSENT, b'{"accountId":"none of this"}')
+
+        order = await world.seen(store, answer.id)
+        lines = await store.fetch("reads/journal", id=answer.id, after=0, limit=1000)
+        found = next(msgspec.json.decode(line["payload"]) for line in lines if line["verb"] == "find_done")
+        kept = {row["command_id"]: row["id"] for row in await store.fetch("reads/evidence", id=answer.id)}
+        assert order.commands[claimed.command_id].state is CommandState.DONE
+        assert {kept[by_key.command_id], kept[by_reference.command_id]} <= set(found["evidence"])
 
 
 class WhenALookIsDueWhileTheQuestionsOfTheLastOneAreOut:
