@@ -176,6 +176,7 @@ def task(given: Task, file: OrderFile, policy: PolicySet) -> wire.Task:
         warning_at=at(given.warning_at),
         breach_at=at(given.breach_at),
         reference=given.reference,
+        frozen=given.frozen,
         reported=given.reported,
         steers=[verb for verb, states in VERBS.items() if is_watched(given) and given.state in states],
         next_looks=[{"kind": e.kind, "dueAt": instant(e.due_at)} for e in file.agenda if e.id == given.id],

@@ -178,7 +178,8 @@ class Item(Wire, frozen=True):
 
 class Task(Wire, frozen=True):
     """One step of the plan. `waits_for` are steps that are not final yet, `open_cases` those that stop it. Where
-    another engine executes it, `reported` is what that last said, and `steers` what it can be told to do.
+    another engine executes it, `reported` is what that last said, and `steers` what it can be told to do. `frozen` says
+    why nothing of it is sent before somebody has looked.
     """
 
     id: str
@@ -205,6 +206,7 @@ class Task(Wire, frozen=True):
     warning_at: str | None
     breach_at: str | None
     reference: str
+    frozen: Value
     reported: Value
     steers: Sequence[str]
     next_looks: Sequence[Mapping[str, str]]

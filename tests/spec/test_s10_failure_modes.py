@@ -1,0 +1,225 @@
+"""§10, row by row and through the doors: each failure mode is made to happen at a real system in another process; the
+safe default follows by itself, and the dangerous one is refused, or there is no way to it.
+"""
+
+import json
+import urllib.error
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from tests.crash.outside import PROCESS_OF, Installation, forge, installation, order, until
+
+from fallsafe.simulator.sandbox import judge
+
+WAIT_SECONDS = 60
+
+
+def goes_wrong(name: str, operation: str, fault: str, **more: object) -> dict[str, object]:
+    return {"operation": operation, "match": f"/{name}/", "fault": fault, **more}
+
+
+GOES_WRONG = (
+    goes_wrong("busy", "WFM.book", "busy", times=2),
+    goes_wrong("spent", "PRV.configureIp", "throttle", times=None),
+    goes_wrong("invalid", "PRV.activateService", "refuse", code="PARAM_MISSING", text="line"),
+    goes_wrong("silent", "PRV.activateService", "callback_never"),
+    goes_wrong("twice", "PRV.activateService", "callback_twice"),
+    goes_wrong("part", "PRV.activateService", "refuse", code="PARTIAL_CONFIG", text="data yes, voice no"),
+    goes_wrong("amount", "BIL.createSubscription", "refuse", code="BC-2409 AMOUNT_MISMATCH", text="4500, not 4900"),
+    goes_wrong("stale", "WHS.reserve", "refuse", code="SKU_DISCONTINUED"),
+    goes_wrong("nobody", "BIL.createAccount", "refuse", code="BC-1422 TAX_ID_INVALID", text="check digit"),
+    goes_wrong("parcel", "WHS.ship", "refuse", code="ALREADY_SHIPPED"),
+)
+PARCEL = (
+    ("fiber", "FIBER-HOME-COMPLETE"),
+    ("router", "WIFI-ROUTER-DELIVERED"),
+    ("billing", "SERVICE-BILLING"),
+)
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with two workers, and one order for each failure mode."""
+    script: dict[str, list[dict[str, object]]] = {}
+    for fault in GOES_WRONG:
+        script.setdefault(PROCESS_OF[str(fault["operation"])[:3]], []).append(fault)
+    with installation(tmp_path_factory.mktemp("modes") / "home", script) as made, forge(made.environment) as smith:
+        for name in ("api", "worker-1", "worker-2"):
+            smith.start(name, made.home / "log" / f"{name}.log", made.environment)
+        until(made.answers, 30, "the API does not answer")
+        for name in dict.fromkeys(str(fault["match"]).strip("/") for fault in GOES_WRONG):
+            asked = order(name)
+            if name == "parcel":
+                items = [{"externalId": i, "offer": o, "action": "add", "currency": "EUR"} for i, o in PARCEL]
+                asked["items"] = [items[0], *({**item, "parent": "fiber"} for item in items[1:])]
+            made.ask("/orders", asked)
+        yield made
+
+
+def told(there: Installation, name: str, source: str = "CRM") -> dict[str, Any]:
+    """The order with its tasks and cases."""
+    with suppress(OSError):
+        return dict(there.ask(f"/orders/{source}:{name}"))
+    return {"order": {"state": ""}, "tasks": [], "cases": []}
+
+
+def task(there: Installation, name: str, step: str) -> dict[str, Any]:
+    return next((t for t in told(there, name)["tasks"] if t["step"] == step), {"state": ""})
+
+
+def case(there: Installation, name: str, code: str) -> dict[str, Any]:
+    """The order's case of that code, once it is there."""
+
+    def found() -> list[str]:
+        return [c["id"] for c in told(there, name)["cases"] if c["code"] == code]
+
+    until(found, WAIT_SECONDS, lambda: f"no {code}: {told(there, name)['cases']}")
+    return dict(there.ask(f"/fallout-cases/{found()[0]}"))
+
+
+def command(there: Installation, name: str, step: str) -> dict[str, Any]:
+    """The command that does the step."""
+    key = f"CRM/{name}/{step}/fulfill/1"
+    commands = there.ask(f"/orders/CRM:{name}/commands")["items"]
+    return dict(next(c for c in commands if c["key"] == key))
+
+
+def times_sent(sent: dict[str, Any]) -> int:
+    return len(sent["attempts"])
+
+
+def is_refused(there: Installation, path: str) -> str:
+    """The code of the refusal of what a person asks for."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        there.ask(path, {"reason": "we are in a hurry"})
+    assert refused.value.code == 409
+    said = json.loads(refused.value.read())
+    assert said["hint"]
+    return str(said["code"])
+
+
+def is_completed(there: Installation, name: str) -> None:
+    until(
+        lambda: told(there, name)["order"]["state"] == "completed", WAIT_SECONDS, lambda: json.dumps(told(there, name))
+    )
+
+
+def effects(there: Installation, name: str) -> dict[str, int]:
+    return {k: n for k, n in judge.effects_by_key(there.home).items() if k.startswith(f"CRM/{name}/")}
+
+
+def rows(there: Installation, name: str, source: str = "CRM") -> set[str]:
+    """The rows of the matrix that decided about its failures, as its journal names them."""
+    number = told(there, name, source)["order"]["id"]
+    lines = there.ask(f"/journal?orderId={number}&limit=200")["items"]
+    found = {line["rule"].removeprefix("recover/") for line in lines if line["verb"] == "recover"}
+    return found - {"duplicate_callback"}  # an answer that its own callback overtook says nothing new either
+
+
+class WhenASystemIsBusy:
+    def test_the_same_command_goes_out_again_later_and_later_and_nobody_is_bothered(self, there: Installation) -> None:
+        is_completed(there, "busy")
+        sent = command(there, "busy", "fiber.scheduleInstallation")
+        assert times_sent(sent) == 3
+        assert told(there, "busy")["cases"] == []
+        assert rows(there, "busy") == {"transient"}
+
+    def test_it_is_not_tried_for_ever(self, there: Installation) -> None:
+        found = case(there, "spent", "RETRY_EXHAUSTED")
+        sent = command(there, "spent", "static-ip.activateStaticIp")
+        assert times_sent(sent) <= 3
+        assert found["owner"]["group"] == "NETWORK_OPERATIONS"
+        assert "static-ip.activateStaticIp" not in str(effects(there, "spent"))
+
+
+class WhenAPayloadIsRejected:
+    def test_it_is_a_repair_case_and_the_same_payload_is_not_sent_again(self, there: Installation) -> None:
+        found = case(there, "invalid", "PAYLOAD_INCOMPLETE")
+        sent = command(there, "invalid", "fiber.activateFiberService")
+        assert found["classification"]["rawCode"] == "PARAM_MISSING"
+        assert (sent["state"], times_sent(sent)) == ("rejected", 1)
+        assert is_refused(there, f"/commands/{sent['id']}/resend") == "ALREADY_DECIDED"
+        assert rows(there, "invalid") == {"validation_reject"}
+
+
+class WhenACallbackIsMissing:
+    def test_the_other_side_is_asked_and_nothing_is_sent_a_second_time(self, there: Installation) -> None:
+        is_completed(there, "silent")
+        sent = command(there, "silent", "fiber.activateFiberService")
+        assert (sent["state"], times_sent(sent), bool(sent["looks"])) == ("done", 1, True)
+        assert effects(there, "silent")[sent["key"]] == 1
+        assert "missing_callback" in rows(there, "silent")
+
+
+class WhenACallbackComesTwice:
+    def test_the_second_one_is_kept_and_moves_nothing(self, there: Installation) -> None:
+        is_completed(there, "twice")
+        assert task(there, "twice", "activateFiberService")["state"] == "completed"
+        assert told(there, "twice")["cases"] == []
+        assert rows(there, "twice") == set()
+        sent = command(there, "twice", "fiber.activateFiberService")
+        assert [(o["source"], o["says"]) for o in sent["outcomes"] if o["says"] == "done"] == [("callback", "done")]
+
+
+class WhenSomethingIsDoneInPart:
+    def test_it_is_found_out_first_and_the_order_does_not_fail(self, there: Installation) -> None:
+        case(there, "part", "PARTIAL_COMPLETION")
+        sent = command(there, "part", "fiber.activateFiberService")
+        assert rows(there, "part") == {"partial_completion"}
+        assert told(there, "part")["order"]["state"] == "held"
+        assert is_refused(there, f"/commands/{sent['id']}/resend")
+        assert task(there, "part", "createBillingAccount")["state"] == "completed"
+
+
+class WhenBillingSaysAnotherAmount:
+    def test_billing_gets_nothing_more_and_nobody_edits_it_there(self, there: Installation) -> None:
+        found = case(there, "amount", "PRICE_MISMATCH")
+        sent = command(there, "amount", "billing.createSubscription")
+        assert rows(there, "amount") == {"billing_mismatch"}
+        assert found["classification"]["recoverability"] == "policy_exception"
+        assert is_refused(there, f"/commands/{sent['id']}/resend") == "ALREADY_DECIDED"
+        assert sent["key"] not in effects(there, "amount")
+
+
+class WhenTheCatalogMappingIsStale:
+    def test_it_stops_and_is_classified_and_no_other_mapping_is_taken(self, there: Installation) -> None:
+        found = case(there, "stale", "SKU_DISCONTINUED")
+        assert found["classification"]["domain"] == "Catalog"
+        assert rows(there, "stale") == {"stale_catalog_mapping"}
+        tasks = [t for t in told(there, "stale")["tasks"] if t["step"] == "reserveRouter"]
+        assert [t["state"] for t in tasks] == ["failed"]
+        assert told(there, "stale")["order"]["state"] == "held"
+
+
+class WhenDataOfTheCustomerAreMissing:
+    def test_the_customer_is_asked_and_nothing_is_made_up(self, there: Installation) -> None:
+        case(there, "nobody", "TAX_ID_MISSING")
+        sent = command(there, "nobody", "billing.createBillingAccount")
+        assert rows(there, "nobody") == {"customer_data_missing"}
+        assert is_refused(there, f"/commands/{sent['id']}/resend") == "ALREADY_DECIDED"
+        assert times_sent(sent) == 1
+
+
+class WhenSomethingMayHaveBeenShippedAlready:
+    def test_the_task_is_frozen_until_it_is_verified(self, there: Installation) -> None:
+        case(there, "parcel", "DUPLICATE_SHIPMENT_RISK")
+        sent = command(there, "parcel", "router.shipmentRequest")
+        assert "duplicate_shipment_risk" in rows(there, "parcel")
+        assert task(there, "parcel", "shipmentRequest")["frozen"]
+        assert is_refused(there, f"/commands/{sent['id']}/resend")
+        assert times_sent(sent) == 1
+        assert task(there, "parcel", "deliverParcel")["state"] == "planned"
+
+
+class WhenPeopleAreLate:
+    def test_it_is_shown_to_those_who_must_see_it(self, there: Installation) -> None:
+        late = {"task": "dig", "item": "site", "state": "in_progress"}
+        late |= {"dueAt": "2026-11-20T10:00:00Z"}
+        there.ask(
+            "/reports",
+            {"source": "FIELD", "reports": [{"eventId": "1", "orderId": "D-1", "revision": 1, "tasks": [late]}]},
+        )
+        until(lambda: told(there, "D-1", "FIELD")["cases"], WAIT_SECONDS, lambda: str(told(there, "D-1", "FIELD")))
+        assert rows(there, "D-1", "FIELD") == {"manual_task_overdue"}
