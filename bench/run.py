@@ -59,7 +59,7 @@ async def opened(url: str, owner: str) -> tuple[Database, Policies]:
 
 def unlimited() -> PolicySet:
     """The shipped set for systems that take as much as comes: what is measured is the product, not what they bear."""
-    files = {place.name: place.read_bytes() for place in policyset.shipped("telco").glob("*.yaml")}
+    files = slow.at_all_hours()
     systems = re.sub(rb"concurrency: \d+", b"concurrency: 400", files["systems.yaml"])
     return policyset.load_files({**files, "systems.yaml": systems}, 1.0)
 

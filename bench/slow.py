@@ -9,6 +9,7 @@ import asyncio
 import multiprocessing
 import multiprocessing.synchronize
 import random
+import re
 import statistics
 import time
 from functools import partial
@@ -53,10 +54,16 @@ class SlowConnector(NoopConnector):
         return Reply(Lost("timeout")) if wait < ANSWER_SECONDS else await super().send(sendable)
 
 
-def policy() -> PolicySet:
-    """The shipped set with one plan of five steps that wait for nothing."""
+def at_all_hours() -> dict[str, bytes]:
+    """The shipped set without windows: what is measured must not hang on the hour."""
     files = {place.name: place.read_bytes() for place in policyset.shipped("telco").glob("*.yaml")}
-    return policyset.load_files({**files, "plans.yaml": PLAN.encode()}, 1.0)
+    open_always = re.sub(rb"(?m)^windows:\n(  .*\n)+", b"windows: {}\n", files["calendars.yaml"])
+    return {**files, "calendars.yaml": open_always}
+
+
+def policy() -> PolicySet:
+    """A set with one plan of five steps that wait for nothing."""
+    return policyset.load_files({**at_all_hours(), "plans.yaml": PLAN.encode()}, 1.0)
 
 
 async def _opened(url: str, owner: str) -> tuple[Database, Policies]:

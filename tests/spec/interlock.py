@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ from fallsafe.core.access import Actor
 from fallsafe.core.commands.contract import Request
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.commands.outcome import NotSent, Reply
-from fallsafe.flows import callbacks, commands, orders, planning, recover, steering
+from fallsafe.flows import callbacks, commands, moving, orders, planning, recover, review, steering
 from fallsafe.flows.callbacks import Received
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Applied, Context, Refused
@@ -334,8 +334,25 @@ def _unknown(there: Installation) -> dict[str, int]:
 async def _opened(there: Installation) -> tuple[Database, Context, str]:
     settings = read_settings({**os.environ, **there.environment}, Path.cwd())
     store = await database(settings, there.wiring, "interlock")
-    kept = await policies(store, there.wiring, "interlock")
-    return store, kept.context(), await sign_in_code(store)
+    context = (await policies(store, there.wiring, "interlock")).context()
+    other = policyset.load_files({name: text.encode() for name, text in harmless(there).items()}, 1.0)
+    context = replace(context, policies={**context.policies, other.id: other})
+    return store, context, await sign_in_code(store)
+
+
+def harmless(there: Installation) -> dict[str, str]:
+    """The set that an installation runs by, but its contracts say that a repeat does no harm: it would open the lock,
+    if the lock asked it.
+    """
+    files = files_of(there)
+    return files | {
+        "operations.yaml": files["operations.yaml"].replace("repeat: rejects_duplicate", "repeat: same_result")
+    }
+
+
+def files_of(there: Installation) -> dict[str, str]:
+    """The set that an installation runs by."""
+    return {place.name: place.read_text() for place in Path(there.wiring.policy).glob("*.yaml")}
 
 
 def _signed_in(there: Installation, code: str, case_id: int) -> tuple[str, str]:
@@ -468,6 +485,18 @@ async def try_rewind(world: World) -> None:
     await world.flow(lambda tx: look_anew(tx, context, BOSS))
 
 
+async def try_move(world: World) -> Said | None:
+    """The order is moved to a set whose contract would let it be sent again."""
+    context, ids = world.context, [world.order_id]
+    (other,) = (one for name, one in context.policies.items() if name != context.newest.id)
+
+    async def body(tx: Tx) -> Any:
+        shown = await moving.preview(tx, context, ids, other)
+        return (await moving.run(tx, context, ids, other, BOSS, "try it", moving.hash_of(other.id, shown)))[1]
+
+    return said_of(await world.flow(body))
+
+
 def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | None]]]:
     """A try for each flow from which a way leads to a request."""
     context, draft = world.context, draft_of(OTHER_CONTENT, b"{}")
@@ -503,4 +532,6 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
         "planning.plan_again": plan,
         "planning.replan_due": due(planning.replan_due, "retry"),
         "recover.claim_looks": due(recover.claim_looks, "lookup"),
+        "review.review": due(review.review, "review"),
+        "moving.run": lambda _: try_move(world),
     }

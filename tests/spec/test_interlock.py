@@ -6,7 +6,7 @@ tables below fails the test. The judge is the file in which the other system wro
 
 import json
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.spec.interlock import (
@@ -21,7 +21,9 @@ from tests.spec.interlock import (
     at_once,
     by_flow,
     by_verb,
+    files_of,
     flows_that_can_send,
+    harmless,
     tries_of_flows,
     try_due,
     verbs,
@@ -33,7 +35,7 @@ from fallsafe.store.ids import outside
 
 Fifty = Callable[[World], list[Said | None]]
 UNKNOWN, KNOWN_NAME, NOTHING_HELD = "OUTCOME_UNKNOWN", "ALREADY_EXISTS", "NOTHING_HELD"
-NOT_STOPPED = "NOT_STOPPED"
+NOT_STOPPED, NO_DRAFT, NOT_SHOWN = "NOT_STOPPED", "NOT_FOUND", "CHANGED_MEANWHILE"
 CLAIMED, STANDS, NOT_RESOLVED = "CLAIMED", "FAILURE_STANDS", "CASE_NOT_RESOLVED"
 # Somebody says of the very task that it failed, as if it could be tried again.
 SIGNAL = {
@@ -57,11 +59,18 @@ def named(world: World, text: str) -> str:
 
 
 def another_policy(world: World) -> object:
-    """A set whose contract says that a repeat is harmless: it would open the lock, if the lock asked it."""
-    folder = Path(world.there.wiring.policy)
-    files = {place.name: place.read_text() for place in folder.glob("*.yaml")}
-    files["operations.yaml"] = files["operations.yaml"].replace("repeat: rejects_duplicate", "repeat: same_result")
-    return {"files": files, "reason": "try it"}
+    """A set whose contracts say that a repeat does no harm."""
+    return {"files": harmless(world.there), "reason": "try it"}
+
+
+def moves(world: World) -> str:
+    """Where orders are moved to the set in force."""
+    return f"/api/v1/policy-sets/{world.context.newest.id}/moves"
+
+
+def move(world: World) -> dict[str, Any]:
+    """The very order, under a hash that was never shown."""
+    return {"orderIds": [outside("order", world.order_id)], "hash": "0" * 64, "reason": "try it"}
 
 
 def revoke(world: World) -> list[Said | None]:
@@ -114,6 +123,31 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/reports": (post("/api/v1/reports", REPORTS), None),
     "POST /api/v1/tasks/{task_id}/{verb}": (post("/api/v1/tasks/{task}/retry"), UNKNOWN),
     "POST /api/v1/policy-sets": (lambda world: post("/api/v1/policy-sets", another_policy(world))(world), None),
+    "POST /api/v1/policy-sets/check": (
+        lambda world: post("/api/v1/policy-sets/check", {"files": files_of(world.there)})(world),
+        None,
+    ),
+    "POST /api/v1/policy-sets/{set_id}/activate": (
+        lambda world: post(f"/api/v1/policy-sets/{world.context.newest.id}/activate", {"reason": "as before"})(world),
+        None,
+    ),
+    "POST /api/v1/policy-sets/{set_id}/moves/preview": (
+        lambda world: post(f"{moves(world)}/preview", {"orderIds": move(world)["orderIds"]})(world),
+        None,
+    ),
+    "POST /api/v1/policy-sets/{set_id}/moves": (lambda world: post(moves(world), move(world))(world), NOT_SHOWN),
+    "PUT /api/v1/policy-drafts/{name}": (
+        lambda world: at_once(lambda _: world.http("PUT", "/api/v1/policy-drafts/telco", another_policy(world))),
+        None,
+    ),
+    "POST /api/v1/policy-drafts/{name}/publish": (
+        post("/api/v1/policy-drafts/nothing/publish", {"reason": "try it"}),
+        NO_DRAFT,
+    ),
+    "POST /api/v1/policy-drafts/{name}/discard": (
+        post("/api/v1/policy-drafts/nothing/discard", {"reason": "try it"}),
+        NO_DRAFT,
+    ),
     "POST /api/v1/tokens": (post("/api/v1/tokens", {"name": "ada", "roles": ["operator"]}), None),
     "DELETE /api/v1/tokens/{token_id}": (revoke, None),
     "POST /api/v1/installation/end-rewind": (post("/api/v1/installation/end-rewind"), NOT_STOPPED),
@@ -136,6 +170,10 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "command reconcile": ("{command}", None),
     "command resend": ("{command}", UNKNOWN),
     "policy publish": ("{policy}", None),
+    "policy draft": ("{policy}", None),
+    "policy activate": ("{set}", None),
+    "policy move": ("{set} --order {order} --run", None),
+    "policy discard": ("nothing", NO_DRAFT),
     "audit rewound": ("", NOT_STOPPED),
 }
 READING_VERBS = {
@@ -149,6 +187,7 @@ READING_VERBS = {
     "policy list": "",
     "policy show": "{set}",
     "policy check": "{policy}",
+    "policy diff": "{policy} {policy}",
     "audit verify": "",
     "coverage": "",
     "events": "",

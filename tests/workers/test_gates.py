@@ -5,7 +5,7 @@ a system that never answers holds nobody up but itself.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -70,14 +70,14 @@ class Clock:
 
 
 def policy_with(*changes: tuple[str, str, str], time_scale: float = 1.0):
-    """The shipped set with lines of some systems changed: (system, what stands there, what stands there then)."""
+    """The shipped set, open at all hours, some systems changed: (system, what stands there, what then)."""
     files = dict(policyset.load(policyset.shipped("telco")).files)
     text = files["systems.yaml"].decode()
     for system, was, now in changes:
         head, part = text.split(f"\n  {system}:\n", 1)
         assert was in part
         text = f"{head}\n  {system}:\n{part.replace(was, now, 1)}"
-    return policyset.load_files({**files, "systems.yaml": text.encode()}, time_scale)
+    return replace(policyset.load_files({**files, "systems.yaml": text.encode()}, time_scale), windows=())
 
 
 def context_of(policy, worker: str = "worker-1") -> Context:

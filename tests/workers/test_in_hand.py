@@ -5,6 +5,7 @@
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -28,8 +29,8 @@ class Death(BaseException):
 
 @pytest.fixture
 def context() -> Context:
-    """The shipped telco set."""
-    policy = policyset.load(policyset.shipped("telco"))
+    """The shipped telco set, open at all hours."""
+    policy = replace(policyset.load(policyset.shipped("telco")), windows=())
     gates = {code: n for n, code in enumerate(sorted(policy.systems), 1)}
     return Context({policy.id: policy}, policy, gates, lambda: 0.5, "http://127.0.0.1:8420", "worker-1")
 

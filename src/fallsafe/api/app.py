@@ -29,13 +29,16 @@ from fallsafe.api.downstreams import DownstreamsDoor
 from fallsafe.api.feed import FeedDoor
 from fallsafe.api.health import HealthDoor
 from fallsafe.api.installation import InstallationDoor
+from fallsafe.api.moves import MovesDoor
 from fallsafe.api.orders import OrdersDoor
 from fallsafe.api.people import PeopleDoor
 from fallsafe.api.policies import PoliciesDoor
+from fallsafe.api.policy_drafts import DraftsDoor
 from fallsafe.api.problems import TITLES, Problem
 from fallsafe.api.reports import ReportsDoor
 from fallsafe.api.shapes import BASE
 from fallsafe.api.signals import SignalsDoor
+from fallsafe.core.errors import SetNotRead
 from fallsafe.store.trail import BadCursor
 from fallsafe.store.tx import PASSING, Rewound
 from fallsafe.telemetry.logs import fields, logger
@@ -62,6 +65,8 @@ def create_app(deps: Deps) -> FastAPI:
         ReportsDoor,
         FeedDoor,
         PoliciesDoor,
+        DraftsDoor,
+        MovesDoor,
         InstallationDoor,
     )
     for door in (*(make(deps) for make in doors), people):
@@ -172,6 +177,7 @@ def _say_problems(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _of_disconnect)
     for kind in (*PASSING, PoolTimeout):
         app.add_exception_handler(kind, _of_database)
+    app.add_exception_handler(SetNotRead, _of_unread)
     app.add_exception_handler(Rewound, _of_rewound)
     app.add_exception_handler(Exception, _of_bug)
 
@@ -210,6 +216,11 @@ async def _of_database(_: Request, error: Exception) -> Response:
     why = "the database cannot be reached"
     hint = "ask again in a moment, with the same Idempotency-Key"
     return Problem(503, "DATABASE", why, hint, retry_after=1).response()
+
+
+async def _of_unread(_: Request, error: Exception) -> Response:
+    why = f"policy set {error} was published a moment ago and is not read here yet"
+    return Problem(503, "SET_NOT_READ", why, "ask again in a few seconds", retry_after=5).response()
 
 
 async def _of_rewound(_: Request, error: Exception) -> Response:

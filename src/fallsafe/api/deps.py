@@ -30,7 +30,7 @@ def _never() -> bool:
     return False
 
 
-def _nothing(_: PolicySet) -> None:
+def _nothing(_policy: PolicySet, _in_force: bool) -> None:
     return None
 
 
@@ -38,15 +38,16 @@ def _nothing(_: PolicySet) -> None:
 class Deps:
     """The store, the policy in force, the secrets that callbacks are signed with (by system), and the numbers.
 
-    `stopping` says that the server is about to stop; `published` is told of a set that was published here, so that it
-    is in force at once in this process. `secure_cookies` where the pages are served by HTTPS.
+    `stopping` says that the server is about to stop; `published` is told of a set that was published or put in force
+    here, and whether it is in force, so that this process knows at once.
+    `secure_cookies` where the pages are served by HTTPS.
     """
 
     database: Database
     context: Callable[[], Context]
     secrets: Mapping[str, str]
     stopping: Callable[[], bool] = _never
-    published: Callable[[PolicySet], None] = _nothing
+    published: Callable[[PolicySet, bool], None] = _nothing
     metrics: Metrics = field(default_factory=Metrics)
     secure_cookies: bool = False
 

@@ -16,12 +16,20 @@ KEY_PARAMETER = {
     "description": "The same key with the same body is done once and answered alike, for seven days.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
 }
+IF_MATCH_PARAMETER = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The tag of what was seen; where it is another meanwhile, nothing is done (412).",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+}
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
-def send(value: Any, status: int = 200) -> Response:
-    """A struct as JSON."""
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+def send(value: Any, status: int = 200, *, tag: str = "") -> Response:
+    """A struct as JSON; `tag` is what If-Match may name."""
+    headers = {"ETag": f'"{tag}"'} if tag else None
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
 
 
 def ref(kind: type[Any]) -> dict[str, Any]:
@@ -40,13 +48,17 @@ def add(
     takes: str = "",
     problems: tuple[int, ...] = (),
     media: str = "application/json",
+    if_match: bool = False,
 ) -> None:
-    """Declares one route. `takes` names the schema of its body, `answers` is the schema of what it sends."""
+    """Declares one route. `takes` names the schema of its body, `answers` is the schema of what it sends; `if_match`
+    says that it minds the header of that name.
+    """
     given = {status: {"description": "Done", "content": {media: {"schema": answers}}} if answers else {}}
-    wrong = (400, 401, *((413, 415) if method == "POST" else ()), *problems, 503)
+    wrong = (400, 401, *((413, 415) if method in ("POST", "PUT") else ()), *problems, 503)
     extra: dict[str, Any] = {}
-    if method == "POST":
-        extra["parameters"] = [KEY_PARAMETER]
+    parameters = [KEY_PARAMETER] * (method == "POST") + [IF_MATCH_PARAMETER] * if_match
+    if parameters:
+        extra["parameters"] = parameters
     if takes:
         body = {k: v for k, v in schema(takes).items() if k != "$schema"}
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": inlined(body)}}}

@@ -625,11 +625,99 @@ class PolicySet(Wire, frozen=True):
     name: str
     date: str
     digest: str
-    newest: bool
+    in_force: bool
     published_at: str | None
     published_by: str
     reason: str
+    activated_at: str | None = None
+    activated_by: str = ""
+    activated_because: str = ""
     files: Mapping[str, str] | None = None
+
+
+class PolicyProblem(Wire, frozen=True):
+    """One thing that is wrong with a policy set. `line` counts from 1, 0 is the file as a whole."""
+
+    file: str
+    line: int
+    pointer: str
+    what: str
+    would_be_right: str
+
+
+class PolicyChecked(Wire, frozen=True):
+    """Whether files are a set that may be used: its id, or everything that is wrong."""
+
+    ok: bool
+    id: str | None
+    problems: Sequence[PolicyProblem]
+
+
+class PolicyChange(Wire, frozen=True):
+    """One thing that two policy sets have differently. `counts` says from when: at_once for every order, or
+    when_planned for those planned from then on, and those that are moved.
+    """
+
+    kind: str
+    thing: str
+    name: str
+    turn: str
+    counts: str
+    sentence: str
+
+
+class PolicyDiff(Wire, frozen=True):
+    """What became another between two policy sets."""
+
+    was: str
+    now: str
+    changes: Sequence[PolicyChange]
+
+
+class MovedOrder(Wire, frozen=True):
+    """What moving a running order to another policy set does to it: `verdict` is moves, stays or refused."""
+
+    id: str
+    was: str
+    verdict: str
+    added: Sequence[str]
+    removed: Sequence[str]
+    changes: Sequence[str]
+    code: str = ""
+    why: str = ""
+    hint: str = ""
+
+
+class Moves(Wire, frozen=True):
+    """What moving running orders does: how many move, stay, are refused, and are left beyond these; what it comes to in
+    all; and the orders themselves, those that are refused first. `hash` names all of it.
+    """
+
+    to: str
+    moves: int
+    stays: int
+    refused: int
+    left: int
+    tasks_added: int
+    tasks_removed: int
+    tasks_changed: int
+    hash: str
+    orders: Sequence[MovedOrder]
+
+
+class PolicyDraft(Wire, frozen=True):
+    """A policy set that is being written. `version` counts its edits; `files` and `problems` only where one is asked
+    for.
+    """
+
+    name: str
+    version: int
+    state: str
+    edited_at: str
+    edited_by: str
+    reason: str
+    files: Mapping[str, str] | None = None
+    problems: Sequence[PolicyProblem] | None = None
 
 
 class Token(Wire, frozen=True):

@@ -65,8 +65,12 @@ class Client:
         """Sends JSON (bytes go as they are) and reads the answer."""
         return self._call("POST", path, body if isinstance(body, bytes) else json.dumps(body or {}).encode())
 
-    def _call(self, method: str, path: str, body: bytes | None) -> Any:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+    def put(self, path: str, body: Any, seen: str = "") -> Any:
+        """Sends JSON in place of what is there; `seen` is the version of it that was read."""
+        return self._call("PUT", path, json.dumps(body).encode(), {"If-Match": f'"{seen}"'} if seen else {})
+
+    def _call(self, method: str, path: str, body: bytes | None, more: Mapping[str, str] = {}) -> Any:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **more}
         address = f"{self._base}{BASE}{path}"
         asked = urllib.request.Request(address, body, headers, method=method)  # noqa: S310 settings allow only http(s)
         try:

@@ -4,16 +4,13 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from fallsafe.cli.client import client, fail
-
-if TYPE_CHECKING:
-    from fallsafe.policyset import Problem
 
 Row = Mapping[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")]
@@ -24,7 +21,6 @@ After = Annotated[str, typer.Option(help="Where the page before ended.")]
 order = typer.Typer(no_args_is_help=True, help="Orders: hand in, list, show, plan again.")
 case = typer.Typer(no_args_is_help=True, help="Fallout cases: list, show, timeline, evidence, reconcile, do.")
 command = typer.Typer(no_args_is_help=True, help="Commands: show, reconcile, resend.")
-policy = typer.Typer(no_args_is_help=True, help="Policy sets: list, show, publish, check.")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -271,77 +267,6 @@ def command_reconcile(name: str, reason: Reason = "", as_json: AsJson = False) -
 def command_resend(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
     """Send a command again with its key, where that is proved to be safe."""
     told(client().post(f"/commands/{name}/resend", {"reason": reason} if reason else {}), as_json, _accepted)
-
-
-@policy.command("list")
-def policy_list(as_json: AsJson = False) -> None:
-    """List the policy sets that were published."""
-
-    def people(answer: Row) -> None:
-        table(
-            "",
-            ("set", "published", "by", "reason"),
-            [(s["id"], s.get("publishedAt"), s.get("publishedBy"), s.get("reason")) for s in answer["items"]],
-        )
-
-    told(client().get("/policy-sets"), as_json, people)
-
-
-@policy.command("show")
-def policy_show(name: str, as_json: AsJson = False) -> None:
-    """Show the files of a policy set."""
-    told(client().get(f"/policy-sets/{name}"), as_json, lambda answer: typer.echo("\n".join(sorted(answer["files"]))))
-
-
-@policy.command("publish")
-def policy_publish(directory: Path, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Publish a policy set; it is checked first, here and there."""
-    _checked(directory)
-    from fallsafe import policyset
-
-    files = {name: body.decode() for name, body in policyset.read_folder(directory).items()}
-    told(
-        client().post("/policy-sets", {"files": files, "reason": reason or "published from the command line"}),
-        as_json,
-        lambda a: typer.echo(f"published: {a['id']}"),
-    )
-
-
-@policy.command("check")
-def policy_check(directory: Path, as_json: AsJson = False) -> None:
-    """Say what is wrong with a policy set, each with file, line and what would be right."""
-    if as_json:
-        found = [
-            {"file": p.file, "line": p.line, "pointer": p.pointer, "what": p.what, "wouldBeRight": p.would_be_right}
-            for p in problems_of(directory)
-        ]
-        typer.echo(json.dumps({"ok": not found, "problems": found}, indent=2))
-        raise typer.Exit(1 if found else 0)
-    _checked(directory)
-    typer.echo(f"{directory}: nothing is wrong")
-
-
-def problems_of(directory: Path) -> "Sequence[Problem]":
-    """What is wrong with a set, an empty list where nothing is."""
-    from fallsafe import policyset
-
-    try:
-        return policyset.check(directory)
-    except policyset.PolicyError as error:
-        return error.problems
-
-
-def _problem(p: "Problem") -> Row:
-    where = {"file": p.file, "line": p.line, "pointer": p.pointer}
-    return {**where, "what": p.what, "wouldBeRight": p.would_be_right}
-
-
-def _checked(directory: Path) -> None:
-    found = problems_of(directory)
-    for problem in found:
-        typer.echo(str(problem), err=True)
-    if found:
-        raise typer.Exit(1)
 
 
 def coverage(as_json: AsJson = False) -> None:

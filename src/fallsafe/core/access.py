@@ -22,7 +22,10 @@ RIGHTS: dict[str, frozenset[str]] = {
     "work_case": frozenset({"support", "operator", "engineer", "finance", "manager", "admin"}),
     "end_case": frozenset({"operator", "engineer", "finance", "manager", "admin"}),
     "plan_again": frozenset({"engineer", "admin"}),
+    "draft_policy": frozenset({"admin", "engineer", "operator"}),
     "publish_policy": frozenset({"admin", "engineer"}),
+    "activate_policy": frozenset({"admin", "engineer"}),
+    "move_orders": frozenset({"admin", "engineer"}),
     "end_rewind": frozenset({"admin"}),
     "manage_tokens": frozenset({"admin"}),
 }

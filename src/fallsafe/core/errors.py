@@ -11,6 +11,12 @@ class Bug(Exception):
     """The product broke one of its own rules. Never caught to go on; it must be seen."""
 
 
+class SetNotRead(Exception):
+    """An order names a policy set that another process published a moment ago, and that this one has not read yet. It
+    passes by itself once it has; until then the order is left as it is.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A governed "no".

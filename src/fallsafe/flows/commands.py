@@ -19,7 +19,7 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
 from fallsafe.core.orders.task import Task, is_frozen
 from fallsafe.core.recover.breaker import DOWN_CAUSES, Came, Downstream, Heard
-from fallsafe.flows import cases, facts, failures, handed, parking, payload, rewound, settle
+from fallsafe.flows import cases, facts, failures, handed, lapse, parking, payload, rewound, settle, windows
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
@@ -136,12 +136,17 @@ async def _claim_one(
     if refusal is None and not parking.lets(turn, task):
         parking.park(turn, aggregate, command)
         return None
+    if refusal is None and lapse.holds(turn, aggregate, task, command):
+        return None
+    if refusal is None and windows.holds(turn, aggregate, task, command):
+        return None
     if refusal is not None:
         _refuse(turn, aggregate, command, refusal)
         return None
     if _beyond_budget(turn, command, repeats):
         _put_off(turn, aggregate, command)
         return None
+    task = windows.over(turn, aggregate, task)
     made = await _request(turn, aggregate, task, command, operation, personal.get(aggregate.order.id, {}))
     return None if made is None else await send(turn, aggregate, task, command, operation, made, operation.answers)
 
@@ -237,7 +242,9 @@ async def send(
 ) -> Claimed:
     """Writes one attempt: sending, lease, attempt row. The caller commits and then calls the other system."""
     command, request = made if isinstance(made, tuple) else (command, made)
-    policy_set = turn.policy(aggregate).id
+    # What was sent once stays under the contract that it was sent under, and so does a question about it.
+    target = aggregate.commands.get(command.target_id or 0)
+    policy_set = (target or command).contract_set or turn.policy(aggregate).id
     until = turn.now + operation.call_timeout + turn.context.lease_beyond_call
     n = command.attempts + 1
     row = (aggregate.order.id, command.id, n, turn.now, turn.context.worker, until, policy_set)
@@ -488,10 +495,12 @@ def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command, schedule
     if command.purpose is Purpose.QUERY:
         return Refusal("IS_A_QUESTION", what, "it only asks", "reconcile the command that it asks about")
     _, operation = facts.contract(turn, aggregate, command)
-    if command.state is CommandState.ABSENT:
-        return _why_not_repeat(what, command, operation, turn.now)
-    refusal = may_send(command, operation, turn.now)
-    if refusal is None and scheduled:
+    absent = command.state is CommandState.ABSENT
+    refusal = _why_not_repeat(what, command, operation, turn.now) if absent else may_send(command, operation, turn.now)
+    task = aggregate.tasks.get(command.task_id)
+    if refusal is None and task is not None:
+        refusal = lapse.why_not(turn, aggregate, task, what)
+    if refusal is None and scheduled and not absent:
         return Refusal("ALREADY_INTENDED", what, "it is waiting to be sent by itself", "nothing needs to be done")
     return refusal
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from fallsafe.core.errors import Bug, Refusal
+from fallsafe.core.errors import Refusal, SetNotRead
 from fallsafe.core.policy.policy_set import PolicySet
 
 LEASE_BEYOND_CALL = timedelta(seconds=20)
@@ -51,11 +51,11 @@ class Context:
     repeats: Mapping[str, int] | None = None
 
     def policy(self, set_id: str) -> PolicySet:
-        """The set that a running order is judged by."""
+        """The set that a running order is judged by. Raises `SetNotRead` where it was published a moment ago."""
         try:
             return self.policies[set_id]
         except KeyError:
-            raise Bug(f"policy set {set_id} is not loaded") from None
+            raise SetNotRead(set_id) from None
 
     def gate(self, system: str) -> int:
         """The gate of a downstream; 0 (no gate) when it has none."""

@@ -18,7 +18,7 @@ from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.recover.retry import OWN_DELAY
-from fallsafe.flows import cases, failures, parking
+from fallsafe.flows import cases, failures, lapse, parking
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.moves import file, move_command
 from fallsafe.flows.turn import Turn
@@ -164,6 +164,7 @@ def _follow(turn: Turn, aggregate: Aggregate, was: Command, command: Command, to
         case CommandState.DONE:
             _keep_result(turn, aggregate, command, told)
             cases.heal(turn, aggregate, command, told.evidence, was.state)
+            lapse.renewed(turn, aggregate, command)
         case CommandState.UNKNOWN:
             file(turn, aggregate, "lookup", command.task_id, turn.now, command.system)
             turn.tx.pages.hint = True

@@ -10,7 +10,17 @@ from typing import Any
 
 from fallsafe.core.commands.ledger import TASK_STATE_OF, Command, CommandState, Purpose, key_for, next_state
 from fallsafe.core.lifecycle import move
-from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState, TaskType, still_pending
+from fallsafe.core.orders.task import (
+    CUT_OFF,
+    FINAL_TASK_STATES,
+    TASK_LIFECYCLE,
+    Task,
+    TaskState,
+    TaskType,
+    still_pending,
+)
+from fallsafe.core.orders.windows import next_cut_off
+from fallsafe.flows import payload
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate, Entry, Why, must_be
 
@@ -71,9 +81,12 @@ async def _move_task(turn: Turn, aggregate: Aggregate, command: Command, verb: s
     state = TASK_STATE_OF.get(command.state)
     if state is None or state is task.state:
         return
-    moved = timed(replace(task, state=state), turn.policy(aggregate).task_types[task.type], turn.now)
+    kind = turn.policy(aggregate).task_types[task.type]
+    moved = timed(replace(task, state=state), kind, turn.now, _date(turn, aggregate, task, kind))
     if state is TaskState.COMPLETED:
-        moved = replace(moved, completed_at=turn.now, reference=command.reference or task.reference)
+        lasts = turn.now + kind.valid if kind.valid else None
+        moved = replace(moved, completed_at=turn.now, reference=command.reference or task.reference, valid_until=lasts)
+        watch(turn, aggregate, moved, kind)
     aggregate.put(moved, verb, why)
     if state is TaskState.WAITING_CALLBACK:
         file(turn, aggregate, "overdue", task.id, moved.breach_at or turn.now)
@@ -81,20 +94,45 @@ async def _move_task(turn: Turn, aggregate: Aggregate, command: Command, verb: s
         await release_dependants(turn, aggregate, moved)
 
 
-def timed(task: Task, policy: TaskType, now: datetime) -> Task:
+def timed(task: Task, policy: TaskType, now: datetime, date: datetime | None = None) -> Task:
     """The task with the times of the state it just reached: its anchors, and the durations that count from the anchor
-    of its type (§6.2).
+    of its type (§6.2). `date` is what a date of the world outside is known to be; one that has passed, or that nobody
+    knows, counts from now.
     """
     anchor = ANCHOR_OF.get(task.state)
     if anchor is None:
         return task
     task = _stamped(task, now)
-    counts = anchor == policy.anchor or (anchor == "accepted" and policy.anchor == "sent" and task.breach_at is None)
-    if not counts:
+    outside = policy.anchor not in ANCHOR_OF.values()
+    late = anchor == "accepted" and policy.anchor == "sent" and task.breach_at is None
+    if not (late or anchor == policy.anchor or (outside and anchor != "ready")):
         return task
+    since = max(now, date) if outside and date is not None else now
     return replace(
-        task, expected_at=now + policy.expected, warning_at=now + policy.warning, breach_at=now + policy.breach
+        task, expected_at=since + policy.expected, warning_at=since + policy.warning, breach_at=since + policy.breach
     )
+
+
+def _date(turn: Turn, aggregate: Aggregate, task: Task, kind: TaskType) -> datetime | None:
+    """The date from which the times of a task count, where that is one of the world outside."""
+    if kind.anchor == CUT_OFF:
+        return next_cut_off(turn.policy(aggregate).cut_offs, task.system, aggregate.order.time_zone, turn.now)
+    if kind.dated is None:
+        return None
+    return kind.dated(payload.of_order(aggregate.order, aggregate.items, aggregate.tasks, task, {}))
+
+
+def renewed_at(task: Task, kind: TaskType) -> datetime:
+    """When an effect that lapses is to be renewed."""
+    assert task.valid_until is not None
+    return task.valid_until - kind.renew_before
+
+
+def watch(turn: Turn, aggregate: Aggregate, task: Task, kind: TaskType) -> None:
+    """An effect that lapses is looked at before it does."""
+    if task.valid_until is not None:
+        turn.tx.clear("review", task.id)
+        file(turn, aggregate, "review", task.id, renewed_at(task, kind))
 
 
 def _stamped(task: Task, now: datetime) -> Task:

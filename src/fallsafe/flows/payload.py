@@ -11,6 +11,7 @@ from fallsafe.core.commands.contract import LookUp, Operation, Request
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.events import Json
 from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate
@@ -26,16 +27,26 @@ def business_object(aggregate: Aggregate, task: Task) -> str:
 
 def facts(turn: Turn, aggregate: Aggregate, task: Task, key: str, personal: Personal) -> dict[str, Json]:
     """The facts that templates may read (`fallsafe.policyset.templates.FACTS`)."""
-    order, item = aggregate.order, aggregate.items[task.item_id]
+    known = of_order(aggregate.order, aggregate.items, aggregate.tasks, task, personal)
+    return {**known, "key": key, "callbackUrl": _callback_url(turn, task, key)}
+
+
+def of_order(
+    order: Order, items: Mapping[int, Item], tasks: Mapping[int, Task], task: Task, personal: Personal
+) -> dict[str, Json]:
+    """The facts of a task that stand in its order."""
+    item = items[task.item_id]
+    after = tasks.get(task.depends_on[0]) if task.depends_on else None
     return {
-        "key": key,
-        "object": business_object(aggregate, task),
-        "callbackUrl": _callback_url(turn, task, key),
+        "object": f"{order.source}/{order.external_id}/{item.external_id}",
+        "before": {"reference": after.reference} if after is not None and after.reference else {},
         "order": {
             "externalId": order.external_id,
             "source": order.source,
             "customerRef": order.customer_ref,
             "segment": order.segment,
+            "requestedAt": order.requested_at.isoformat() if order.requested_at else None,
+            "supplierAt": order.supplier_at.isoformat() if order.supplier_at else None,
             "committedAt": order.committed_at.isoformat() if order.committed_at else None,
             "timeZone": order.time_zone,
         },
@@ -53,15 +64,15 @@ def facts(turn: Turn, aggregate: Aggregate, task: Task, key: str, personal: Pers
         "task": {"step": task.step, "type": task.type},
         "results": {
             t.step: {**_mapping(t.result), "reference": t.reference}
-            for t in sorted(aggregate.tasks.values(), key=lambda t: _nearness(aggregate, item, t))
+            for t in sorted(tasks.values(), key=lambda t: _nearness(items, item, t))
             if t.completed_at is not None
         },
     }
 
 
-def _nearness(aggregate: Aggregate, item: Item, task: Task) -> int:
+def _nearness(items: Mapping[int, Item], item: Item, task: Task) -> int:
     """Whose result counts where several items have a step of one name: the own one's before the family's before any."""
-    other = aggregate.items[task.item_id]
+    other = items[task.item_id]
     if other.id == item.id:
         return 2
     family = {item.id, item.parent_id} - {None}

@@ -26,7 +26,7 @@ from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
-from fallsafe.store.work import Aggregate
+from fallsafe.store.work import Aggregate, Why
 
 Name = tuple[str, str]
 
@@ -60,7 +60,7 @@ async def plan_new(turn: Turn, aggregate: Aggregate, items: Sequence[PlanItem]) 
         aggregate.put(held, "hold", turn.why(hold.why, policy=policy))
         look_again(turn, aggregate, held, policy)
         failures.meet(turn, aggregate, signal(turn, aggregate, held, hold), hold.code)
-    await _add(turn, aggregate, made, range(len(made.tasks)), policy)
+    await add(turn, aggregate, made, range(len(made.tasks)), policy)
 
 
 def look_again(turn: Turn, aggregate: Aggregate, item: Item, policy: PolicySet) -> None:
@@ -78,7 +78,7 @@ def _names(aggregate: Aggregate) -> dict[Name, int]:
     return {(aggregate.items[t.item_id].external_id, t.step): t.id for t in aggregate.tasks.values()}
 
 
-async def _add(turn: Turn, aggregate: Aggregate, made: plan.Plan, positions: Sequence[int], policy: PolicySet) -> None:
+async def add(turn: Turn, aggregate: Aggregate, made: plan.Plan, positions: Sequence[int], policy: PolicySet) -> None:
     """Adds tasks of a plan, wired to those that are there, and makes ready what waits for nothing."""
     ids = _names(aggregate)
     for n in positions:
@@ -204,12 +204,8 @@ async def _go_on(
     why = turn.why(reason, policy=newest, rule="plans")
     if aggregate.order.policy_set != newest.id:
         aggregate.put(replace(aggregate.order, policy_set=newest.id), "plan_again", why)
-    named = _by_name(aggregate)
     for name in sorted(freed):
-        item = named[name]
-        aggregate.put(replace(item, hold_code=""), "plan_again", why)
-        turn.tx.clear("retry", item.id)
-        _heal(turn, aggregate, item)
+        free(turn, aggregate, name, why)
     names = _names(aggregate)
     existing = {
         (aggregate.items[t.item_id].external_id, t.step): {
@@ -218,9 +214,18 @@ async def _go_on(
         for t in aggregate.tasks.values()
     }
     changes = plan.replan(made, existing, before)
-    await _add(turn, aggregate, made, changes.add, newest)
+    await add(turn, aggregate, made, changes.add, newest)
+    wired = turn.why("what it waits for was planned", policy=newest, rule="plans")
     for n in {*changes.rewire, *_freed_of_waiting(aggregate, made, names)}:
-        await _rewire(turn, aggregate, made, n)
+        await rewire(turn, aggregate, made, n, wired)
+
+
+def free(turn: Turn, aggregate: Aggregate, name: str, why: Why) -> None:
+    """An item that was held for want of a plan has one: its hold ends, and the case of it."""
+    item = _by_name(aggregate)[name]
+    aggregate.put(replace(item, hold_code=""), "plan_again", why)
+    turn.tx.clear("retry", item.id)
+    _heal(turn, aggregate, item)
 
 
 def _freed_of_waiting(aggregate: Aggregate, made: plan.Plan, names: Mapping[Name, int]) -> list[int]:
@@ -233,8 +238,8 @@ def _freed_of_waiting(aggregate: Aggregate, made: plan.Plan, names: Mapping[Name
     return found
 
 
-async def _rewire(turn: Turn, aggregate: Aggregate, made: plan.Plan, n: int) -> None:
-    """An existing task waits for the real steps of what was held before."""
+async def rewire(turn: Turn, aggregate: Aggregate, made: plan.Plan, n: int, why: Why) -> None:
+    """A task that waits waits for what the plan says from now on."""
     names, planned = _names(aggregate), made.tasks[n]
     task = aggregate.tasks[names[planned.item_external_id, planned.step]]
     if task.state is not TaskState.PLANNED:
@@ -242,7 +247,8 @@ async def _rewire(turn: Turn, aggregate: Aggregate, made: plan.Plan, n: int) -> 
     after = tuple(names[made.tasks[m].item_external_id, made.tasks[m].step] for m in planned.after)
     wired = replace(task, depends_on=after, waiting=waiting_for_held(planned.waits_for_held))
     wired = replace(wired, pending=still_pending(wired, aggregate.tasks))
-    aggregate.put(wired, "rewire", turn.why("what it waits for was planned", policy=turn.context.newest, rule="plans"))
+    if wired != task:
+        aggregate.put(wired, "rewire", why)
     for p in after:
         if task.id not in aggregate.tasks[p].next:
             before = aggregate.tasks[p]

@@ -1,7 +1,8 @@
-"""Publishing a policy set, and the sets that a process runs by.
+"""Publishing a policy set, putting one in force, and the sets that a process runs by.
 
 A set is immutable once published, and none is ever taken away: running orders are judged by the set they were planned
-with. What is published by one process is in force in the others once they look, at most `REFRESH_SECONDS` later.
+with. One of them is in force: for new orders, and for triage, ownership, times and messages of all. What one process
+puts in force is so in the others once they look, at most `REFRESH_SECONDS` later.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,27 +10,27 @@ from datetime import timedelta
 
 from fallsafe import policyset
 from fallsafe.core.access import Actor, may, system
+from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows.access import not_allowed
 from fallsafe.flows.context import LEASE_BEYOND_CALL, Answer, Applied, Context, Refused
 from fallsafe.store.audit_loose import files_seal
 from fallsafe.store.canonical import canonical
-from fallsafe.store.policy_sets import all_published, newest_serial
+from fallsafe.store.policy_sets import all_published, in_force
 from fallsafe.store.tx import Database, Tx
 
 REFRESH_SECONDS = 5.0
+PUBLISH, ACTIVATE = "publish_policy", "activate_policy"
 
 
-async def publish(tx: Tx, policy: PolicySet, actor: Actor, reason: str) -> Answer:
-    """Publishes a set that was checked, and gives its new systems their gates. A set that is there already changes
-    nothing. Refused without the right.
+async def publish(tx: Tx, policy: PolicySet, actor: Actor, reason: str, *, force: bool = True) -> Answer:
+    """Publishes a set that was checked, and gives its new systems their gates; `force` puts it in force too. A set that
+    is there already changes nothing. Refused without the right.
     """
-    if not may(actor, "publish_policy"):
-        refusal = not_allowed(actor, "publish_policy", f"cannot publish {policy.id}")
-        facts: dict[str, Json] = {"code": refusal.code, "why": refusal.why, "hint": refusal.hint, "set": policy.id}
-        tx.loose(Record(0, str(actor), "policy_set", 0, "refuse_publish", "", "", {}, refusal.what, facts=facts))
-        return Refused("policy_set", 0, refusal)
+    refusal = _may_not(actor, PUBLISH, f"cannot publish {policy.id}")
+    if refusal is not None:
+        return refuse(tx, actor, "policy_set", 0, "publish", refusal, policy.id)
     await tx.execute("policy_sets/lock")
     texts = {name: body.decode() for name, body in policy.files.items()}
     made = await tx.fetch(
@@ -52,11 +53,58 @@ async def publish(tx: Tx, policy: PolicySet, actor: Actor, reason: str) -> Answe
     tx.loose(
         Record(0, str(actor), "policy_set", serial, "publish", "", "published", {}, reason, policy.id, facts=about)
     )
+    if force:
+        await _put_in_force(tx, serial, policy.id, actor, reason)
     return Applied("policy_set", serial)
 
 
+async def activate(tx: Tx, set_id: str, actor: Actor, reason: str, instead_of: str | None = None) -> Answer:
+    """Puts a published set in force, a newer or an older one; that it is already changes nothing. Refused without the
+    right, where no such set was published, or where another one than `instead_of` is in force.
+    """
+    what = f"cannot put {set_id} in force"
+    refusal = _may_not(actor, ACTIVATE, what)
+    if refusal is not None:
+        return refuse(tx, actor, "policy_set", 0, "activate", refusal, set_id)
+    await tx.execute("policy_sets/lock")
+    found, now = await tx.fetch("policy_sets/find", id=set_id), (await in_force(tx)).set_id
+    if not found:
+        refusal = Refusal("NOT_FOUND", what, "no set of this id was published", "fallsafe policy list")
+    elif instead_of is not None and instead_of != now:
+        hint = "see what is in force now: fallsafe policy list"
+        refusal = Refusal("CHANGED_MEANWHILE", what, f"{now} is in force, not {instead_of}", hint)
+    if refusal is not None:
+        return refuse(tx, actor, "policy_set", found[0]["serial"] if found else 0, "activate", refusal, set_id)
+    serial: int = found[0]["serial"]
+    if set_id == now:
+        return Applied("policy_set", serial, already=True)
+    await _put_in_force(tx, serial, set_id, actor, reason)
+    return Applied("policy_set", serial)
+
+
+async def _put_in_force(tx: Tx, serial: int, set_id: str, actor: Actor, reason: str) -> None:
+    before = (await in_force(tx)).set_id
+    made = await tx.fetch("policy_activations/insert", id=set_id, now=await tx.now(), by=str(actor), reason=reason)
+    about: dict[str, Json] = {"set": set_id, "insteadOf": before, "serial": made[0]["serial"], "by": str(actor)}
+    said = Record(
+        0, str(actor), "policy_set", serial, "activate", "published", "published", {}, reason, set_id, facts=about
+    )
+    tx.loose(said)
+
+
+def _may_not(actor: Actor, action: str, what: str) -> Refusal | None:
+    return None if may(actor, action) else not_allowed(actor, action, what)
+
+
+def refuse(tx: Tx, actor: Actor, thing: str, thing_id: int, verb: str, refusal: Refusal, about: str) -> Refused:
+    """Writes down that something was refused that has no order."""
+    facts: dict[str, Json] = {"code": refusal.code, "why": refusal.why, "hint": refusal.hint, "set": about}
+    tx.loose(Record(0, str(actor), thing, thing_id, f"refuse_{verb}", "", "", {}, refusal.what, facts=facts))
+    return Refused(thing, thing_id, refusal)
+
+
 class Policies:
-    """The policy sets of a process: every published one, and the newest that is in force."""
+    """The policy sets of a process: every published one, and the one that is in force."""
 
     def __init__(
         self,
@@ -70,35 +118,39 @@ class Policies:
         self._read = read
         self._time_scale, self._dice, self._lease = time_scale, dice, lease_beyond_call
         self._callback_url, self._worker = callback_url, worker
-        self._serial = 0
+        self._read_of = (0, 0)
         self._sets: dict[str, PolicySet] = {}
         self._newest: PolicySet | None = None
         self._gates: Mapping[str, int] = {}
 
     async def start(self, database: Database, shipped: PolicySet) -> None:
         """Publishes the shipped set where none was published ever, and loads what is there. Called once a process."""
-        if not await newest_serial(database):
+        if not (await in_force(database)).serial:
             first = system("installation")
             await database.transact(lambda tx: publish(tx, shipped, first, "shipped with this release"))
         await self.refresh(database)
 
     async def refresh(self, database: Database) -> bool:
         """Loads what was published since; whether there was something. Called every `REFRESH_SECONDS`."""
-        serial = await newest_serial(database)
-        if serial == self._serial:
+        now = await in_force(database)
+        if (now.serial, now.published) == self._read_of:
             return False
         for each in await all_published(database):
             if each.id not in self._sets:
                 files = {name: text.encode() for name, text in each.files.items()}
                 self._sets[each.id] = self._read(files, self._time_scale)
-            self._newest = self._sets[each.id]
+        self._newest = self._sets[now.set_id]
         self._gates = {row["system"]: row["gate"] for row in await database.fetch("gates/all")}
-        self._serial = serial
+        self._read_of = (now.serial, now.published)
         return True
 
-    def take(self, policy: PolicySet) -> None:
-        """A set that this process published is in force here at once; its gates come with the next `refresh`."""
-        self._sets[policy.id] = self._newest = policy
+    def take(self, policy: PolicySet, force: bool = True) -> None:
+        """A set that this process published is known here at once, and in force where it was put so; its gates come
+        with the next `refresh`.
+        """
+        self._sets[policy.id] = policy
+        if force:
+            self._newest = policy
 
     def context(self) -> Context:
         """What flows are told now. `start` was called before."""

@@ -10,7 +10,7 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.orders.progress import Stuck, progress
 from fallsafe.core.triage.severity import worth_of
-from fallsafe.flows import cases, failures, settle
+from fallsafe.flows import cases, failures, lapse, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Context
 from fallsafe.flows.turn import Turn, begin
@@ -35,6 +35,8 @@ async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> 
             await _look_at_loose(turn, d)
         elif d.id == aggregate.order.id:
             _look_at_order(turn, aggregate, dues)
+        elif d.id in aggregate.tasks:
+            await lapse.look(turn, aggregate, aggregate.tasks[d.id])
         elif d.id in seen:
             worth = worth_of(aggregate.items.values())
             cases.score(turn, aggregate, aggregate.cases[d.id], seen[d.id], worth)

@@ -3,18 +3,25 @@
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from fallsafe.core.commands.contract import Operation
+from fallsafe.core.events import Json
 from fallsafe.core.orders.intake import find_circle
 from fallsafe.core.orders.plan import PlanStep, PlanTemplate
-from fallsafe.core.orders.task import TaskType
+from fallsafe.core.orders.task import CUT_OFF, TaskType
+from fallsafe.core.orders.windows import Hours
 from fallsafe.core.policy.policy_set import Offer, OwnerGroup
 from fallsafe.core.triage.taxonomy import UndoRow
 from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
+from fallsafe.policyset.templates import Hole, alone
 
 NONE = "none"
+ANCHORS = ("ready", "sent", "accepted")
+RENEWED_EARLY = 10
+"""An effect is looked at when this part of its life is left, where nothing says how long before it lapses."""
 COMMAND = "command"
 UNDO_COLUMNS = ("system", "operation", "risk", "possible_while", "effect", "proof")
 
@@ -25,12 +32,45 @@ Plans = Mapping[tuple[str, str], PlanTemplate]
 
 def task_types(part: Part, operations: Operations, undo: Undo, findings: Findings) -> dict[str, TaskType]:
     """The task types by name. An effect that can neither be undone nor is past return is a problem."""
-    return {
-        name: _task_type(name, below, operations, undo, findings) for name, below in part.at("task_types").entries()
+    dates = {name: dated(below, findings) for name, below in part.at("dates").entries()}
+    types = {
+        name: _task_type(name, below, operations, undo, dates, findings)
+        for name, below in part.at("task_types").entries()
     }
+    for below in part.at("task_types").each():
+        if below.at("renew").value is not None:
+            findings.name(below.at("renew"), "task type", types)
+            if below.at("valid").value is None:
+                findings.add(below.at("renew"), "what never lapses is renewed", "say how long it is `valid`")
+    return types
 
 
-def _task_type(name: str, part: Part, operations: Operations, undo: Undo, findings: Findings) -> TaskType:
+@dataclass(frozen=True, slots=True)
+class DateOf:
+    """A date of the world outside: the first of some facts of an order that is there, as RFC 3339."""
+
+    hole: Hole
+
+    def __call__(self, facts: Mapping[str, Json]) -> datetime | None:
+        value = self.hole.fill(facts)
+        try:
+            at = datetime.fromisoformat(value) if isinstance(value, str) else None
+        except ValueError:
+            return None
+        return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+def dated(part: Part, findings: Findings) -> DateOf | None:
+    """A date from facts; None for the next cut-off, and where time is scaled, since dates outside are not."""
+    if part.text() == CUT_OFF:
+        return None
+    made = alone(part, findings)
+    return DateOf(made) if made is not None and findings.time_scale == 1 else None
+
+
+def _task_type(
+    name: str, part: Part, operations: Operations, undo: Undo, dates: Mapping[str, DateOf | None], findings: Findings
+) -> TaskType:
     executor = part.at("executor").text(COMMAND)
     operation = _operation(part, executor, operations, findings)
     if operation in operations and operations[operation].effect:
@@ -38,22 +78,32 @@ def _task_type(name: str, part: Part, operations: Operations, undo: Undo, findin
     expected, warning, breach = (findings.duration(part.at(when)) for when in ("expected", "warning", "breach"))
     if not expected <= warning <= breach:
         findings.add(part.at("warning"), "the times do not grow", "expected is the shortest, breach the longest")
-    valid = part.at("valid")
+    valid, anchor, ponr_from = part.at("valid"), part.at("from"), part.at("ponr_from")
+    findings.name(anchor, "moment", ANCHORS, *dates)
+    if ponr_from.value is not None:
+        findings.name(ponr_from.at("date"), "date", dates)
+    lasts = None if valid.value is None else findings.duration(valid, timedelta(seconds=1))
+    early = part.at("renew_before")
     return TaskType(
         name=name,
         title=part.at("title").text(),
         system=operation.partition(".")[0],
         operation=operation,
         executor=executor,
-        anchor=part.at("from").text(),
+        anchor=anchor.text(),
         expected=expected,
         warning=warning,
         breach=breach,
         at_breach=part.at("at_breach").text(),
         undo="" if part.at("undo").text() == NONE else part.at("undo").text(),
         ponr=part.at("ponr").text(),
-        valid=None if valid.value is None else findings.duration(valid, timedelta(seconds=1)),
+        valid=lasts,
         owner=part.at("owner").text(),
+        dated=dates.get(anchor.text()),
+        ponr_dated=dates.get(ponr_from.at("date").text()),
+        ponr_before=timedelta(0) if ponr_from.at("before").value is None else findings.duration(ponr_from.at("before")),
+        renew=part.at("renew").text(),
+        renew_before=findings.duration(early) if early.value is not None else (lasts or timedelta(0)) / RENEWED_EARLY,
     )
 
 
@@ -99,10 +149,13 @@ def offers(part: Part) -> dict[str, Offer]:
     }
 
 
-def owners(part: Part) -> dict[str, OwnerGroup]:
+def owners(part: Part, calendars: Mapping[str, Hours], findings: Findings) -> dict[str, OwnerGroup]:
     """The teams by code."""
+    columns = ("title", "works_on", "escalates_to", "calendar", "after_hours")
+    for below in part.at("groups").each():
+        findings.name(below.at("calendar"), "calendar", calendars)
     return {
-        code: OwnerGroup(code, *(below.at(key).text() for key in ("title", "works_on", "escalates_to")))
+        code: OwnerGroup(code, *(below.at(key).text() for key in columns))
         for code, below in part.at("groups").entries()
     }
 

@@ -14,7 +14,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.policy.diff import Change, diff
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import RuleIndex, index
-from fallsafe.policyset import catalog, contracts, recover, triage, whole
+from fallsafe.policyset import calendars, catalog, contracts, recover, triage, whole
 from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.messages import messages
 from fallsafe.policyset.problem import PolicyError, Problem
@@ -144,6 +144,7 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
     about, digest = parts["set"], digest_of(files)
     name, date = about.at("name").text(), about.at("date").text()
     systems = contracts.systems(parts["systems"], findings)
+    hours = calendars.times(parts["calendars"], systems, findings)
     asked = contracts.contracts(parts["operations"], parts["systems"], systems, findings)
     undo = catalog.undo_rows(parts["undo"], findings)
     types = catalog.task_types(parts["task_types"], asked.operations, undo, findings)
@@ -152,7 +153,7 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
     actions = recover.actions(parts["actions"], findings)
     codes = triage.codes(parts["codes"], actions, told, findings)
     rules = triage.rules(parts["classification"], findings)
-    owners = catalog.owners(parts["ownership"])
+    owners = catalog.owners(parts["ownership"], hours.calendars, findings)
     policy = PolicySet(
         id=f"{name}@{date}+{digest[:DIGEST_SHOWN]}",
         name=name,
@@ -175,6 +176,9 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
         approvals=recover.approvals(parts["approvals"], findings),
         holidays=recover.holidays(parts["holidays"]),
         limits=recover.limits(parts["limits"], findings),
+        calendars=hours.calendars,
+        windows=hours.windows,
+        cut_offs=hours.cut_offs,
         files=dict(files),
         result_fields=contracts.result_fields(asked),
     )

@@ -18,7 +18,7 @@ from fallsafe.policyset.words import nearest
 
 KINDS = (
     "set", "systems", "operations", "task_types", "offers", "plans", "retry", "classification", "codes", "severity",
-    "ownership", "messages", "actions", "undo", "approvals", "limits", "holidays",
+    "ownership", "messages", "actions", "undo", "approvals", "limits", "holidays", "calendars",
 )  # fmt: skip
 
 

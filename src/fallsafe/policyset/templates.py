@@ -33,6 +33,8 @@ FACTS: Mapping[str, Fact] = {
     "order.source": Fact("text", "upstream system", "CRM"),
     "order.customerRef": Fact("text", "the customer's reference upstream", "CU-88121"),
     "order.segment": Fact("text", "customer segment", "consumer"),
+    "order.requestedAt": Fact("text", "date that was asked for, RFC 3339", "2026-11-02T10:00:00.000000Z"),
+    "order.supplierAt": Fact("text", "date that a supplier gave, RFC 3339", "2026-11-02T10:00:00.000000Z"),
     "order.committedAt": Fact("text", "promised date, RFC 3339", "2026-11-02T10:00:00.000000Z"),
     "order.timeZone": Fact("text", "zone in which dates were promised", "Asia/Jakarta"),
     "item.externalId": Fact("text", "the item's id upstream", "fiber"),
@@ -49,6 +51,9 @@ FACTS: Mapping[str, Fact] = {
     "verb": Fact("text", "what another engine is told to do with the step: resume, retry, skip or cancel", "retry"),
     "results.*.reference": Fact("text", "what the other system calls the result of a finished step", "SRV-1"),
     "results.*.*": Fact("any", "a field of the result of a finished step", "x"),
+    "before.reference": Fact(
+        "text", "what the other system calls the result of the step that this one follows", "PO-1"
+    ),
     "target.key": Fact(
         "text", "look-ups: key of the command that is looked up", "CRM/777/fiber.activateFiberService/fulfill/1"
     ),
@@ -162,6 +167,16 @@ def template(part: Part, findings: Findings) -> Template:
         findings.add(path, f"path {path.text()!r}", right)
     headers = tuple((name, _line(value, findings)) for name, value in part.at("headers").entries())
     return Template(part.at("method").text("POST"), _line(path, findings), headers, _node(body, findings))
+
+
+def alone(part: Part, findings: Findings) -> Hole | None:
+    """The one placeholder that a text is; a problem where it is anything else. What it names may be absent."""
+    match = _PLACEHOLDER.fullmatch(part.text())
+    if match is None:
+        findings.add(part, f"{part.text()!r} is not one placeholder", "write {fact} or {one|other}")
+        return None
+    made = _hole(part, match.group(1), findings)
+    return Hole(made.text, made.paths, optional=True)
 
 
 def is_fact(name: str) -> bool:

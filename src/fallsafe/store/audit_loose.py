@@ -14,8 +14,15 @@ from fallsafe.store.rows import Inbox, StoredReport, StoredSignal, columns, read
 
 Row = Mapping[str, Any]
 Found = tuple[str, str]
-TABLES = ("downstreams", "inbox", "signals", "reports", "tokens", "people", "policy_sets", "installation")
-THINGS = frozenset({"downstream", "inbox", "signal", "report", "token", "person", "policy_set", "installation"})
+TABLES = (
+    "downstreams", "inbox", "signals", "reports", "tokens", "people", "policy_sets", "policy_activations",
+    "policy_drafts", "installation",
+)  # fmt: skip
+THINGS = frozenset(
+    {
+        "downstream", "inbox", "signal", "report", "token", "person", "policy_set", "policy_draft", "installation",
+    }
+)  # fmt: skip
 INSTALLATION = ("sending", "stopped_because", "stopped_at", "rewinds")
 
 
@@ -119,12 +126,43 @@ def _people(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
 
 
 def _policy_sets(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
-    known = {said["thingId"]: said["facts"] for said in records if said["thing"] == "policy_set"}
+    known = {said["thingId"]: said["facts"] for said in _about(records, "policy_set", "publish")}
     for row in rows:
         facts = known.pop(row["serial"], {})
         if [row["id"], row["digest"], files_seal(row["files"])] != [facts.get(n) for n in ("set", "digest", "seal")]:
             yield f"policy set {row['id']}", "is not what was published"
     yield from ((f"policy set {facts['set']}", "is gone") for facts in known.values())
+
+
+def _about(records: Iterable[Row], thing: str, *verbs: str) -> Iterator[Row]:
+    return (said for said in records if said["thing"] == thing and (not verbs or said["verb"] in verbs))
+
+
+def _policy_activations(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    """Before activations were written down by themselves, whatever was published was in force."""
+    told = [*_about(records, "policy_set", "publish", "activate")]
+    wanted = {said["facts"]["serial"]: said for said in told if said["verb"] == "activate"}
+    published = {said["thingId"]: said for said in told if said["verb"] == "publish"}
+    for row in rows:
+        written = wanted.pop(row["serial"], published.get(row["serial"], {"facts": {}}))
+        said = [written["facts"].get("set"), written.get("actor"), written.get("reason")]
+        if said != [row["set_id"], row["by"], row["reason"]]:
+            yield f"activation {row['serial']}", "is not what its record says"
+    yield from ((f"activation {serial}", "is gone") for serial in sorted(wanted))
+
+
+def _policy_drafts(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    newest: dict[int, Row] = {}
+    for said in _about(records, "policy_draft"):
+        known = newest.get(said["thingId"])
+        if known is None or said["facts"]["version"] > known["facts"]["version"]:
+            newest[said["thingId"]] = said
+    for row in rows:
+        written = newest.pop(row["id"], {"facts": {}, "now": ""})
+        stands = [row["name"], row["version"], files_seal(row["files"]), row["state"]]
+        if stands != [*(written["facts"].get(n) for n in ("name", "version", "seal")), written["now"]]:
+            yield f"draft {row['name']}", "is not what its record says"
+    yield from ((f"draft {number}", "is gone") for number in sorted(newest))
 
 
 def _installation(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
@@ -162,5 +200,7 @@ _COMPARED: Mapping[str, Callable[[Sequence[Row], Iterable[Row]], Iterator[Found]
     "tokens": _tokens,
     "people": _people,
     "policy_sets": _policy_sets,
+    "policy_activations": _policy_activations,
+    "policy_drafts": _policy_drafts,
     "installation": _installation,
 }

@@ -22,7 +22,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.evidence import Evidence
 from fallsafe.core.commands.ledger import Command
-from fallsafe.core.errors import Bug
+from fallsafe.core.errors import Bug, SetNotRead
 from fallsafe.core.events import Record
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order, shard_of
@@ -71,8 +71,10 @@ class LaneLost(Exception):
     """Another process took this connection's lane; nothing was committed, and the work is run again on a new lane."""
 
 
-PASSING = (psycopg.OperationalError, IdleInTransactionSessionTimeout, LaneLost)
-"""What passes by itself: the database is away, or took the transaction from us. Whoever works in a loop tries again."""
+PASSING = (psycopg.OperationalError, IdleInTransactionSessionTimeout, LaneLost, SetNotRead)
+"""What passes by itself: the database is away, or took the transaction from us, or a policy set is not read yet.
+Whoever works in a loop tries again.
+"""
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ For tasks that a system executes the state is a function of the task's commands
 (`fallsafe.core.commands.ledger.TASK_STATE_OF`) and is never set otherwise; the verbs below are the task's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -95,12 +95,20 @@ class Task:
     reported: Json = None
 
 
+Dated = Callable[[Mapping[str, Json]], datetime | None]
+"""The facts of an order → a date of the world outside; None where no fact says it."""
+CUT_OFF = "cut_off"
+"""The anchor of what counts from the next cut-off of its system."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskType:
     """Policy of a task type (§6.2): durations from an anchor, what happens at breach, undo, point of no return, owner.
 
-    `anchor` is `ready`, `sent` or `accepted`; durations are already divided by the time scale. `ponr` is `none`, `soft`
-    or `hard`.
+    `anchor` is `ready`, `sent` or `accepted`, or the name of a date of the world outside, which `dated` finds among the
+    facts of the order; durations are already divided by the time scale. `ponr` is `none`, `soft` or `hard`; where it
+    comes with time, `ponr_dated` finds the date and `ponr_before` says how long before that. `renew` is the type of
+    task that makes the effect last, `renew_before` how long before it lapses.
     """
 
     name: str
@@ -117,6 +125,11 @@ class TaskType:
     ponr: str
     valid: timedelta | None
     owner: str
+    dated: Dated | None = None
+    ponr_dated: Dated | None = None
+    ponr_before: timedelta = timedelta(0)
+    renew: str = ""
+    renew_before: timedelta = timedelta(0)
 
 
 def is_frozen(task: Task, tasks: Mapping[int, Task]) -> bool:

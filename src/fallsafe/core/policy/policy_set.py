@@ -11,6 +11,7 @@ from fallsafe.core.comms.messages import MessageText
 from fallsafe.core.events import Json
 from fallsafe.core.orders.plan import PlanTemplate
 from fallsafe.core.orders.task import TaskType
+from fallsafe.core.orders.windows import CutOff, Hours, Window
 from fallsafe.core.recover.breaker import Floor
 from fallsafe.core.recover.retry import RetryPolicy
 from fallsafe.core.triage.classify import RuleIndex
@@ -20,12 +21,16 @@ from fallsafe.core.triage.taxonomy import Code, RepairAction, UndoRow
 
 @dataclass(frozen=True, slots=True)
 class OwnerGroup:
-    """A team: code, title, what it works on, where it escalates to."""
+    """A team: code, title, what it works on, where it escalates to, when it works, and who is called when it does
+    not.
+    """
 
     code: str
     title: str
     works_on: str
     escalates_to: str
+    calendar: str = ""
+    after_hours: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,9 @@ class PolicySet:
     limits: Limits
     files: Mapping[str, bytes]
     result_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    calendars: Mapping[str, Hours] = field(default_factory=dict)
+    windows: tuple[Window, ...] = ()
+    cut_offs: Mapping[str, CutOff] = field(default_factory=dict)  # by system
 
 
 def retry_for(policy: PolicySet, task_type: str) -> RetryPolicy:
