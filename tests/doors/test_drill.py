@@ -28,7 +28,9 @@ FAILING = {
     "activateFiberService": "PRV.activateService",
     "reserveRouter": "WHS.reserve",
     "createSubscription": "BIL.createSubscription",
+    "scheduleInstallation": "WFM.book",
 }
+OTHER_TRUTHS = ("absent", "pending", "silent")
 
 
 Beside = dict[str, "tuple[Path, subprocess.Popen[str]]"]
@@ -88,9 +90,9 @@ def beside(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Beside:
 
 @pytest.fixture(scope="module")
 def played(home: Path, beside: object) -> dict[str, dict[str, Any]]:
-    """Four drills at the same time against one installation: three steps that fail, and one that never happened."""
+    """Seven drills at the same time against one installation: four steps that fail, and three other truths outside."""
     begun = {step: fallsafe(home, "drill", "--json", "--fail", step) for step in FAILING}
-    begun["absent"] = fallsafe(home, "drill", "--json", "--variant", "absent")
+    begun |= {truth: fallsafe(home, "drill", "--json", "--variant", truth) for truth in OTHER_TRUTHS}
     told: dict[str, dict[str, Any]] = {}
     for name, process in begun.items():
         said, _ = process.communicate(timeout=SECONDS_MAX)
@@ -101,7 +103,7 @@ def played(home: Path, beside: object) -> dict[str, dict[str, Any]]:
 class WhenTheDrillIsPlayed:
     """§26; P2, P3: measured in effects outside."""
 
-    @pytest.mark.parametrize("name", [*FAILING, "absent"])
+    @pytest.mark.parametrize("name", [*FAILING, *OTHER_TRUTHS])
     def test_every_effect_exists_exactly_once(self, played: dict[str, dict[str, Any]], name: str) -> None:
         assert played[name]["exit"] == 0
         assert len(played[name]["effects"]) == 6
@@ -124,7 +126,7 @@ class WhenTheDrillIsPlayed:
         places = [home / "log" / f"{name}.log" for name in ("api", "worker-1", "worker-2")]
         lines = [json.loads(line) for place in places for line in place.read_text().splitlines()]
         found = [line for line in lines if line["event"] == "FalloutDetected"]
-        assert {line["downstreamSystem"] for line in found} == {"PRV", "WHS", "BIL"}
+        assert {line["downstreamSystem"] for line in found} == {"PRV", "WHS", "BIL", "WFM"}
         assert all(line["orderId"] and line["fulfillmentTaskId"] and line["falloutCaseId"] for line in found)
         assert all(line["causationId"] and line["normalizedFailureCode"] == "UNKNOWN_OUTCOME" for line in found)
         assert {"OrderAcknowledged", "CommandSent", "ExternalStateReconciled", "FalloutResolved"} <= {

@@ -1,5 +1,8 @@
 """Looks at unknown outcomes stay on the agenda, whoever asks for them and when (§11, §15, P1)."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
 import msgspec
 from tests.flows import orders as world
 
@@ -8,7 +11,8 @@ from fallsafe.core.commands.outcome import Looked, Lost, RawBytes, Reply, Says
 from fallsafe.flows import commands
 from fallsafe.flows.commands import Attempted, Claimed
 from fallsafe.flows.context import Applied, Context
-from fallsafe.store.tx import Database
+from fallsafe.store.tx import Database, Tx
+from fallsafe.store.work import Why
 
 
 async def say(store: Database, context: Context, question: Claimed, says: Says, body: bytes) -> None:
@@ -56,3 +60,27 @@ class WhenALookIsDueWhileTheQuestionsOfTheLastOneAreOut:
         leases = [c.lease_until for c in order.commands.values() if c.target_id == command.id and c.lease_until]
         assert command.state is CommandState.UNKNOWN
         assert [r["due_at"] for r in rows if (r["kind"], r["id"]) == ("lookup", command.task_id)] == [max(leases)]
+
+
+class WhenAnEmptyLookDoesNotCountAnyMore:
+    async def test_the_next_one_is_the_first_of_the_two(self, store: Database, context: Context) -> None:
+        (answer,) = await world.submit(store, context, world.drill())
+        assert isinstance(answer, Applied)
+        claimed = next(c for c in await world.claim(store, context) if c.operation.name == "WHS.reserve")
+        await world.answer(store, context, claimed, Lost("timeout"))
+
+        async def doubt(tx: Tx) -> datetime:
+            """The settle window is over since an hour; what was looked for before that counted when it was shorter."""
+            (order,) = await tx.lock([answer.id])
+            at = await tx.now() - timedelta(hours=1)
+            command = order.commands[claimed.command_id]
+            old = replace(command, first_sent_at=at, last_sent_at=at, ended_at=at, first_empty_at=at)
+            order.put(old, "age", Why(world.ACTOR, "a test"))
+            return at
+
+        doubted_at = await store.transact(doubt)
+        for question in await world.look(store, context):
+            await say(store, context, question, Says.ABSENT, b'{"code":"NOT_FOUND"}')
+        counted = (await world.seen(store, answer.id)).commands[claimed.command_id].first_empty_at
+        assert counted is not None
+        assert counted > doubted_at + claimed.operation.settle_window

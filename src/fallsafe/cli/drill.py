@@ -14,7 +14,7 @@ import aiohttp
 
 from fallsafe import policyset
 from fallsafe.cli.install import Installation
-from fallsafe.cli.scenario import FAULTS, SECONDS_MAX, SOURCE, STEPS, order
+from fallsafe.cli.scenario import SECONDS_MAX, SOURCE, STEPS, VARIANTS, order
 from fallsafe.core.events import Json
 from fallsafe.simulator.sandbox import judge
 from fallsafe.simulator.sandbox.control import Control
@@ -117,10 +117,13 @@ async def play(there: Installation, fail: str, variant: str, seconds_max: float 
 
 
 def _script(operation: str, questions: Sequence[str], external_id: str, variant: str) -> list[Mapping[str, Json]]:
-    """What goes wrong outside: the answer is lost, and the first questions about it are answered slowly, so that a
-    person can see the case while the outcome is unknown.
+    """What goes wrong outside: the answer is lost, and the first questions about it are answered slowly, or not at all,
+    so that a person can see the case while the outcome is unknown.
     """
-    lost: Mapping[str, Json] = {"operation": operation, "match": external_id, "fault": FAULTS[variant], "times": 1}
+    lost: Mapping[str, Json] = {"operation": operation, "match": external_id, "times": 1, **VARIANTS[variant]}
+    if variant == "silent":
+        times = 2 * len(questions)
+        return [lost, {"operation": questions[0], "match": external_id, "fault": "http_500_before", "times": times}]
     slow: list[Mapping[str, Json]] = [
         {"operation": q, "match": external_id, "fault": "slow", "seconds": SLOW_SECONDS, "times": 1} for q in questions
     ]

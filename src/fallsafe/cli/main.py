@@ -37,7 +37,9 @@ app.command("events")(verbs.events)
 app.command("reconcile")(reconcile)
 app.command("scan")(scan)
 
-Variant = Annotated[str, typer.Option(help="What really happened outside: done (only the answer is lost) or absent.")]
+VARIANT_HELP = """What is true outside: done (only the answer is lost), absent (it never happened), pending (it is still
+being done), silent (done, and at first nobody answers questions)."""
+Variant = Annotated[str, typer.Option(help=VARIANT_HELP)]
 Fail = Annotated[str, typer.Option(help=f"The step whose answer is lost: {', '.join(scenario.STEPS)}.")]
 Without = Annotated[list[str], typer.Option(help="A step that no worker takes: reconciler, dispatcher, …")]
 
@@ -147,10 +149,14 @@ def _told(context: "AbstractContextManager[Installation]") -> "Iterator[Installa
 
 
 def _check(variant: str, fail: str, without: list[str]) -> None:
-    if variant not in scenario.FAULTS:
-        _wrong(f"--variant is done or absent, not {variant!r}")
+    if variant not in scenario.VARIANTS:
+        _wrong(f"--variant is one of {', '.join(scenario.VARIANTS)}, not {variant!r}")
     if fail not in scenario.STEPS:
         _wrong(f"--fail is one of {', '.join(scenario.STEPS)}, not {fail!r}")
+    if variant == "pending" and fail not in scenario.TAKEN_ON:
+        _wrong(
+            f"--variant pending is for --fail {' or '.join(scenario.TAKEN_ON)}; {fail} is done at once or not at all"
+        )
     for step in without:
         from fallsafe.workers.loop import STEPS
 

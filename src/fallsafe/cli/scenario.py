@@ -12,7 +12,14 @@ STEPS = (
     "createBillingAccount", "createSubscription", "reserveRouter", "scheduleInstallation", "activateFiberService",
     "activateStaticIp",
 )  # fmt: skip
-FAULTS = {"done": "answer_lost_after_effect", "absent": "answer_lost_before_effect"}
+TAKEN_ON = ("activateFiberService", "activateStaticIp")  # steps that their system works on after it has answered
+PENDING_SECONDS = 12.0
+VARIANTS: dict[str, dict[str, Any]] = {  # what is true outside while nobody knows
+    "done": {"fault": "answer_lost_after_effect"},
+    "absent": {"fault": "answer_lost_before_effect"},
+    "pending": {"fault": "answer_lost_while_pending", "seconds": PENDING_SECONDS},
+    "silent": {"fault": "answer_lost_after_effect"},  # and at first the system cannot be asked
+}
 
 
 def order(external_id: str, now: datetime) -> dict[str, Any]:

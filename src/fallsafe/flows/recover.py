@@ -319,9 +319,11 @@ def _told(says: Says, reference: str, evidence: tuple[int, ...], result: Json) -
 
 
 def _note_look(turn: Turn, aggregate: Aggregate, target: Command, why: str, empty: bool) -> None:
-    """A look that found nothing after the settle window is the first of the two that *absent* needs."""
+    """A look that found nothing after the settle window is the first of the two that *absent* needs; one that came
+    before that window was over, as it is known now, does not count any more.
+    """
     if empty:
-        counted = replace(target, empty_looks=target.empty_looks + 1, first_empty_at=target.first_empty_at or turn.now)
+        counted = replace(target, empty_looks=target.empty_looks + 1, first_empty_at=turn.now)
         aggregate.put(counted, "count", turn.why(why, rule="absent_needs_two_looks"))
     else:
         aggregate.record("command", target.id, "look_again", turn.why(why, rule="settle_window", causation=target.key))

@@ -92,7 +92,7 @@ class Deciding:
 
     def _struck(self, kind: Kind, asked: Asked, fault: Fault) -> Answer:
         match fault.strike:
-            case Strike.ANSWER_LOST_AFTER_EFFECT | Strike.HTTP_500_AFTER:
+            case Strike.ANSWER_LOST_AFTER_EFFECT | Strike.ANSWER_LOST_WHILE_PENDING | Strike.HTTP_500_AFTER:
                 self._quietly(kind, asked, fault)
             case Strike.UNREADABLE | Strike.OTHER_KEY | Strike.OTHER_OBJECT | Strike.CANCELLED_OBJECT if fault.effect:
                 self._quietly(kind, asked, fault)
@@ -106,7 +106,7 @@ class Deciding:
     def _error(self, kind: Kind, fault: Fault) -> Answer | None:
         """The answer of a fault that answers nothing about what was asked; None for the others."""
         match fault.strike:
-            case Strike.ANSWER_LOST_BEFORE_EFFECT | Strike.ANSWER_LOST_AFTER_EFFECT:
+            case Strike.ANSWER_LOST_BEFORE_EFFECT | Strike.ANSWER_LOST_AFTER_EFFECT | Strike.ANSWER_LOST_WHILE_PENDING:
                 return Answer(0, manner=Manner.HANG)
             case Strike.DOWN if fault.code == "reset":
                 return Answer(0, manner=Manner.RESET)
@@ -212,17 +212,19 @@ class Deciding:
                 return usual
 
     def _quietly(self, kind: Kind, asked: Asked, fault: Fault) -> None:
-        """Does what was asked, at once, though the answer will not say so."""
+        """Does what was asked, at once or after a while, though the answer will not say so."""
         if self.truth.by_key(kind, asked.key) is not None or not kind.effect:
             return
         hidden_until = self._hidden_until(fault)
         if not kind.calls_back:
             self.truth.make(kind, asked, hidden_until)
             return
-        now = self.clock()
-        course = Course(now, now + self.delay, callbacks=int(fault.callback))
+        now, pending = self.clock(), fault.strike is Strike.ANSWER_LOST_WHILE_PENDING
+        ends_at = now + (fault.seconds or 0.0) if pending else now
+        course = Course(ends_at, max(ends_at, now + self.delay), callbacks=int(fault.callback))
         held = self.truth.accept(kind, asked, course, hidden_until)
-        self.truth.end(held)
+        if not pending:
+            self.truth.end(held)
         self.begin(held)
 
 

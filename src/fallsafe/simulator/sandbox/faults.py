@@ -1,7 +1,8 @@
 """The faults that may be scripted, per operation and per object or key, and how often each still strikes.
 
-A fault that does something and hides the answer (`answer_lost_after_effect`, `http_500_after`, and `unreadable`,
-`other_…`, `cancelled_object` with `effect: true`) calls nobody back unless `callback: true` is set.
+A fault that does something and hides the answer (`answer_lost_after_effect`, `answer_lost_while_pending`,
+`http_500_after`, and `unreadable`, `other_…`, `cancelled_object` with `effect: true`) calls nobody back unless
+`callback: true` is set.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ class Strike(StrEnum):
 
     ANSWER_LOST_BEFORE_EFFECT = "answer_lost_before_effect"  # never does it, never answers
     ANSWER_LOST_AFTER_EFFECT = "answer_lost_after_effect"  # does it, never answers; look-ups see it after `seconds`
+    ANSWER_LOST_WHILE_PENDING = "answer_lost_while_pending"  # takes it on, never answers; does it after `seconds`
     SLOW = "slow"  # answers after `seconds`
     REFUSE = "refuse"  # `code`, `text`, `status`
     DOWN = "down"  # 503, with Retry-After where `seconds` is set; `code: reset` closes the connection
@@ -38,11 +40,17 @@ class Strike(StrEnum):
 
 
 ONLY_CALLBACKS = frozenset(
-    {Strike.CALLBACK_LATE, Strike.CALLBACK_TWICE, Strike.CALLBACK_NEVER, Strike.CALLBACK_REJECTED}
+    {
+        Strike.ANSWER_LOST_WHILE_PENDING,
+        Strike.CALLBACK_LATE,
+        Strike.CALLBACK_TWICE,
+        Strike.CALLBACK_NEVER,
+        Strike.CALLBACK_REJECTED,
+    }
 )
 NOT_FOR_LOOK_UPS = ONLY_CALLBACKS | {Strike.EFFECT_LATE, Strike.NOT_FOUND_FOR}
 NOT_FOR_DOING = frozenset({Strike.NOT_FOUND_FOR})
-NEED_SECONDS = frozenset({Strike.SLOW, Strike.CALLBACK_LATE, Strike.EFFECT_LATE})
+NEED_SECONDS = frozenset({Strike.ANSWER_LOST_WHILE_PENDING, Strike.SLOW, Strike.CALLBACK_LATE, Strike.EFFECT_LATE})
 FIELDS = ("operation", "match", "fault", "times", "seconds", "code", "text", "status", "effect", "callback")
 FAULTS_MAX = 10_000
 
