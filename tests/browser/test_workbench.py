@@ -43,7 +43,7 @@ class WhenACaseIsOpened:
     async def test_the_list_leads_to_it(self, desk: Desk):
         drilled = await store_drill(desk.database)
         async with desk.page("/") as page:
-            await page.get_by_role("link", name="Sent, but").click()
+            await page.locator("#rows").get_by_role("link", name="Sent, but").click()
             await expect(page).to_have_url(re.compile(re.escape(address(drilled)) + "$"))
             await expect(page.get_by_role("heading", level=1)).to_be_visible()
 
@@ -192,7 +192,7 @@ class WhenJavaScriptIsOff:
         drilled = await store_drill(desk.database)
         async with desk.page("/queue", scripts=False) as page:
             await expect(page.locator("#live")).to_contain_text("As of")
-            await page.get_by_role("link", name="Sent, but").click()
+            await page.locator("#rows").get_by_role("link", name="Sent, but").click()
             await expect(page.locator(".states li").nth(2)).to_contain_text("Outcome unknown")
             await page.get_by_role("link", name="State changes").click()
             await expect(page.get_by_role("link", name="State changes")).to_have_attribute("aria-current", "true")

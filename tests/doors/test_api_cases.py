@@ -153,10 +153,11 @@ class WhenTheOutcomeIsKnown:
 
 
 class WhenCasesAreListed:
-    @pytest.mark.parametrize(
-        ("filters", "found"),
-        [
-            ({}, 1),
+    async def test_filters_narrow_the_list_and_the_numbers_agree_with_it(self, api: Api) -> None:
+        order = await play(api)
+        (row,) = (await api.get("/fallout-cases"))["items"]
+        other = "critical" if row["severity"] != "critical" else "low"
+        for filters, found in (
             ({"severity": "low,medium,high,critical"}, 1),
             ({"ownerGroup": "ORDER_DESK"}, 0),
             ({"ownerGroup": "NETWORK_OPERATIONS"}, 1),
@@ -164,20 +165,58 @@ class WhenCasesAreListed:
             ({"state": "assigned"}, 1),
             ({"state": "resolved"}, 0),
             ({"state": "any"}, 1),
-        ],
-    )
-    async def test_filters_narrow_the_list(self, api: Api, filters: dict, found: int) -> None:
-        order = await play(api)
-        assert len((await api.get("/fallout-cases", **filters))["items"]) == found
-        assert len((await api.get("/fallout-cases", orderId=order, **filters))["items"]) == found
+            ({"state": "any", "q": "is:unknown", "sort": "value"}, 1),
+        ):
+            assert len((await api.get("/fallout-cases", **filters))["items"]) == found, filters
+            assert len((await api.get("/fallout-cases", orderId=order, **filters))["items"]) == found, filters
+        for q, found in (
+            (f"is:open is:unknown -severity:{other} assignee:none", 1),
+            (f"order:{order} case:{row['id']} system:prv operation:PRV.activateService", 1),
+            ("customer:ACME,CUST-1,nobody -customer:other", None),
+            (f"source:{row['orderSource']} ref:{row['orderExternalId']} step:activateFiberService", 1),
+            (f"-source:{row['orderSource']}", 0),
+            ("offer:FIBER-HOME-1G -offer:VOICE region:nowhere", 0),
+            ("age:<1h due:>1s seen:<=1 retries:>=0 sla:on_track", 1),
+            ("age:>1h", 0),
+            ("amount:>99999999", 0),
+            ("owner:none", 0),
+            ('"outcome is not known" activateService', None),
+            ("activateservice", 1),
+            ("100%_nothing", 0),
+            ("is:waiting", 0),
+            ("is:escalated", 0),
+            ("is:ended", 0),
+            ("is:any -state:resolved", 1),
+            ("assignee:me", 0),
+        ):
+            for sort in ("priority", "due", "newest", "value"):
+                rows = (await api.get("/fallout-cases", q=q, sort=sort))["items"]
+                counted = await api.get("/fallout-cases/facets", q=q)
+                assert counted["total"] == len(rows), (q, sort)
+                assert found is None or len(rows) == found, (q, sort)
+        whole = await api.get("/fallout-cases/facets", q=f"severity:{other}")
+        assert whole["total"] == 0 and whole["values"]["severity"] == {row["severity"]: 1}
+        await api.post(f"/fallout-cases/{row['id']}/claim")
+        mine = await api.get("/fallout-cases/facets", q="-assignee:none")
+        assert (mine["total"], mine["values"]["assignee"]) == (1, {"somebody": 1})
+        assert (await api.get("/fallout-cases/facets", q="assignee:me"))["total"] == 1
 
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [("severity", "awful"), ("state", "lost"), ("ownerGroup", "NOBODY"), ("code", "X"), ("orderId", "7")],
-    )
-    async def test_an_unknown_value_is_refused_never_an_empty_list(self, api: Api, name: str, value: str) -> None:
-        said = await api.get("/fallout-cases", status=400, **{name: value})
-        assert (said["code"], said["pointer"]) == ("FILTER_UNKNOWN", f"/query/{name}")
+    async def test_what_is_wrong_with_a_filter_is_said_never_an_empty_list(self, api: Api) -> None:
+        for name, value in (
+            ("severity", "awful"),
+            ("state", "lost"),
+            ("ownerGroup", "NOBODY"),
+            ("code", "X"),
+            ("orderId", "7"),
+            ("sort", "colour"),
+        ):
+            said = await api.get("/fallout-cases", status=400, **{name: value})
+            assert (said["code"], said["pointer"]) == ("FILTER_UNKNOWN", f"/query/{name}")
+        for path in ("/fallout-cases", "/fallout-cases/facets"):
+            said = await api.get(path, status=400, q='severity:high colour:red age:5 "open')
+            assert (said["code"], said["pointer"]) == ("FILTER", "/query/q")
+            assert [e["detail"].split(":")[0][10:] for e in said["errors"]] == ["15", "26", "32"]
+            assert all(e["hint"] for e in said["errors"])
 
     async def test_pages_end_in_the_id_and_miss_nothing(self, api: Api) -> None:
         for n in range(5):

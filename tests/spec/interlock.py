@@ -16,6 +16,7 @@ import re
 import sys
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -207,7 +208,8 @@ class World:
         request = urllib.request.Request(f"{self.there.wiring.api}{path}", data, sent, method=method)
         try:
             with _PLAIN.open(request, timeout=20) as answer:
-                said = json.loads(answer.read() or b"{}")
+                whole = answer.read() or b"{}"
+                said = json.loads(whole) if "json" in answer.headers.get("Content-Type", "json") else {}
         except urllib.error.HTTPError as error:
             if error.code in (302, 303):
                 return None
@@ -217,9 +219,9 @@ class World:
         refused = [a["refusal"] for a in said.get("answers", ()) if a.get("refusal")]
         return Said(refused[0]["code"], refused[0]["why"], refused[0]["hint"]) if refused else None
 
-    def page(self, path: str) -> Said | None:
+    def page(self, path: str, **fields: str) -> Said | None:
         """A form of a page, sent from a page of ours."""
-        form = f"csrf={self.csrf}&reason=again".encode()
+        form = urllib.parse.urlencode({"csrf": self.csrf, "reason": "again", **fields}).encode()
         more = {"Cookie": self.cookie, "Content-Type": "application/x-www-form-urlencoded", "Authorization": ""}
         return self.http("POST", path, form, **more)
 

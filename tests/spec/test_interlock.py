@@ -159,6 +159,16 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/reconcile"))),
         None,
     ),
+    # Whoever asks for the next case gets the one that nobody works on, or a page that says that none is left.
+    "POST /queue/next": (lambda world: at_once(lambda _: world.page("/queue/next", q="is:any")), None),
+    "POST /queue/selected": (
+        lambda world: at_once(lambda _: world.page("/queue/selected", case=outside("case", world.case_id))),
+        None,
+    ),
+    "POST /queue/work": (
+        lambda world: at_once(lambda _: world.page("/queue/work", action="go-on", ids=outside("case", world.case_id))),
+        None,
+    ),
 }
 
 # Verb → its words, and the code with which it is refused.
@@ -180,6 +190,7 @@ READING_VERBS = {
     "order list": "",
     "order show": "{order}",
     "case list": "",
+    "case count": "is:open",
     "case show": "{case}",
     "case timeline": "{case}",
     "case evidence": "{case}",

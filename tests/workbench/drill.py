@@ -621,5 +621,6 @@ def row(**changed: Any) -> CaseRow:
         task_state="unknown",
         command_key="k",
         command_state="unknown",
+        retries=0,
     )
     return replace(made, **changed)

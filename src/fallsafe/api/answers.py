@@ -84,6 +84,7 @@ def row_of(case: Case, file: OrderFile) -> CaseRow:
         task_state=task.state.value if task else "",
         command_key=command.key if command else "",
         command_state=command.state.value if command else "",
+        retries=command.retries if command else 0,
     )
 
 

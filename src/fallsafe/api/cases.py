@@ -1,5 +1,6 @@
 """Fallout cases at the door: the list, the case with its answers, timeline and evidence; and finding out now."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,22 +11,22 @@ from fallsafe.api import shapes, wire
 from fallsafe.api.actions import act
 from fallsafe.api.answers import case_file as answers_of
 from fallsafe.api.deps import Deps
-from fallsafe.api.orders import After, Limit, words_of
-from fallsafe.api.problems import Problem, not_found
+from fallsafe.api.orders import After, Limit
+from fallsafe.api.problems import Fault, Problem, not_found
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
-from fallsafe.core.cases.case import OPEN_CASE_STATES, CaseState
-from fallsafe.core.triage.severity import Level
 from fallsafe.flows import access
+from fallsafe.flows.asking import ask, shorthand
+from fallsafe.flows.context import Context
 from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.evidence import evidence_by_id, open_body
 from fallsafe.store.ids import inside, outside
-from fallsafe.store.reads import CaseFile, CaseFilter, case_file, case_row, find_cases, open_cases
+from fallsafe.store.queue import SORTS, Asked, facets, find
+from fallsafe.store.reads import CaseFile, case_file, case_row
 from fallsafe.store.trail import order_trail, thing_trail
 from fallsafe.store.tx import Tx
 from fallsafe.store.vault import Tampered
 
-STATES = ("open", "any", *(s.value for s in CaseState))
 TIMELINE_MAX = 1_000
 HINT = "a case is named F- and a number; GET /fallout-cases lists them"
 
@@ -39,28 +40,34 @@ class CasesDoor:
     async def find(
         self,
         request: Request,
+        q: Annotated[str, Query(max_length=4_000, description="What is asked for, as in the queue.")] = "",
+        sort: Annotated[str, Query(max_length=20, description="priority, due, newest (default) or value.")] = "newest",
         order_id: Annotated[str, Query(alias="orderId", max_length=40)] = "",
         owner_group: Annotated[str, Query(alias="ownerGroup", max_length=400)] = "",
         severity: Annotated[str, Query(max_length=100)] = "",
-        state: Annotated[str, Query(max_length=300, description="open (default), any, or states.")] = "open",
+        state: Annotated[str, Query(max_length=300, description="open (default), any, or states.")] = "",
         code: Annotated[str, Query(max_length=400)] = "",
         limit: Limit = 50,
         after: After = "",
     ) -> Response:
-        """Cases, newest first; without `state` the open ones. Several values of a filter are parted by commas."""
-        await self.deps.who(request)
-        newest, states = self.deps.context().newest, words_of(state, STATES, "state") or ("open",)
-        narrowed = CaseFilter(
-            states=tuple(s for s in states if s not in ("open", "any")),
-            severities=words_of(severity, [level.value for level in Level], "severity"),
-            owners=words_of(owner_group, tuple(newest.owners), "ownerGroup"),
-            codes=words_of(code, tuple(newest.codes), "code"),
-            order_id=order_number(order_id),
-        )
-        only_open = states == ("open",) or all(s in {o.value for o in OPEN_CASE_STATES} for s in states)
-        read = open_cases if only_open else find_cases
-        page = await read(self.deps.database, narrowed, after=after, limit=limit)
-        return send({"items": [shapes.case_row(row, newest) for row in page.rows], "after": page.after})
+        """Cases that match `q`; without it the open ones. The other filters are shorthand for its tokens; several
+        values of one are parted by commas.
+        """
+        actor = await self.deps.who(request)
+        if sort not in SORTS:
+            raise Problem(400, "FILTER_UNKNOWN", f"there is no sort {sort}", f"use {', '.join(SORTS)}", "/query/sort")
+        given = {"order": order_id, "owner": owner_group, "severity": severity, "state": state, "code": code}
+        asked, context = query_of(q, given, self.deps.context(), actor), self.deps.context()
+        page = await find(self.deps.database, asked, sort=sort, after=after, limit=limit)
+        return send({"items": [shapes.case_row(row, context.newest) for row in page.rows], "after": page.after})
+
+    async def facets(
+        self, request: Request, q: Annotated[str, Query(max_length=4_000, description="As in the list.")] = ""
+    ) -> Response:
+        """How many cases match `q`, and how many there would be with each other value of each kind."""
+        actor = await self.deps.who(request)
+        found = await facets(self.deps.database, query_of(q, {}, self.deps.context(), actor))
+        return send(wire.Facets(total=found.total, more=found.more, values=found.values))
 
     async def show(self, request: Request, case_id: str) -> Response:
         """One case: the six states, why, how bad, whose, what has to be found out, what may be done and what not."""
@@ -141,6 +148,7 @@ class CasesDoor:
         made = APIRouter(tags=["fallout cases"])
         one = "/fallout-cases/{case_id}"
         add(made, "GET", "/fallout-cases", self.find, answers=wire.pages(wire.CaseRow))
+        add(made, "GET", "/fallout-cases/facets", self.facets, answers=ref(wire.Facets))
         add(made, "GET", one, self.show, answers=ref(wire.CaseFile), problems=(404,))
         add(made, "GET", f"{one}/timeline", self.timeline, answers=wire.pages(wire.Record), problems=(404,))
         add(made, "GET", f"{one}/evidence", self.evidence, answers=wire.pages(wire.Evidence), problems=(404,))
@@ -165,6 +173,28 @@ class CasesDoor:
             media="application/octet-stream",
         )
         return made
+
+
+PARAMETERS = {"order": "orderId", "owner": "ownerGroup"}
+
+
+def query_of(text: str, given: Mapping[str, str], context: Context, actor: Actor) -> Asked:
+    """What is asked for by `q` and the shorthand parameters. Raises `Problem` 400 that says where it is wrong."""
+    for key, token in shorthand(given):
+        found = ask(token, context, actor.name)
+        if isinstance(found, tuple):
+            first, name = found[0], PARAMETERS.get(key, key)
+            raise Problem(400, "FILTER_UNKNOWN", first.what, first.hint, f"/query/{name}")
+    found = ask(text, context, actor.name)
+    if isinstance(found, tuple):
+        faults = tuple(Fault("/query/q", f"at letter {w.at + 1}: {w.what}", "FILTER", w.hint) for w in found[:20])
+        first = found[0]
+        what = f"the filter cannot be read at letter {first.at + 1}: {first.what}"
+        raise Problem(400, "FILTER", what, first.hint, "/query/q", errors=faults)
+    whole = ask(" ".join((text, *(token for _, token in shorthand(given)))), context, actor.name)
+    if isinstance(whole, tuple):
+        raise Problem(400, "FILTER", whole[0].what, whole[0].hint, "/query/q")
+    return whole
 
 
 def order_number(text: str) -> int | None:

@@ -3,6 +3,7 @@ is in it.
 """
 
 import asyncio
+from collections import Counter
 
 import msgspec
 import psycopg
@@ -11,7 +12,8 @@ from psycopg_pool import PoolTimeout
 from starlette.responses import Response
 
 from fallsafe.api.deps import Deps
-from fallsafe.store.reads import case_numbers, coverage
+from fallsafe.store.queue import open_cells
+from fallsafe.store.reads import coverage
 
 READY_SECONDS_MAX = 3
 
@@ -45,7 +47,10 @@ class HealthDoor:
             found = await coverage(database, self.deps.context().newest.limits.look_lag_max)
             metrics.coverage.set(found.percent)
             metrics.late.set(found.late)
-            metrics.set_open_cases(await case_numbers(database))
+            numbers = Counter[tuple[str, str]]()
+            for cell in await open_cells(database):
+                numbers[cell.severity, cell.owner] += cell.cases
+            metrics.set_open_cases(numbers)
             metrics.sending.set(int((await database.fetch("installation/read"))[0]["sending"]))
         except (psycopg.OperationalError, PoolTimeout):
             pass  # safe because the numbers of this process are true without the database

@@ -309,6 +309,7 @@ class CaseRow(Wire, frozen=True):
     task_state: str
     state: str
     code: str
+    raw_code: str
     title: str
     domain: str
     recoverability: str
@@ -321,11 +322,25 @@ class CaseRow(Wire, frozen=True):
     detected_at: str
     sla_due_at: str | None
     committed_at: str | None
+    touched_at: str
+    retries: int
+    occurrences: int
     blocked_tasks: int
+    customer_impact: str
     amount_minor: int
     currency: str
     next_action: str
     href: str
+
+
+class Facets(Wire, frozen=True):
+    """How many cases match, and for each key of the filter language how many there are with each of its values, all
+    else that was asked for still asked for. `more` says that there are more than were counted.
+    """
+
+    total: int
+    more: bool
+    values: Mapping[str, Mapping[str, int]]
 
 
 class OrderFile(Wire, frozen=True):

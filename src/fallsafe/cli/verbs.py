@@ -116,29 +116,48 @@ def order_plan(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
 
 @case.command("list")
 def case_list(
-    state: Annotated[str, typer.Option(help="open, any, or states parted by commas.")] = "open",
+    query: Annotated[str, typer.Argument(help="As in the queue: severity:critical -owner:none age:>24h text")] = "",
+    state: Annotated[str, typer.Option(help="open, any, or states parted by commas.")] = "",
     order_id: Annotated[str, typer.Option("--order", help="O-…")] = "",
     severity: str = "",
     owner_group: Annotated[str, typer.Option("--owner")] = "",
+    sort: Annotated[str, typer.Option(help="priority, due, newest or value.")] = "priority",
     limit: Limit = 50,
     after: After = "",
     as_json: AsJson = False,
 ) -> None:
-    """List cases."""
+    """List cases, by default the open ones in the order in which they are worked."""
 
     def people(answer: Row) -> None:
         if not answer["items"]:
-            typer.echo("no case matches; --state any includes those that were resolved")
-        columns = ("case", "severity", "what", "state", "owner", "order")
-        table(
-            "",
-            columns,
-            [(c["id"], c["severity"], c["title"], c["state"], c["ownerGroup"], c["orderId"]) for c in answer["items"]],
-        )
+            typer.echo("no case matches; is:any includes those that were resolved")
+        columns = ("case", "severity", "what", "state", "owner", "due", "order")
+        rows = [
+            (c["id"], c["severity"], c["title"], c["state"], c["ownerGroup"], (c["slaDueAt"] or "")[:16], c["orderId"])
+            for c in answer["items"]
+        ]
+        table("", columns, rows)
         _more(answer)
 
-    asked = {"state": state, "orderId": order_id, "severity": severity, "ownerGroup": owner_group}
+    asked = {
+        "q": query, "state": state, "orderId": order_id, "severity": severity, "ownerGroup": owner_group, "sort": sort,
+    }  # fmt: skip
     told(client().get("/fallout-cases", **asked, limit=limit, after=after), as_json, people)
+
+
+@case.command("count")
+def case_count(
+    query: Annotated[str, typer.Argument(help="What is asked for, as in the queue.")] = "", as_json: AsJson = False
+) -> None:
+    """How many cases match, and how many of each kind."""
+
+    def people(answer: Row) -> None:
+        typer.echo(f"{answer['total']}{'+' if answer['more'] else ''} cases")
+        for key, values in answer["values"].items():
+            most = sorted(values.items(), key=lambda each: -each[1])
+            typer.echo(f"{key}: " + ", ".join(f"{value} {count}" for value, count in most))
+
+    told(client().get("/fallout-cases/facets", q=query), as_json, people)
 
 
 @case.command("show")

@@ -70,26 +70,7 @@ class CaseRow:
     task_state: str
     command_key: str
     command_state: str
-
-
-@dataclass(frozen=True, slots=True)
-class CaseFilter:
-    """What a list of cases is narrowed to; empty = not narrowed. `states` empty = every open state."""
-
-    states: tuple[str, ...] = ()
-    severities: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
-    codes: tuple[str, ...] = ()
-    order_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CaseCounts:
-    """How many cases are open, and of them by severity and by owner group."""
-
-    total: int
-    by_severity: Mapping[str, int]
-    by_owner: Mapping[str, int]
+    retries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,41 +185,6 @@ class Coverage:
     waiting_to_send: int
     first_gaps: tuple[tuple[int, str, int, str], ...]
     at: datetime
-
-
-async def open_cases(
-    database: Database, narrowed: CaseFilter = CaseFilter(), *, after: str = "", limit: int = PAGE_ROWS
-) -> Page[CaseRow]:
-    """Open cases, newest first. Raises `BadCursor` for an `after` that no page gave."""
-    at, last = _split(after)
-    rows = await database.fetch("reads/open_cases", **_narrow(narrowed), after_at=at, after_id=last, limit=limit + 1)
-    return _page(rows, limit, _case_row, lambda row: (row["detected_at"].isoformat(), row["id"]))
-
-
-async def find_cases(
-    database: Database, narrowed: CaseFilter, *, after: str = "", limit: int = PAGE_ROWS
-) -> Page[CaseRow]:
-    """Cases of any state (`states` empty = all), newest first. Raises `BadCursor`."""
-    _, last = _split(after)
-    rows = await database.fetch("reads/cases", **_narrow(narrowed), after_id=last, limit=limit + 1)
-    return _page(rows, limit, _case_row, lambda row: (None, row["id"]))
-
-
-async def case_counts(database: Database) -> CaseCounts:
-    """The numbers beside the list of open cases."""
-    rows = await database.fetch("reads/case_counts")
-    severities: dict[str, int] = {}
-    owners: dict[str, int] = {}
-    for row in rows:
-        severities[row["severity"]] = severities.get(row["severity"], 0) + row["cases"]
-        owners[row["owner_group"]] = owners.get(row["owner_group"], 0) + row["cases"]
-    return CaseCounts(sum(severities.values()), severities, owners)
-
-
-async def case_numbers(database: Database) -> dict[tuple[str, str], int]:
-    """How many cases are open, by (severity, owner group)."""
-    rows = await database.fetch("reads/case_counts")
-    return {(row["severity"], row["owner_group"]): row["cases"] for row in rows}
 
 
 async def case_row(database: Database, case_id: int) -> Case | None:
@@ -388,16 +334,6 @@ async def coverage(database: Database, look_lag_max: timedelta) -> Coverage:
     return Coverage(live, row["gaps"], percent, row["late"], row["waiting_to_send"], gaps, now)
 
 
-def _narrow(narrowed: CaseFilter) -> dict[str, Any]:
-    return {
-        "states": list(narrowed.states) or None,
-        "severities": list(narrowed.severities) or None,
-        "owners": list(narrowed.owners) or None,
-        "codes": list(narrowed.codes) or None,
-        "order_id": narrowed.order_id,
-    }
-
-
 BESIDE = (
     "order_source",
     "order_external_id",
@@ -415,9 +351,13 @@ BESIDE = (
 )
 
 
-def _case_row(row: Mapping[str, Any]) -> CaseRow:
+def read_case_row(row: Mapping[str, Any]) -> CaseRow:
+    """A case of a list from the row of its statement."""
     return CaseRow(
-        case=read_row(Case, row), committed_at=row["committed_at"], **{name: row[name] or "" for name in BESIDE}
+        case=read_row(Case, row),
+        committed_at=row["committed_at"],
+        retries=row["retries"] or 0,
+        **{name: row[name] or "" for name in BESIDE},
     )
 
 

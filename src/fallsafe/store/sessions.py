@@ -17,6 +17,9 @@ from psycopg_pool import AsyncConnectionPool
 Session = psycopg.AsyncConnection[dict[str, Any]]
 TRANSACTION_MAX_SECONDS = 5
 READER_SECONDS_MAX = 5.0
+# What a list is narrowed by is known only when it is asked for, and a plan for any question reads everything. Compiling
+# a plan costs more than any page may take.
+READS = "-c plan_cache_mode=force_custom_plan -c jit=off"
 
 set_json_loads(msgspec.json.decode)
 
@@ -34,7 +37,12 @@ class Sessions:
             timeout=READER_SECONDS_MAX,
             # Given up soon and begun anew at the next use: the waits between its tries grow with each.
             reconnect_timeout=READER_SECONDS_MAX,
-            kwargs={"autocommit": True, "row_factory": dict_row, "application_name": f"fallsafe {owner} reader"},
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "application_name": f"fallsafe {owner} reader",
+                "options": f"{_options(url)} {READS}",
+            },
         )
 
     async def open(self) -> None:

@@ -1,9 +1,10 @@
 """The list of open cases as the page shows it: one row for each case, a pure function of what was read and the time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.taxonomy import Recoverability
 from fallsafe.store.ids import outside
@@ -33,6 +34,16 @@ class Row:
     detected_at: datetime
     value: str
     segment: str
+    item: str
+    step: str
+    raw_code: str
+    retries: int
+    occurrences: int
+    touched_at: datetime
+    impact: str
+    waits: str
+    escalated_to: str
+    reasons: tuple[str, ...]
     digest: str = ""
 
 
@@ -63,8 +74,29 @@ def _row(found: CaseRow, policy: PolicySet, now: datetime) -> Row:
         detected_at=case.detected_at,
         value=money(case.amount_minor, case.currency),
         segment=words(found.segment),
+        item=found.item_external_id,
+        step=found.task_step,
+        raw_code=case.raw_code,
+        retries=found.retries,
+        occurrences=case.occurrences,
+        touched_at=case.touched_at,
+        impact=words(case.customer_impact),
+        waits=_waits(case.waiting_for),
+        escalated_to=case.escalated_to,
+        reasons=tuple(_sentences(case.reasons)),
     )
     return _digested(row)
+
+
+def _waits(waiting_for: Json) -> str:
+    given = waiting_for if isinstance(waiting_for, Mapping) else {}
+    return ": ".join(str(given[name]) for name in ("for", "what") if given.get(name))
+
+
+def _sentences(reasons: Json) -> Iterable[str]:
+    for reason in reasons if isinstance(reasons, list) else ():
+        if isinstance(reason, Mapping) and reason.get("sentence"):
+            yield str(reason["sentence"])
 
 
 def _digested(row: Row) -> Row:

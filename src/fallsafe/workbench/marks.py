@@ -9,10 +9,8 @@ from datetime import datetime
 from hashlib import sha256
 
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case, CaseState
+from fallsafe.store.queue import AT_RISK_FROM
 from fallsafe.workbench.words import CASE_WORDS, words
-
-AT_RISK_FROM = 0.75
-"""The share of the time that is gone when a case counts as at risk (the second warning of §16.2)."""
 
 RING = {
     CaseState.DETECTED: 0,

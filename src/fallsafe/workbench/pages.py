@@ -1,19 +1,16 @@
-"""The routes of the workbench: open cases, one case, "find out now", the stream of what moved, and static files.
+"""The routes of the workbench: the case, "find out now", the stream of what moved, static files, and what other doors
+of the pages add.
 
 A route reads through the store, asks a pure function what the page shows, and renders it. The one action goes through
 its flow; a refusal is shown word for word.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
 
-import psycopg
 from fastapi import APIRouter, Request
-from fastapi.routing import APIRoute
-from psycopg_pool import PoolTimeout
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from fallsafe.core.access import Actor
@@ -27,62 +24,23 @@ from fallsafe.flows import casework
 from fallsafe.flows.context import Applied, Refused
 from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.evidence import comments_on
-from fallsafe.store.ids import EPOCH, inside, outside
-from fallsafe.store.queue import case_rows, queue
-from fallsafe.store.reads import CaseFile, case_counts, case_file, case_row, coverage
-from fallsafe.store.trail import BadCursor
+from fallsafe.store.ids import inside, outside
+from fallsafe.store.reads import CaseFile, case_file, case_row
+from fallsafe.workbench.bulk import BulkDoor
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.guard import HEADERS, form_token, is_ours, local_path
-from fallsafe.workbench.listing import rows_of
+from fallsafe.workbench.frame import PageRoute, base, density, no_such_case, not_ours, own_form, sign_in, sorry, theme
+from fallsafe.workbench.guard import form_token
 from fallsafe.workbench.live import Live
 from fallsafe.workbench.marks import digest_of
 from fallsafe.workbench.paper import html, markup
+from fallsafe.workbench.queue_pages import QueueDoor
 from fallsafe.workbench.shelf import shelf
 from fallsafe.workbench.timeline import CHOICES
 from fallsafe.workbench.views import CasePage, Look, case_page, next_update
-from fallsafe.workbench.words import many
 
-ROWS = 25
-ROWS_AGAIN_MAX = 100
-FORM_BYTES_MAX = 64 * 1024
 REASON_LETTERS_MAX = 200
-THEMES = ("auto", "dark", "light")
-THEME_COOKIE = "fallsafe_theme"
-THEME_DAYS = 365
 PARTS = ("head", "plan", "sent", "timeline", "evidence", "repair", "work", "customer", "service", "why", "upstream")
 SHOWS = tuple(key for key, _ in CHOICES)
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
-class PageRoute(APIRoute):
-    """A route whose every answer carries the headers of a page, and whose expected troubles are pages too."""
-
-    def get_route_handler(self) -> Handler:
-        inner = super().get_route_handler()
-
-        async def handler(request: Request) -> Response:
-            try:
-                response = await inner(request)
-            except BadCursor:
-                response = _sorry(
-                    request,
-                    400,
-                    "This page of the list is not there",
-                    ("Its address was not given by this product, or is from another time.",),
-                )
-            except (psycopg.OperationalError, PoolTimeout):
-                response = _sorry(
-                    request,
-                    503,
-                    "The database cannot be reached",
-                    ("Nothing was changed. The page works again as soon as the database does.",),
-                )
-            for name, value in HEADERS.items():
-                response.headers.setdefault(name, value)
-            return response
-
-        return handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,54 +50,11 @@ class Door:
     deps: Deps
     live: Live
 
-    async def queue(self, request: Request, after: str = "") -> Response:
-        """Open cases in working order."""
-        actor = await self.deps.authenticate(request)
-        if actor is None:
-            return _sign_in(request)
-        database, newest = self.deps.database, self.deps.context().newest
-        page = await queue(database, after=after, limit=ROWS)
-        counts = await case_counts(database)
-        return html(
-            "queue.html",
-            **_base(request, actor, "queue", counts.total),
-            rows=rows_of(page.rows, newest, page.now),
-            now=page.now,
-            after=page.after,
-            first=not after,
-            counts=counts if counts.total else None,
-            total=counts.total,
-            limit=ROWS,
-            seen=_first_id_after(page.now),
-            watched="" if page.rows else await self._watched(newest),
-            oob=False,
-        )
-
-    async def _watched(self, policy: PolicySet) -> str:
-        found = await coverage(self.deps.database, policy.limits.look_lag_max)
-        if not found.live:
-            return "No order has been taken in yet."
-        return (
-            f"{many(found.live, 'thing')} {'is' if found.live == 1 else 'are'} under way, "
-            f"and {found.percent:g} % of them have a time at which they are next looked at."
-        )
-
-    async def rows(self, request: Request, ids: str = "") -> Response:
-        """Some rows again, for a page that is open; with them the counters, so that the numbers agree."""
-        actor = await self.deps.authenticate(request)
-        if actor is None:
-            return Response(status_code=401)
-        wanted = [number for text in ids.split(",")[:ROWS_AGAIN_MAX] if (number := inside("case", text)) is not None]
-        found = await case_rows(self.deps.database, wanted)
-        counts, now = await case_counts(self.deps.database), await self._now()
-        rows = rows_of(found, self.deps.context().newest, now)
-        return html("rows.html", rows=rows, now=now, counts=counts, total=counts.total, oob=True)
-
     async def case(self, request: Request, case_id: str, show: str = "all", whole: str = "") -> Response:
         """One case."""
         actor = await self.deps.authenticate(request)
         if actor is None:
-            return _sign_in(request)
+            return sign_in(request)
         return await self._case(request, actor, case_id, show, bool(whole))
 
     async def _case(
@@ -154,15 +69,14 @@ class Door:
     ) -> Response:
         file = await self._file(case_id)
         if file is None:
-            return _no_such_case(request, actor, case_id)
+            return await no_such_case(self.deps, request, actor, case_id)
         look = await self._look(actor, file, show, whole)
         page = self._page(file, look)
-        counts = await case_counts(self.deps.database)
         parts = {name: part["html"] for name, part in self._parts(request, file, page, look).items()}
         return html(
             "case.html",
             status,
-            **_base(request, actor, "case", counts.total),
+            **await base(self.deps, request, actor, "case"),
             page=page,
             parts=parts,
             look=look,
@@ -187,20 +101,14 @@ class Door:
         """ "Find out now": asks the flow, then shows the case, with the refusal where it refused."""
         actor = await self.deps.authenticate(request)
         if actor is None:
-            return _sign_in(request)
-        form = await _form(request)
-        if form is None or not is_ours(request, form.get("csrf", "")):
-            return _sorry(
-                request,
-                403,
-                "This form did not come from here",
-                ("Nothing was changed. Open the case again and use its own form.",),
-                actor,
-            )
+            return sign_in(request)
+        form = await own_form(request)
+        if form is None:
+            return await not_ours(self.deps, request, actor)
         number = inside("case", case_id)
         case = await case_row(self.deps.database, number) if number is not None else None
         if case is None:
-            return _no_such_case(request, actor, case_id)
+            return await no_such_case(self.deps, request, actor, case_id)
         reason = form.get("reason", "").strip()[:REASON_LETTERS_MAX] or "asked on the case page"
         refusal = await self._find_out(case, actor, reason)
         if refusal is not None:
@@ -211,16 +119,15 @@ class Door:
         """Case work: asks the flow, then shows the case, with the refusal where it refused."""
         actor = await self.deps.authenticate(request)
         if actor is None:
-            return _sign_in(request)
-        form = await _form(request)
-        if form is None or not is_ours(request, form.get("csrf", "")):
-            why = ("Nothing was changed. Open the case again and use its own form.",)
-            return _sorry(request, 403, "This form did not come from here", why, actor)
+            return sign_in(request)
+        form = await own_form(request)
+        if form is None:
+            return await not_ours(self.deps, request, actor)
         number = inside("case", case_id)
         ask = _ask_of(action, form, actor) if action in WORK else None
         if number is None or ask is None:
             why = ("Nothing was changed. Go back: what you wrote is still in the form.",)
-            return _sorry(request, 400, "The form is not complete", why, actor)
+            return await sorry(self.deps, request, 400, "The form is not complete", why, actor)
         context, reason = self.deps.context(), form.get("reason", "").strip()[:500] or "asked on the case page"
         text = form.get("text", "").strip()[:TEXT_LETTERS_MAX]
         answers = await self.deps.database.transact(
@@ -251,17 +158,6 @@ class Door:
 
         headers = {"X-Accel-Buffering": "no"}
         return StreamingResponse(self.live.listen(may_read), media_type="text/event-stream", headers=headers)
-
-    async def theme(self, to: str = "auto", back: str = "/queue") -> Response:
-        """Remembers the theme in a cookie and goes back."""
-        response = RedirectResponse(local_path(back), 303)
-        if to in ("dark", "light"):
-            response.set_cookie(
-                THEME_COOKIE, to, max_age=int(timedelta(days=THEME_DAYS).total_seconds()), samesite="lax"
-            )
-        else:
-            response.delete_cookie(THEME_COOKIE)
-        return response
 
     async def _now(self) -> datetime:
         now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
@@ -354,92 +250,19 @@ def _part(name: str, digest: str, oob: bool, shared: Mapping[str, Any]) -> Any:
     return markup("case/part.html", name=name, digest=digest, oob=oob, **shared)
 
 
-async def _form(request: Request) -> dict[str, str] | None:
-    """The fields of a small form, or None when it is none."""
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        return None
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_BYTES_MAX:
-            return None
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20)
-    return {name: values[0] for name, values in fields.items()}
-
-
-def _base(request: Request, actor: Actor | None, here: str, open_cases: int | None = None) -> dict[str, Any]:
-    theme = request.cookies.get(THEME_COOKIE, "auto")
-    theme = theme if theme in THEMES else "auto"
-    return {
-        "actor": actor,
-        "here": here,
-        "open_cases": open_cases,
-        "theme": theme,
-        "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
-        "path": request.url.path,
-    }
-
-
-def _first_id_after(now: datetime) -> str:
-    """The lowest id that a case opened after `now` can have: ids carry the time."""
-    return str(int((now - EPOCH) / timedelta(milliseconds=1)) << 22)
-
-
-def _sorry(request: Request, status: int, title: str, lines: tuple[str, ...], actor: Actor | None = None) -> Response:
-    return html(
-        "message.html",
-        status,
-        **_base(request, actor, ""),
-        title=title,
-        lines=lines,
-        command="",
-        link=("/queue", "Open cases"),
-    )
-
-
-def _no_such_case(request: Request, actor: Actor, case_id: str) -> Response:
-    return _sorry(
-        request,
-        404,
-        "There is no such case",
-        (
-            f"Nothing is known by the name {case_id[:40]}.",
-            "A case is named F- and a number; the list has those that are open.",
-        ),
-        actor,
-    )
-
-
-def _sign_in(request: Request) -> Response:
-    lines = (
-        "The pages are opened by a link with a one-time code.",
-        "It works once, for ten minutes, on the machine that Fallsafe runs on.",
-        "The one who started Fallsafe sees the link in the terminal. A new one is printed by:",
-    )
-    return html(
-        "message.html",
-        401,
-        **_base(request, None, ""),
-        title="You are not signed in",
-        lines=lines,
-        command="fallsafe up",
-        link=None,
-    )
-
-
 def create_pages(deps: Deps) -> APIRouter:
     """The router of the workbench, to be mounted without a prefix: `app.include_router(create_pages(deps))`."""
     door = Door(deps, Live(deps.database, deps.stopping))
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
-    router.add_api_route("/", door.queue, methods=["GET"], response_model=None)
-    router.add_api_route("/queue", door.queue, methods=["GET"], response_model=None)
-    router.add_api_route("/queue/rows", door.rows, methods=["GET"], response_model=None)
+    for path, handler, method in (*QueueDoor(deps).routes(), *BulkDoor(deps).routes()):
+        router.add_api_route(path, handler, methods=[method], response_model=None)
     router.add_api_route("/cases/{case_id}", door.case, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/parts", door.parts, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/reconcile", door.reconcile, methods=["POST"], response_model=None)
     router.add_api_route("/cases/{case_id}/work/{action}", door.work, methods=["POST"], response_model=None)
     router.add_api_route("/events", door.events, methods=["GET"], response_model=None)
-    router.add_api_route("/theme", door.theme, methods=["GET"], response_model=None)
+    router.add_api_route("/theme", theme, methods=["GET"], response_model=None)
+    router.add_api_route("/density", density, methods=["GET"], response_model=None)
     router.add_api_route("/static/{version}/{path:path}", _static, methods=["GET"], response_model=None)
     return router
 

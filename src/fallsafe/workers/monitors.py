@@ -1,6 +1,7 @@
 """The live monitors: promises P1, P2 and P5 are checked while the product runs, and a broken one is a case.
 
-One process at a time looks; which one does not matter. The journal is followed link by link from the last anchor on, a
+One process at a time looks; which one does not matter. It also adds the
+numbers beside the queue up. The journal is followed link by link from the last anchor on, a
 page at a time, so that a look costs the same however long the journal is.
 """
 
@@ -18,6 +19,7 @@ from fallsafe.flows import watching
 from fallsafe.flows.context import Context
 from fallsafe.store import anchors
 from fallsafe.store.canonical import digest, link
+from fallsafe.store.queue import fold
 from fallsafe.store.tx import PASSING, Database, Rewound, Tx
 from fallsafe.telemetry.logs import logger
 
@@ -62,6 +64,7 @@ class Monitors:
     async def _look(self, tx: Tx) -> int:
         if not (await tx.fetch("installation/try_lock"))[0]["mine"]:
             return 0
+        await fold(tx)
         context = self._context()
         lag = context.newest.limits.look_lag_max + LAG_BEYOND
         since: datetime = await tx.now() - ATTEMPTS_SINCE

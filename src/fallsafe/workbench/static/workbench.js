@@ -19,7 +19,7 @@
     return two(seconds, 86400, "d", 3600, "h");
   };
   const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
-  const tick = () => {
+  const tick_times = () => {
     if (document.hidden) return;
     const now = Date.now();
     for (const time of document.querySelectorAll("time[data-due]")) {
@@ -29,7 +29,7 @@
     for (const time of document.querySelectorAll("time[data-since]"))
       write(time, span(Math.max(0, Math.floor((now - Date.parse(time.dataset.since)) / 1000))));
   };
-  setInterval(tick, 1000);
+  setInterval(tick_times, 1000);
 
   // The dot ------------------------------------------------------------------------------------------------------------
   const WORDS = { live: "Live", reconnecting: "Reconnecting", stale: "Stale: reload to be sure" };
@@ -50,7 +50,8 @@
     if (reading) { again = address; return; }
     reading = true;
     const folds = new Map([...document.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
-    const typed = new Map([...document.querySelectorAll("input[id]:not([type=hidden])")].map((i) => [i.id, i.value]));
+    const typed = new Map([...document.querySelectorAll("input[id]:not([type=hidden], [type=checkbox])")].map((i) => [i.id, i.value]));
+    const ticked = new Set([...document.querySelectorAll("input[name=case]:checked")].map((i) => i.id));
     const said = () => document.querySelector(".states, #total")?.textContent;
     const before = said();
     const focused = document.activeElement?.id, caret = document.activeElement?.selectionStart;
@@ -58,14 +59,16 @@
       await htmx.ajax("GET", address(), { target: "body", swap: "none" });
       for (const [id, open] of folds) { const fold = document.getElementById(id); if (fold) fold.open = open; }
       for (const [id, text] of typed) { const input = document.getElementById(id); if (input && text) input.value = text; }
+      for (const id of ticked) { const tick = document.getElementById(id); if (tick) tick.checked = true; }
+      count();
       center();
-      if (said() !== before) say(page.dataset.page === "case" ? "The states of this case have changed." : `${said()} open`);
+      if (said() !== before) say(page.dataset.page === "case" ? "The states of this case have changed." : `${said()}`);
       const back = focused && document.getElementById(focused);
       if (back && back !== document.activeElement) {
         back.focus({ preventScroll: true });
         if (caret != null) back.setSelectionRange?.(caret, caret);
       }
-      tick();
+      tick_times();
     } catch {
       show("reconnecting");
     } finally {
@@ -90,16 +93,10 @@
     if (page.dataset.whole) query.set("whole", "yes");
     return `/cases/${page.dataset.case}/parts?${query}`;
   };
-  const rowsOf = (wanted) => () => `/queue/rows?${new URLSearchParams({ ids: wanted.join(",") })}`;
-  const isNew = (id) => BigInt(id.slice(2)) >= BigInt(page.dataset.seen);
-  const news = new Set();
-  const tell = (cases) => {
-    const pill = document.getElementById("news");
-    if (page.dataset.first !== "yes") return;
-    for (const id of cases) if (!document.getElementById(`row-${id}`) && isNew(id)) news.add(id);
-    if (!news.size) return;
-    pill.hidden = false;
-    pill.querySelector("b").textContent = news.size;
+  const desk = () => document.getElementById("desk");
+  const rowsOf = (wanted) => () => {
+    const { q, sort, seen, first } = desk().dataset;
+    return `/queue/rows?${new URLSearchParams({ ids: wanted.join(","), q, sort, seen: first === "yes" ? seen : "" })}`;
   };
   const onMoved = ({ orders = {}, cases = [] }) => {
     if (page?.dataset.page === "case") {
@@ -107,13 +104,12 @@
     } else if (page?.dataset.page === "queue") {
       const rows = [...document.querySelectorAll("tr[data-case]")];
       const wanted = rows.filter((r) => r.dataset.order in orders || cases.includes(r.dataset.case)).map((r) => r.dataset.case);
-      tell(cases);
-      if (wanted.length || cases.length) read(rowsOf(wanted));
+      if (desk() && (wanted.length || cases.length)) read(rowsOf(wanted));
     }
   };
   const onAll = () => {
     if (page?.dataset.page === "case") read(casePage);
-    else if (page?.dataset.page === "queue") read(rowsOf([...document.querySelectorAll("tr[data-case]")].map((r) => r.dataset.case)));
+    else if (page?.dataset.page === "queue" && desk()) read(rowsOf([...document.querySelectorAll("tr[data-case]")].map((r) => r.dataset.case)));
   };
 
   // One stream for the browser: the tab that holds the lock listens and passes on; when it closes, another takes over. ----
@@ -146,7 +142,125 @@
     const lead = () => { leading = true; if (heard) onAll(); listen(); return new Promise(() => {}); };
     if (channel && navigator.locks) navigator.locks.request("fallsafe-stream", lead);
     else lead();
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && heard && Date.now() - heard > STALE_AFTER) onAll(); tick(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && heard && Date.now() - heard > STALE_AFTER) onAll(); tick_times(); });
+  }
+
+  // The queue by keyboard ------------------------------------------------------------------------------------------------
+  // Letters work where nothing is being typed and no dialog is open. j and k move the real focus, so that whatever reads
+  // the page aloud follows.
+  const KEYS_OFF = "fallsafe-keys-off";
+  const rows = () => [...document.querySelectorAll("tr[data-case]")];
+  const at = () => document.activeElement?.closest?.("tr[data-case]");
+  const go = (step) => {
+    const all = rows(), now = all.indexOf(at());
+    const next = all[now < 0 ? (step > 0 ? 0 : all.length - 1) : now + step];
+    next?.querySelector("a[id^=open-]").focus();
+    if (next && !peek()?.hidden) look(next);
+  };
+  const count = () => {
+    const ticked = document.querySelectorAll("input[name=case]:checked").length, bar = document.getElementById("bar");
+    if (!bar) return;
+    bar.classList.toggle("floats", ticked > 0);
+    document.getElementById("chosen").textContent = ticked ? `${ticked} ticked` : "Ticked cases";
+    document.getElementById("with-ticked").disabled = !ticked;
+  };
+  let last = null;
+  const tick = (row, many) => {
+    const box = row?.querySelector("input[name=case]");
+    if (!box) return;
+    box.checked = !box.checked;
+    if (many && last) {
+      const all = rows(), [a, b] = [all.indexOf(last), all.indexOf(row)].sort((x, y) => x - y);
+      for (const each of all.slice(a, b + 1)) each.querySelector("input[name=case]").checked = box.checked;
+    }
+    last = row;
+    count();
+  };
+  const peek = () => document.getElementById("peek");
+  const look = async (row) => {
+    const panel = peek();
+    if (!panel || !row) return;
+    await htmx.ajax("GET", `/cases/${row.dataset.case}/peek`, { target: panel, swap: "innerHTML" });
+    panel.hidden = false;
+  };
+  const press = (id) => document.getElementById(id)?.click();
+  const GO = { q: "/queue", u: "/unknown", g: "/groups", d: "/dashboard", a: "/audit" };
+  const ACTS = {
+    j: () => go(1), k: () => go(-1), x: () => tick(at()), X: () => tick(at(), true), n: () => press("take-next"),
+    b: () => press("with-ticked"), "]": () => press("next-page"), "/": () => {
+      const box = document.getElementById("q");
+      box?.focus();
+      box?.setSelectionRange(box.value.length, box.value.length);
+    },
+    " ": () => (peek()?.hidden === false ? (peek().hidden = true) : look(at())),
+    "?": () => document.getElementById("keys")?.showModal(),
+  };
+  let leads = false;
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      const dialog = document.getElementById("find");
+      if (!dialog) return;
+      event.preventDefault();
+      dialog.showModal();
+      dialog.querySelector("input").select();
+      return;
+    }
+    if (event.key === "Escape" && peek()?.hidden === false) { peek().hidden = true; return; }
+    if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(KEYS_OFF)) return;
+    if (document.querySelector("dialog[open]") || event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+    if (event.key === " " && !at()) return;
+    if (event.key === " " && event.target.matches("button, summary, input")) return;
+    const to = leads && GO[event.key];
+    leads = event.key === "g" && !leads;
+    if (to) { location.assign(to); return; }
+    const act = ACTS[event.key];
+    if (act && !leads) { event.preventDefault(); act(); }
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("input[name=case]")) { last = event.target.closest("tr"); count(); }
+    if (event.target.id === "keys-off") {
+      if (event.target.checked) localStorage.setItem(KEYS_OFF, "yes");
+      else localStorage.removeItem(KEYS_OFF);
+    }
+  });
+  const off = document.getElementById("keys-off");
+  if (off) off.checked = Boolean(localStorage.getItem(KEYS_OFF));
+
+  // A filter is a link; where it can, only the list is put in place of the list, and the address follows.
+  let asked = 0;
+  const narrow = async (address, push) => {
+    const mine = ++asked, focused = document.activeElement?.id;
+    const open = new Set([...document.querySelectorAll("#desk details[open]")].map((d) => d.id || d.className));
+    try {
+      const answer = await fetch(address, { headers: { "X-Part": "desk" } });
+      if (!answer.ok) { location.assign(address); return; }
+      const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (mine !== asked) return;
+      if (!next.getElementById("desk")) { location.assign(address); return; }
+      for (const id of ["desk", "total", "acts"]) document.getElementById(id).replaceWith(document.adoptNode(next.getElementById(id)));
+      for (const [form, name] of [[".filter", "q"], [".filter", "sort"]]) {
+        const input = document.querySelector(`${form} [name=${name}]`);
+        if (input) input.value = desk().dataset[name];
+      }
+      for (const d of document.querySelectorAll("#desk details")) if (open.has(d.id || d.className)) d.open = true;
+      if (push) history.pushState({ desk: true }, "", address);
+      document.getElementById(focused)?.focus({ preventScroll: true });
+      count();
+      tick_times();
+      say(document.getElementById("total").textContent);
+    } catch {
+      location.assign(address);
+    }
+  };
+  if (page?.dataset.page === "queue") {
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("#pulse a, .facets li a, .chips a, .sorts a, .pages a");
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button || !desk()) return;
+      event.preventDefault();
+      narrow(link.href, true);
+    });
+    window.addEventListener("popstate", () => narrow(location.href, false));
+    count();
   }
 
   // Small comforts -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,3 @@
--- How many cases are open, by severity and owner: the numbers beside the list.
-SELECT severity, owner_group, count(*) AS cases FROM cases
-WHERE state IN ('detected', 'classified', 'assigned', 'diagnosing', 'repairing', 'revalidating')
-GROUP BY severity, owner_group
+-- How many cases are open, of each kind: the numbers beside the list.
+SELECT state, severity, owner_group, assigned, code, domain, recoverability, system, sum(cases)::bigint AS cases
+FROM case_numbers GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(cases) <> 0

@@ -1,7 +1,7 @@
 -- These cases, whatever became of them, as a list shows them: for rows of an open page that are looked at again.
 SELECT k.*, o.source AS order_source, o.external_id AS order_external_id, o.state AS order_state, o.customer_ref,
        o.segment, o.committed_at, o.time_zone, i.external_id AS item_external_id, i.offer, i.state AS item_state,
-       t.step AS task_step, t.state AS task_state, c.key AS command_key, c.state AS command_state
+       t.step AS task_step, t.state AS task_state, c.key AS command_key, c.state AS command_state, c.retries
 FROM cases k
 LEFT JOIN orders o ON o.id = k.order_id
 LEFT JOIN items i ON i.id = k.item_id

@@ -1,0 +1,174 @@
+"""What every page has around it: who is signed in, where one is, the numbers in the menu, the theme; how a form is
+read; and how a page says that something is not there.
+"""
+
+import gzip
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import psycopg
+from fastapi import Request
+from fastapi.routing import APIRoute
+from psycopg_pool import PoolTimeout
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from fallsafe.core.access import Actor
+from fallsafe.core.triage.taxonomy import Recoverability
+from fallsafe.store.queue import open_cells
+from fallsafe.store.trail import BadCursor
+from fallsafe.workbench.deps import Deps
+from fallsafe.workbench.guard import HEADERS, form_token, is_ours, local_path
+from fallsafe.workbench.paper import html
+
+FORM_BYTES_MAX = 64 * 1024
+FIELDS_MAX = 20
+PACKED_FROM = 2_048
+THEMES, THEME_COOKIE = ("auto", "dark", "light"), "fallsafe_theme"
+DENSITIES, DENSITY_COOKIE = ("roomy", "compact"), "fallsafe_density"
+KEPT_DAYS = 365
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class PageRoute(APIRoute):
+    """A route whose every answer carries the headers of a page, and whose expected troubles are pages too."""
+
+    def get_route_handler(self) -> Handler:
+        inner = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                response = await inner(request)
+            except BadCursor:
+                lines = ("Its address was not given by this product, or is from another time.",)
+                response = message(request, 400, "This page of the list is not there", lines)
+            except (psycopg.OperationalError, PoolTimeout):
+                lines = ("Nothing was changed. The page works again as soon as the database does.",)
+                response = message(request, 503, "The database cannot be reached", lines)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            return _packed(request, response)
+
+        return handler
+
+
+def _packed(request: Request, response: Response) -> Response:
+    """A whole page goes out packed to a browser that unpacks it; streams and small answers as they are."""
+    if "gzip" not in request.headers.get("accept-encoding", "") or "content-encoding" in response.headers:
+        return response
+    if isinstance(response, StreamingResponse) or len(response.body) < PACKED_FROM:
+        return response
+    response.body = gzip.compress(bytes(response.body), 4, mtime=0)
+    response.headers["content-encoding"] = "gzip"
+    response.headers["content-length"] = str(len(response.body))
+    response.headers["vary"] = f"{response.headers['vary']}, Accept-Encoding"
+    return response
+
+
+async def base(deps: Deps, request: Request, actor: Actor, here: str) -> dict[str, Any]:
+    """What `base.html` needs for somebody who is signed in. `here` is the page of the menu that one is on."""
+    cells = await open_cells(deps.database)
+    numbers = {
+        "queue": sum(cell.cases for cell in cells),
+        "unknown": sum(cell.cases for cell in cells if cell.recover == Recoverability.UNKNOWN_OUTCOME),
+    }
+    return {**_look(request), "actor": actor, "here": here, "numbers": numbers, "csrf": form_token(request)}
+
+
+def _look(request: Request) -> dict[str, Any]:
+    theme = request.cookies.get(THEME_COOKIE, THEMES[0])
+    theme = theme if theme in THEMES else THEMES[0]
+    density = request.cookies.get(DENSITY_COOKIE, DENSITIES[0])
+    query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
+    return {
+        "theme": theme,
+        "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
+        "density": density if density in DENSITIES else DENSITIES[0],
+        "path": f"{request.url.path}{query}",
+    }
+
+
+def message(request: Request, status: int, title: str, lines: tuple[str, ...]) -> Response:
+    """A page that says one thing, for whoever it is."""
+    values = {**_look(request), "actor": None, "here": "", "numbers": {}, "csrf": ""}
+    return html("message.html", status, **values, title=title, lines=lines, command="", link=("/queue", "Repair queue"))
+
+
+async def sorry(
+    deps: Deps, request: Request, status: int, title: str, lines: tuple[str, ...], actor: Actor
+) -> Response:
+    """The same within the menu of somebody who is signed in."""
+    values = await base(deps, request, actor, "")
+    return html("message.html", status, **values, title=title, lines=lines, command="", link=("/queue", "Repair queue"))
+
+
+async def no_such_case(deps: Deps, request: Request, actor: Actor, case_id: str) -> Response:
+    """Nothing has this name."""
+    lines = (
+        f"Nothing is known by the name {case_id[:40]}.",
+        "A case is named F- and a number; the list has those that are open.",
+    )
+    return await sorry(deps, request, 404, "There is no such case", lines, actor)
+
+
+async def not_ours(deps: Deps, request: Request, actor: Actor) -> Response:
+    """A form that was not sent from a page of this session."""
+    lines = ("Nothing was changed. Open the page again and use its own form.",)
+    return await sorry(deps, request, 403, "This form did not come from here", lines, actor)
+
+
+def sign_in(request: Request) -> Response:
+    """How one comes in."""
+    lines = (
+        "The pages are opened by a link with a one-time code.",
+        "It works once, for ten minutes, on the machine that Fallsafe runs on.",
+        "The one who started Fallsafe sees the link in the terminal. A new one is printed by:",
+    )
+    values = {**_look(request), "actor": None, "here": "", "numbers": {}, "csrf": ""}
+    title = "You are not signed in"
+    return html("message.html", 401, **values, title=title, lines=lines, command="fallsafe up", link=None)
+
+
+async def read_form(request: Request, bytes_max: int = FORM_BYTES_MAX) -> dict[str, str] | None:
+    """The fields of a small form, or None when it is none. Of a field that stands in it several times all values are
+    kept, parted by commas.
+    """
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return None
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bytes_max:
+            return None
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=max(FIELDS_MAX, bytes_max // 20))
+    except ValueError:
+        return None
+    return {name: ",".join(values) for name, values in fields.items()}
+
+
+async def own_form(request: Request, bytes_max: int = FORM_BYTES_MAX) -> dict[str, str] | None:
+    """The fields of a form that was sent from a page of this session; None for any other."""
+    form = await read_form(request, bytes_max)
+    return form if form is not None and is_ours(request, form.get("csrf", "")) else None
+
+
+async def theme(to: str = "auto", back: str = "/queue") -> Response:
+    """Remembers the theme in a cookie and goes back."""
+    return _remember(THEME_COOKIE, to, THEMES, back)
+
+
+async def density(to: str = "roomy", back: str = "/queue") -> Response:
+    """Remembers how close rows stand, and goes back."""
+    return _remember(DENSITY_COOKIE, to, DENSITIES, back)
+
+
+def _remember(cookie: str, to: str, known: tuple[str, ...], back: str) -> Response:
+    response = RedirectResponse(local_path(back), 303)
+    if to in known[1:]:
+        response.set_cookie(cookie, to, max_age=int(timedelta(days=KEPT_DAYS).total_seconds()), samesite="lax")
+    else:
+        response.delete_cookie(cookie)
+    return response
