@@ -12,9 +12,10 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, event_name
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
-from fallsafe.core.orders.task import FINAL_TASK_STATES, Task
+from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, no_return_at
 from fallsafe.core.orders.watched import VERBS, is_watched
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.flows.payload import of_order
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import PREFIX, outside
 from fallsafe.store.reads import CaseRow, Coverage, OrderFile, SignalView
@@ -147,6 +148,14 @@ def title_of(task: Task, policy: PolicySet) -> str:
     return kind.title if kind else task.step
 
 
+def _no_return_at(given: Task, file: OrderFile, policy: PolicySet) -> datetime | None:
+    kind = policy.task_types.get(given.type)
+    if kind is None:
+        return None
+    items, tasks = {one.id: one for one in file.items}, {one.id: one for one in file.tasks}
+    return no_return_at(given, kind, of_order(file.order, items, tasks, given, {}))
+
+
 def task(given: Task, file: OrderFile, policy: PolicySet) -> wire.Task:
     """A task with what it waits for."""
     waits = [t for t in file.tasks if t.id in given.depends_on and t.state not in FINAL_TASK_STATES]
@@ -168,6 +177,7 @@ def task(given: Task, file: OrderFile, policy: PolicySet) -> wire.Task:
         open_cases=[outside("case", c.id) for c in stops],
         undo=given.undo,
         ponr=given.ponr,
+        ponr_at=at(_no_return_at(given, file, policy)),
         ready_at=at(given.ready_at),
         sent_at=at(given.sent_at),
         accepted_at=at(given.accepted_at),
@@ -175,8 +185,10 @@ def task(given: Task, file: OrderFile, policy: PolicySet) -> wire.Task:
         expected_at=at(given.expected_at),
         warning_at=at(given.warning_at),
         breach_at=at(given.breach_at),
+        valid_until=at(given.valid_until),
         reference=given.reference,
         frozen=given.frozen,
+        waiting=given.waiting,
         reported=given.reported,
         steers=[verb for verb, states in VERBS.items() if is_watched(given) and given.state in states],
         next_looks=[{"kind": e.kind, "dueAt": instant(e.due_at)} for e in file.agenda if e.id == given.id],

@@ -179,7 +179,9 @@ class Item(Wire, frozen=True):
 class Task(Wire, frozen=True):
     """One step of the plan. `waits_for` are steps that are not final yet, `open_cases` those that stop it. Where
     another engine executes it, `reported` is what that last said, and `steers` what it can be told to do. `frozen` says
-    why nothing of it is sent before somebody has looked.
+    why nothing of it is sent before somebody has looked, `waiting` for what it waits that is no other step (a window
+    of its system, with its end). `ponr_at` is from when it cannot be taken back or only at a cost, `valid_until` how
+    long its effect may be relied upon.
     """
 
     id: str
@@ -198,6 +200,7 @@ class Task(Wire, frozen=True):
     open_cases: Sequence[str]
     undo: str
     ponr: str
+    ponr_at: str | None
     ready_at: str | None
     sent_at: str | None
     accepted_at: str | None
@@ -205,8 +208,10 @@ class Task(Wire, frozen=True):
     expected_at: str | None
     warning_at: str | None
     breach_at: str | None
+    valid_until: str | None
     reference: str
     frozen: Value
+    waiting: Value
     reported: Value
     steers: Sequence[str]
     next_looks: Sequence[Mapping[str, str]]

@@ -14,7 +14,7 @@ from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
+_CLOCK = re.compile(r"(24(?=:00)|[01][0-9]|2[0-3]):([0-5][0-9])")
 _DAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 HOURS = 'write "08:00-18:00", from the earlier to the later, in quotes'
 RULES = ("weekly", "outside", "monthly", "yearly")

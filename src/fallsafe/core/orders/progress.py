@@ -158,7 +158,9 @@ def _waits(task: Task) -> Iterator[Reason]:
     if task.state in FINAL_TASK_STATES or not isinstance(party, str):
         return
     kind = ReasonKind.CUSTOMER_WAIT if party == "customer" else ReasonKind.EXTERNAL_WAIT
-    yield Reason(kind, f"task T-{task.id} ({task.step}) waits for {party.replace('_', ' ')}")
+    window = task.waiting.get("window") if isinstance(task.waiting, Mapping) else None
+    what = f"the end of {window}" if window else party.replace("_", " ")
+    yield Reason(kind, f"task T-{task.id} ({task.step}) waits for {what}")
 
 
 def _no_reason(order: Order, agenda_due: datetime | None) -> Stuck:

@@ -132,6 +132,18 @@ class TaskType:
     renew_before: timedelta = timedelta(0)
 
 
+def no_return_at(task: Task, kind: TaskType, facts: Mapping[str, Json]) -> datetime | None:
+    """From when the effect of a task cannot be taken back, or only at a cost (`ponr` says which of the two): the date
+    that its type names, before that by as much as it says; else when a hard one was done. None where it always can be,
+    or where no time is known.
+    """
+    if kind.ponr == "none":
+        return None
+    if kind.ponr_dated is not None and (date := kind.ponr_dated(facts)) is not None:
+        return date - kind.ponr_before
+    return task.completed_at if kind.ponr == "hard" else None
+
+
 def is_frozen(task: Task, tasks: Mapping[int, Task]) -> bool:
     """Whether a task stands still until somebody has verified what there is: it itself, or something that it waits
     for. `tasks` are those of the order by id.
