@@ -21,8 +21,10 @@ from fallsafe.core.events import Json
 from fallsafe.core.orders.progress import Reason, Stuck, progress
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.triage.taxonomy import RepairAction
+from fallsafe.core.repair.actions import PLANS
+from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.flows.context import Context
+from fallsafe.flows.repairs import actions_of
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import outside
 from fallsafe.store.reads import CaseFile, CaseRow, OrderFile
@@ -345,20 +347,46 @@ ACTION_PATHS = {
 }  # fmt: skip
 
 
+def case_actions(file: CaseFile, asker: Asker) -> list[wire.CaseAction]:
+    """Every action that there is for a case, with what it must be given and why it is locked."""
+    made = list[wire.CaseAction]()
+    for action in actions_of(asker.context, file.case):
+        why = list(_why_locked(action, file, asker))
+        made.append(
+            wire.CaseAction(
+                code=action.code,
+                title=action.title,
+                kind=action.kind,
+                risk=action.risk,
+                roles=action.roles,
+                approval=action.approval,
+                mode=action.mode,
+                sends=action.sends,
+                checks=action.checks,
+                input=action.given if isinstance(action.given, dict) else {},
+                fields=action.fields,
+                locked=why,
+                href=_href(action, file) if not why else None,
+            )
+        )
+    return made
+
+
+def _href(action: RepairAction, file: CaseFile) -> str | None:
+    """Where an action is done: case work at its own door, a repair by its preview."""
+    path = ACTION_PATHS.get(action.code) or ("repairs/preview" if action.code in PLANS else "")
+    return f"{shapes.BASE}/fallout-cases/{outside('case', file.case.id)}/{path}" if path else None
+
+
 def _actions(file: CaseFile, asker: Asker) -> tuple[list[wire.Action], list[wire.Action]]:
-    known = asker.newest.codes.get(file.case.code)
     allowed, locked = list[wire.Action](), list[wire.Action]()
-    for code in known.actions if known else ():
-        action = asker.newest.actions.get(code)
-        if action is not None:
-            why = list(_why_locked(action, file, asker))
-            (locked if why else allowed).append(_action(action, file, why))
+    for action in actions_of(asker.context, file.case):
+        why = list(_why_locked(action, file, asker))
+        (locked if why else allowed).append(_action(action, file, why))
     return allowed, locked
 
 
 def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action:
-    path = ACTION_PATHS.get(action.code)
-    runs = f"{shapes.BASE}/fallout-cases/{outside('case', file.case.id)}/{path}" if path else None
     return wire.Action(
         code=action.code,
         title=action.title,
@@ -366,7 +394,7 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
         risk=action.risk,
         approval=action.approval,
         locked=why,
-        href=runs if not why else None,
+        href=_href(action, file) if not why else None,
     )
 
 
@@ -387,7 +415,7 @@ def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[
     if stands:
         yield f"Its failure stands: {stands}."
     if not action.available:
-        yield "Not available in this release."
+        yield action.because or "Not available in this release."
 
 
 def _undo(file: OrderFile, asker: Asker) -> list[wire.Undo]:

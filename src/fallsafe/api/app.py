@@ -35,6 +35,7 @@ from fallsafe.api.people import PeopleDoor
 from fallsafe.api.policies import PoliciesDoor
 from fallsafe.api.policy_drafts import DraftsDoor
 from fallsafe.api.problems import TITLES, Problem
+from fallsafe.api.repairs import RepairsDoor
 from fallsafe.api.reports import ReportsDoor
 from fallsafe.api.shapes import BASE
 from fallsafe.api.signals import SignalsDoor
@@ -58,6 +59,7 @@ def create_app(deps: Deps) -> FastAPI:
         OrdersDoor,
         CommandsDoor,
         CaseWorkDoor,
+        RepairsDoor,
         CasesDoor,
         CallbacksDoor,
         DownstreamsDoor,

@@ -24,6 +24,7 @@ TITLES = {
     404: "There is no such thing",
     405: "That is not done here",
     409: "Not possible in this state",
+    412: "It is another by now",
     413: "Too large",
     415: "Not a media type that is read here",
     422: "A rule does not allow it",
@@ -57,6 +58,10 @@ STATUS_OF = {
     "LINK_TO_ITSELF": 422,
     "POLICY_WRONG": 422,
     "REASON_MISSING": 422,
+    "INPUT_WRONG": 422,
+    "FIELD_LOCKED": 422,
+    "BUSINESS_CORRECTION": 422,
+    "SELF_APPROVAL": 403,
 }
 
 

@@ -470,6 +470,118 @@ class Action(Wire, frozen=True):
     href: str | None
 
 
+class CaseAction(Wire, frozen=True):
+    """An action that there is for a case, with the schema of what it must be given; `locked` holds every reason why
+    this person cannot run it now. `mode` is automatic, manual or hybrid, `href` where it is previewed or done.
+    """
+
+    code: str
+    title: str
+    kind: str
+    risk: str
+    roles: Sequence[str]
+    approval: str
+    mode: str
+    sends: Sequence[str]
+    checks: Sequence[str]
+    input: Mapping[str, Any]
+    fields: Mapping[str, str]
+    locked: Sequence[str]
+    href: str | None
+
+
+class Condition(Wire, frozen=True):
+    """Something that must hold before a repair runs; `why` says why it does not."""
+
+    name: str
+    sentence: str
+    met: bool
+    why: str
+
+
+class FieldChange(Wire, frozen=True):
+    """Old and new of one field; of a personal value only its digest stands in a repair that is kept."""
+
+    name: str
+    title: str
+    field_class: str
+    old: Any
+    new: Any
+
+
+class RepairSending(Wire, frozen=True):
+    """A command that goes out when it is run; `effect` false = it only asks."""
+
+    purpose: str
+    operation: str
+    key: str
+    effect: bool
+    what: str
+
+
+class StateAfter(Wire, frozen=True):
+    """The state that a thing is in afterwards."""
+
+    thing: str
+    name: str
+    was: str
+    then: str
+
+
+class Agreement(Wire, frozen=True):
+    """Why a second person has to agree, which roles they have (empty: any that may approve), and who did."""
+
+    why: str
+    roles: Sequence[str]
+    by: str
+    at: str | None
+
+
+class Repair(Wire, frozen=True):
+    """A repair of a case: what it does, who asked, agreed and ran it. `state` is what people decided; `progress` how
+    far what was run has come: requested, sent, confirmed, verified, or refused. Without an id nothing can be run, and
+    `conditions` says why.
+    """
+
+    id: str
+    case_id: str
+    action: str
+    title: str
+    state: str
+    progress: str
+    ready: bool
+    hash: str
+    conditions: Sequence[Condition]
+    changes: Sequence[FieldChange]
+    sends: Sequence[RepairSending]
+    after: Sequence[StateAfter]
+    checks: Sequence[str]
+    approval: Agreement | None
+    reason: str
+    asked_by: str
+    asked_at: str | None
+    expires_at: str | None
+    run_by: str
+    run_at: str | None
+    command_id: str | None
+    ended_because: str
+    version: int
+    href: str
+
+
+class RepairDone(Wire, frozen=True):
+    """What became of a decision about a repair. `already` says that it had been done before, `run_by` by whom."""
+
+    id: str
+    state: str
+    already: bool
+    run_by: str
+    run_at: str | None
+    approved_by: str
+    command_id: str | None
+    href: str
+
+
 class Undo(Wire, frozen=True):
     """A completed effect and how it could be undone; `undo` is empty where nothing undoes it (§13)."""
 

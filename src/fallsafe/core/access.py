@@ -21,6 +21,8 @@ RIGHTS: dict[str, frozenset[str]] = {
     "comment": READERS - {"auditor"},
     "work_case": frozenset({"support", "operator", "engineer", "finance", "manager", "admin"}),
     "end_case": frozenset({"operator", "engineer", "finance", "manager", "admin"}),
+    "repair": READERS - {"auditor"},
+    "approve_repair": frozenset({"operator", "engineer", "finance", "manager", "admin"}),
     "plan_again": frozenset({"engineer", "admin"}),
     "draft_policy": frozenset({"admin", "engineer", "operator"}),
     "publish_policy": frozenset({"admin", "engineer"}),

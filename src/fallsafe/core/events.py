@@ -71,6 +71,11 @@ EVENTS: dict[tuple[str, str], str] = {
     ("case", "resolve"): "FalloutResolved",
     ("case", "heal"): "FalloutResolved",
     ("case", "reopen"): "FalloutReopened",
+    ("case", "revalidate"): "FalloutRevalidated",
+    ("case", "fail"): "FalloutRepairActionFailed",
+    ("repair", "check"): "FalloutRepairActionRequested",
+    ("repair", "run"): "FalloutRepairActionRequested",
+    ("repair", "fail"): "FalloutRepairActionFailed",
 }
 
 

@@ -5,7 +5,7 @@ Classification, ownership, severity and messages come from the newest published 
 decided.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -19,6 +19,7 @@ from fallsafe.core.cases.case import (
     case_key,
     joins,
 )
+from fallsafe.core.cases.work import TO_RESOLVED
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
@@ -67,6 +68,8 @@ async def open_raised(turn: Turn) -> None:
             turn.managed[raised.stored] = case_id
         if raised.ended is not None:
             _heal(turn, raised.aggregate, raised.ended)
+        else:
+            _repair_failed(turn, raised.aggregate, raised.signal)
     turn.raised.clear()
 
 
@@ -336,17 +339,53 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     command, evidence = ended.command, ended.evidence
     for case in aggregate.open_cases:
         if _ends(command, case.task_id, case.command_id) and case.code not in CONTRADICTIONS:
-            how = _resolution(ended.was, case)
-            healed = replace(
-                case,
-                state=move(CASE_LIFECYCLE, case.state, "heal"),
-                touched_at=turn.now,
-                resolution={"type": how, "verified": True, "evidence": list(evidence), "at": turn.now.isoformat()},
-            )
+            resolution = _resolved_by(turn, case, _resolution(ended.was, case), evidence)
+            how = resolution["type"]
+            healed = advance(case, "heal", turn.now, resolution=resolution, repair=None)
             why = turn.why(
                 f"{how}: {command.operation} is done by {command.key}", evidence=evidence, causation=command.key
             )
             aggregate.put(healed, "heal", why)
+            turn.tx.clear("review", case.id)
+
+
+def _resolved_by(turn: Turn, case: Case, how: str, evidence: tuple[int, ...]) -> dict[str, Json]:
+    """How a case ends: by the repair that it waited for, if any; a person's word alone proves nothing."""
+    resolution: dict[str, Json] = {
+        "type": how, "verified": True, "evidence": [*evidence], "at": turn.now.isoformat(),
+    }  # fmt: skip
+    if isinstance(case.repair, Mapping):
+        named = {"type": case.repair["resolves"] or how, "repair": case.repair["id"], "by": case.repair["by"]}
+        resolution |= named | {"verified": bool(case.repair["proves"])}
+    return resolution
+
+
+def begin_repair(turn: Turn, aggregate: Aggregate, case: Case, repair: Json, reason: str) -> None:
+    """A repair of a case was run: it is checked anew, and ends when what it did is proved."""
+    why = turn.why(reason, causation=str(repair["id"]) if isinstance(repair, Mapping) else "")
+    while case.state is not CaseState.REVALIDATING:
+        verb = TO_RESOLVED[case.state]
+        case = advance(case, verb, turn.now)
+        aggregate.put(replace(case, repair=repair) if verb == "revalidate" else case, verb, why)
+    if aggregate.cases[case.id].repair != repair:
+        aggregate.put(replace(case, repair=repair, touched_at=turn.now), "repair_again", why)
+
+
+def _repair_failed(turn: Turn, aggregate: Aggregate, signal: Signal) -> None:
+    """What was repaired failed again: its cases are looked into anew."""
+    for case in aggregate.open_cases:
+        if case.task_id == signal.task_id and case.state is CaseState.REVALIDATING:
+            failed = advance(case, "fail", turn.now, repair=None)
+            aggregate.put(failed, "fail", turn.why(f"{signal.raw_code or signal.sign or 'it failed'} after a repair"))
+
+
+def skipped(turn: Turn, aggregate: Aggregate, task_id: int, repair: Mapping[str, Json], reason: str) -> None:
+    """A task was left out: what failed of it stands no more, and what waited for it goes on, which proves it."""
+    for case in aggregate.open_cases:
+        if case.task_id == task_id and case.code not in CONTRADICTIONS:
+            resolution = _resolved_by(turn, replace(case, repair=repair), "Skipped", ())
+            ended = advance(case, "heal", turn.now, resolution=resolution, repair=None)
+            aggregate.put(ended, "heal", turn.why(reason, causation=str(repair["id"])))
             turn.tx.clear("review", case.id)
 
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fallsafe.core.access import Actor, may, who_may
-from fallsafe.core.commands.contract import AnswerRule, Operation, Request, repeat_is_harmless
-from fallsafe.core.commands.ledger import Command, CommandState, Purpose, key_lives, may_send
+from fallsafe.core.commands.contract import AnswerRule, Operation, Request
+from fallsafe.core.commands.ledger import PERSON_SENDS_AGAIN, Command, CommandState, Purpose, may_send
 from fallsafe.core.commands.outcome import Accepted, Done, Fact, Looked, Lost, NotSent, Rejected, Reply, Says
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
 from fallsafe.core.orders.task import Task, is_frozen
 from fallsafe.core.recover.breaker import DOWN_CAUSES, Came, Downstream, Heard
+from fallsafe.core.repair.actions import why_not_resend
 from fallsafe.flows import cases, facts, failures, handed, lapse, parking, payload, rewound, settle, windows
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
@@ -99,16 +100,16 @@ async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> l
         return []
     turn.health = await read_health(tx)
     lost = await rewound.lost_time(tx, state)
-    personal = await _personal(turn, standing)
+    personal = await personal_of(turn, (d.order_id for d in standing))
     repeats = Counter[str]()
     claimed = [c for d in standing if (c := await _claim_one(turn, d, personal, lost, repeats)) is not None]
     await settle.end(turn)
     return claimed
 
 
-async def _personal(turn: Turn, due: Iterable[Due]) -> dict[int, payload.Personal]:
+async def personal_of(turn: Turn, orders: Iterable[int | None]) -> dict[int, payload.Personal]:
     """The unsealed personal values of orders that have a request to render."""
-    wanted = sorted({d.order_id for d in due if d.order_id})
+    wanted = sorted({order_id for order_id in orders if order_id})
     opened: dict[int, dict[str, object]] = {i: {} for i in wanted}
     for row in await turn.tx.fetch("personal/of_orders", ids=wanted):
         key = turn.tx.aggregates[row["order_id"]].key
@@ -473,16 +474,25 @@ async def _resend_one(turn: Turn, command_id: int, reason: str, scheduled: froze
     if refusal is not None:
         aggregate.refuse("command", command.id, "resend", refusal, turn.why(causation=command.key, askedBecause=reason))
         return Refused("command", command.id, refusal)
-    if command.state is CommandState.ABSENT:
-        await send_again(turn, aggregate, command, turn.why(reason, rule="repeat_is_harmless", causation=command.key))
-    else:
-        _try_anew(turn, aggregate, command, turn.why(reason, rule="nothing_left", causation=command.key))
+    await go_again(turn, aggregate, command, reason)
     return Applied("command", command.id)
 
 
-def _try_anew(turn: Turn, aggregate: Aggregate, command: Command, why: Why) -> None:
-    """Attempts that were spent are counted anew: nothing of them ever left."""
-    aggregate.put(replace(command, retries=0, failing_since=None), "resend", why)
+async def go_again(turn: Turn, aggregate: Aggregate, command: Command, reason: str, approved: str = "") -> None:
+    """The same command goes out again with its key, because somebody asked for it and it may. `approved` names the
+    repair by which a second person agreed to a repeat that its contract does not make safe. Attempts that were spent
+    are counted anew.
+    """
+    rule = "person_sends_again" if approved else "repeat_is_harmless"
+    if command.state is CommandState.ABSENT:
+        await send_again(turn, aggregate, command, turn.why(reason, rule=rule, causation=approved or command.key))
+        command = aggregate.commands[command.id]
+    else:
+        why = turn.why(reason, rule=rule if approved else "nothing_left", causation=approved or command.key)
+        aggregate.put(replace(command, retries=0, failing_since=None), "resend", why)
+        command = aggregate.commands[command.id]
+    if approved:
+        aggregate.put(replace(command, finding=PERSON_SENDS_AGAIN), "approve", turn.why(reason, causation=approved))
     file(turn, aggregate, "send", command.task_id, turn.now, command.system)
     turn.tx.pages.hint = True
 
@@ -492,28 +502,10 @@ def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command, schedule
     if not may(turn.actor, "resend"):
         why = f"{turn.actor} has none of the roles {', '.join(who_may('resend'))}"
         return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
-    if command.purpose is Purpose.QUERY:
-        return Refusal("IS_A_QUESTION", what, "it only asks", "reconcile the command that it asks about")
     _, operation = facts.contract(turn, aggregate, command)
-    absent = command.state is CommandState.ABSENT
-    refusal = _why_not_repeat(what, command, operation, turn.now) if absent else may_send(command, operation, turn.now)
+    refusal = why_not_resend(what, command, operation, turn.now, scheduled)
     task = aggregate.tasks.get(command.task_id)
-    if refusal is None and task is not None:
-        refusal = lapse.why_not(turn, aggregate, task, what)
-    if refusal is None and scheduled and not absent:
-        return Refusal("ALREADY_INTENDED", what, "it is waiting to be sent by itself", "nothing needs to be done")
-    return refusal
-
-
-def _why_not_repeat(what: str, command: Command, operation: Operation, now: datetime) -> Refusal | None:
-    if not repeat_is_harmless(operation):
-        why = f"{operation.name} does not recognise a repeat, and an earlier attempt may have left"
-        hint = "a person must declare the outcome, with evidence and a second person's approval"
-        return Refusal("REPEAT_NOT_SAFE", what, why, hint)
-    if not key_lives(command, operation, now):
-        why = f"its key {command.key} has expired at {command.system}"
-        return Refusal("KEY_EXPIRED", what, why, "supersede it with a new command after a person declared the outcome")
-    return None
+    return refusal or (lapse.why_not(turn, aggregate, task, what) if task is not None else None)
 
 
 async def send_again(turn: Turn, aggregate: Aggregate, command: Command, why: Why) -> None:

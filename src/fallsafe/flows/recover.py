@@ -390,11 +390,17 @@ async def _reconcile_one(turn: Turn, command_id: int, reason: str) -> Answer:
             "command", command.id, "reconcile", refusal, turn.why(causation=command.key, askedBecause=reason)
         )
         return Refused("command", command.id, refusal)
+    return Applied("command", command.id, already=look_now(turn, aggregate, command, reason))
+
+
+def look_now(turn: Turn, aggregate: Aggregate, command: Command, reason: str) -> bool:
+    """The next look of a command whose outcome is unknown is due at once; whether it is being asked about already."""
     aggregate.record("command", command.id, "reconcile", turn.why(reason, rule="RECONCILE_NOW", causation=command.key))
-    if not _asking(aggregate, command):
+    asking = _asking(aggregate, command)
+    if not asking:
         file(turn, aggregate, "lookup", command.task_id, turn.now, command.system)
         turn.tx.pages.hint = True
-    return Applied("command", command.id, already=_asking(aggregate, command))
+    return asking
 
 
 def _why_not_reconcile(turn: Turn, command: Command) -> Refusal | None:

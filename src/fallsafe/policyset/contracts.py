@@ -115,6 +115,12 @@ def result_fields(asked: Contracts) -> dict[str, frozenset[str]]:
     return {step: frozenset(fields - {"reference"}) for step, fields in found.items()}
 
 
+def request_facts(asked: Contracts) -> dict[str, frozenset[str]]:
+    """The facts that the request of each operation reads, by operation."""
+    renders = {name: operation.render for name, operation in asked.operations.items()}
+    return {name: frozenset(render.names()) for name, render in renders.items() if isinstance(render, Template)}
+
+
 def contracts(file: Part, systems_file: Part, known: Mapping[str, System], findings: Findings) -> Contracts:
     """All operations of the set; queries are operations without an effect, asked in the ways that they name."""
     common = {kind: answers(file.at("common").at(kind)) for kind in ("effect", "query")}

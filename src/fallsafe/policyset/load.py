@@ -14,7 +14,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.policy.diff import Change, diff
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import RuleIndex, index
-from fallsafe.policyset import calendars, catalog, contracts, recover, triage, whole
+from fallsafe.policyset import calendars, catalog, contracts, recover, repair, triage, whole
 from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.messages import messages
 from fallsafe.policyset.problem import PolicyError, Problem
@@ -150,7 +150,7 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
     types = catalog.task_types(parts["task_types"], asked.operations, undo, findings)
     offers = catalog.offers(parts["offers"])
     told = messages(parts["messages"], findings)
-    actions = recover.actions(parts["actions"], findings)
+    actions = repair.actions(parts["actions"], findings)
     codes = triage.codes(parts["codes"], actions, told, findings)
     rules = triage.rules(parts["classification"], findings)
     owners = catalog.owners(parts["ownership"], hours.calendars, findings)
@@ -181,6 +181,7 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
         cut_offs=hours.cut_offs,
         files=dict(files),
         result_fields=contracts.result_fields(asked),
+        request_facts=contracts.request_facts(asked),
     )
     whole.check(policy, parts, rules, asked, findings)
     return policy

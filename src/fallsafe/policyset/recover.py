@@ -1,14 +1,13 @@
-"""Reads retry, repair actions, approvals, limits and holidays: what may be done again, by whom, when (§8, §10, §12)."""
+"""Reads retry, approvals, limits and holidays: what may be done again, by whom, when (§8, §10, §12)."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
-from fallsafe.core.access import ROLES
 from fallsafe.core.orders.task import TaskType
 from fallsafe.core.policy.policy_set import ApprovalRule, Limits
 from fallsafe.core.recover.breaker import Floor
 from fallsafe.core.recover.retry import RetryPolicy
-from fallsafe.core.triage.taxonomy import Code, RepairAction
+from fallsafe.core.triage.taxonomy import Code
 from fallsafe.policyset import facts
 from fallsafe.policyset.conditions import condition
 from fallsafe.policyset.findings import Findings
@@ -49,24 +48,6 @@ def _retry(name: str, part: Part, findings: Findings) -> RetryPolicy:
         jitter=float(part.at("jitter").number()),
         window=findings.duration(part.at("window")),
         on_exhaustion=part.at("on_exhaustion").text(),
-    )
-
-
-def actions(part: Part, findings: Findings) -> dict[str, RepairAction]:
-    """The repair actions by code."""
-    return {code: _action(code, below, findings) for code, below in part.at("actions").entries()}
-
-
-def _action(code: str, part: Part, findings: Findings) -> RepairAction:
-    return RepairAction(
-        code=code,
-        title=part.at("title").text(),
-        kind=part.at("kind").text(),
-        risk=part.at("risk").text(),
-        roles=tuple(findings.name(role, "role", ROLES) for role in part.at("roles").each()),
-        approval=part.at("approval").text(),
-        locked_while_unknown=part.at("locked_while_unknown").flag(),
-        available=part.at("available").flag(),
     )
 
 

@@ -1,7 +1,7 @@
 """Ids: 64-bit integers, milliseconds since 2025 (41 bits), lane slot (8), counter (14), never below the last one kept
 in the lane head.
 
-Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`, `S-`, `R-`).
+Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`, `S-`, `R-`, `RA-`).
 """
 
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ PREFIX = {
     "inbox": "CB",
     "signal": "S",
     "report": "R",
+    "repair": "RA",
 }
 
 

@@ -20,6 +20,7 @@ from fallsafe.core.commands.ledger import Command
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
+from fallsafe.core.repair.request import Repair
 from fallsafe.store.rows import StoredSignal, read_row
 from fallsafe.store.trail import BadCursor, JournalLine, order_trail_end, thing_trail
 from fallsafe.store.tx import Database
@@ -204,6 +205,12 @@ async def case_file(database: Database, case_id: int) -> CaseFile | None:
     newest = next((c for c in file.cases if c.id == case_id), case)
     related = tuple(c for c in file.cases if c.id != case_id and c.state in OPEN_CASE_STATES)
     return CaseFile(newest, file, file.evidence, file.agenda, file.journal, related)
+
+
+async def repairs_of_case(database: Database, case: Case) -> list[Repair]:
+    """The repairs of a case, oldest first."""
+    rows = await database.fetch("repairs/of_orders", ids=[case.order_id])
+    return [read_row(Repair, row) for row in rows if row["case_id"] == case.id]
 
 
 async def _loose_case_file(database: Database, case: Case) -> CaseFile:

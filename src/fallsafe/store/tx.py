@@ -27,6 +27,7 @@ from fallsafe.core.events import Record
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order, shard_of
 from fallsafe.core.orders.task import Task
+from fallsafe.core.repair.request import Repair
 from fallsafe.store.canonical import digest
 from fallsafe.store.ids import IdMaker
 from fallsafe.store.journal import Line, place
@@ -43,6 +44,8 @@ LANE_LEASE = timedelta(seconds=60)
 LANE_LOCK_CLASS = 0x6C616E65
 BECAME_OF_SECONDS_MAX = 30.0
 BECAME_OF_SECONDS_BETWEEN = 0.2
+# What belongs to an order, in the order in which it is written.
+ROWS = ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases"), (Repair, "repairs"))
 NOTIFY_CHANNEL = "fallsafe_due"
 # The column types of what goes in by COPY, in the order of evidence/copy and outcomes/copy.
 EVIDENCE_TYPES = (
@@ -439,6 +442,11 @@ class Tx:
             order, things = kept[row["id"]] or (read_row(Order, row), parts[row["id"]])
             self.aggregates[order.id] = Aggregate(order, things, keys[order.id])
 
+    async def load_repairs(self) -> None:
+        """Loads the repairs of the locked orders, which only the flows of repairs ask for."""
+        for row in await self.fetch("repairs/of_orders", ids=list(self.aggregates)):
+            self.aggregates[row["order_id"]].load([read_row(Repair, row)])
+
     async def keys_of(self, ids: Sequence[int]) -> dict[int, OrderKey]:
         """The data keys of orders that are there; 0 stands for things without an order."""
         vault = self._database.vault
@@ -599,7 +607,7 @@ class Tx:
         changes = [pair for a in touched for pair in a.changed()] + list(self.pages.loose_cases.values())
         if orders:
             await self._write("orders", orders)
-        for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")):
+        for kind, table in ROWS:
             own = [(was, now) for was, now in changes if type(now) is kind]
             await self._insert(table, [now for was, now in own if was is None])
             await self._write(table, [(was, now) for was, now in own if was is not None])

@@ -12,7 +12,7 @@ from fallsafe.core.access import Actor, may, who_may
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, settles_at
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.triage.taxonomy import RepairAction
+from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.store.ids import outside
 from fallsafe.store.reads import CaseFile
 from fallsafe.workbench.words import COMMAND_WORDS, clock, many, span, words

@@ -63,8 +63,9 @@ class Case:
     `blocked_tasks` counts tasks that wait behind it.
 
     `policy_set` and `rule` name what classified it; `next_action` is the recommended step. `resolution` is {type,
-    verified, evidence}, `escalated_to` whoever was told because it took too long. `order_id` 0 is a case without an
-    order (unreadable order, unmatched callback, a database that went back).
+    verified, evidence}, `escalated_to` whoever was told because it took too long, `repair` the repair that was run and
+    is not proved yet: its name, action and how the case ends by it. `order_id` 0 is a case without an order (unreadable
+    order, unmatched callback, a database that went back).
     """
 
     id: int
@@ -107,6 +108,7 @@ class Case:
     rule: str
     policy_set: str
     escalated_to: str = ""
+    repair: Json = None
 
 
 def case_key(order_id: int, thing: int | None, code: str) -> str:

@@ -14,9 +14,10 @@ from fallsafe.core.orders.task import TaskType
 from fallsafe.core.orders.windows import CutOff, Hours, Window
 from fallsafe.core.recover.breaker import Floor
 from fallsafe.core.recover.retry import RetryPolicy
+from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.triage.classify import RuleIndex
 from fallsafe.core.triage.severity import SeverityPolicy
-from fallsafe.core.triage.taxonomy import Code, RepairAction, UndoRow
+from fallsafe.core.triage.taxonomy import Code, UndoRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Limits:
 class PolicySet:
     """One published set. `id` is `name@date+digest` (the first 12 hex digits of the digest of its files). `files` are
     its bytes by name, to publish and to show. `result_fields` are the fields of the result of each step that a request
-    of the set may take; nothing else of an answer is kept beside its evidence.
+    of the set may take; nothing else of an answer is kept beside its evidence. `request_facts` are the facts that the
+    request of each operation reads.
     """
 
     id: str
@@ -98,6 +100,7 @@ class PolicySet:
     calendars: Mapping[str, Hours] = field(default_factory=dict)
     windows: tuple[Window, ...] = ()
     cut_offs: Mapping[str, CutOff] = field(default_factory=dict)  # by system
+    request_facts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def retry_for(policy: PolicySet, task_type: str) -> RetryPolicy:

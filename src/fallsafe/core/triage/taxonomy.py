@@ -63,24 +63,6 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class RepairAction:
-    """An action of the catalogue as far as a case page names it: what it does, its risk, who may, and when it is
-    locked.
-
-    `available` says whether this release runs it; `locked_while_unknown` whether an unknown outcome locks it.
-    """
-
-    code: str
-    title: str
-    kind: str
-    risk: str
-    roles: tuple[str, ...]
-    approval: str
-    locked_while_unknown: bool
-    available: bool
-
-
-@dataclass(frozen=True, slots=True)
 class UndoRow:
     """How an effect could be undone (§13.2)."""
 

@@ -1,0 +1,289 @@
+"""What each action would do with a scene: its own conditions, changes, commands and states after. Pure; the flow that
+runs an action does what its plan says, and nothing else.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from fallsafe.core.commands.contract import Operation, repeat_is_harmless
+from fallsafe.core.commands.ledger import (
+    Command,
+    CommandState,
+    Purpose,
+    key_for,
+    key_lives,
+    may_have_left,
+    may_intend,
+    may_send,
+)
+from fallsafe.core.errors import Refusal
+from fallsafe.core.events import Json
+from fallsafe.core.lifecycle import may
+from fallsafe.core.orders.task import TASK_LIFECYCLE, TaskState
+from fallsafe.core.repair import correction
+from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, RepairAction, class_of
+from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending
+
+CHARACTERISTIC = "item.characteristics."
+NO_COMMAND = "this case has no command"
+
+
+def _met(name: str, sentence: str, refusal: Refusal | None) -> Condition:
+    """A condition that a rule of another room decides."""
+    if refusal is None:
+        return Condition(name, sentence)
+    return Condition(name, sentence, refusal.why, refusal.code, refusal.hint)
+
+
+def _is(name: str, sentence: str, holds: bool, why: str, code: str = "PRECONDITION", hint: str = "") -> Condition:
+    return Condition(name, sentence, "" if holds else why, code, hint)
+
+
+def reconcile_now(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """Looks are due at once; they only ask."""
+    command, operation = scene.command, scene.operation
+    unknown = command is not None and command.state is CommandState.UNKNOWN
+    state = command.state.value if command else "not there"
+    asked = _is(
+        "unknown", "Its outcome is unknown.", unknown, f"its outcome is not unknown: it is {state}", "NOT_UNKNOWN"
+    )
+    if command is None or operation is None:
+        return Plan((asked,))
+    ways = tuple(
+        Sending("query", way.operation, command.key, False, f"asks what became of it, by {way.method}")
+        for way in operation.look_ups
+    )
+    return Plan((asked,), sends=ways)
+
+
+def why_not_resend(what: str, command: Command, operation: Operation, now: datetime, scheduled: bool) -> Refusal | None:
+    """Whether the same command may go out again with its key because somebody asks for it; None is yes (rule 2)."""
+    if command.purpose is Purpose.QUERY:
+        return Refusal("IS_A_QUESTION", what, "it only asks", "reconcile the command that it asks about")
+    if command.state is CommandState.ABSENT:
+        return _why_not_repeat(what, command, operation, now)
+    refusal = may_send(command, operation, now)
+    if refusal is None and scheduled:
+        return Refusal("ALREADY_INTENDED", what, "it is waiting to be sent by itself", "nothing needs to be done")
+    return refusal
+
+
+def _why_not_repeat(what: str, command: Command, operation: Operation, now: datetime) -> Refusal | None:
+    hint = "preview RESEND_SAME_KEY: a second person has to approve it; or supersede it"
+    if not repeat_is_harmless(operation):
+        why = f"{operation.name} does not recognise a repeat, and an earlier attempt may have left"
+        return Refusal("REPEAT_NOT_SAFE", what, why, hint)
+    if not key_lives(command, operation, now):
+        return Refusal("KEY_EXPIRED", what, f"its key {command.key} has expired at {command.system}", hint)
+    return None
+
+
+RISKY = frozenset({"REPEAT_NOT_SAFE", "KEY_EXPIRED"})
+
+
+def resend_same_key(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """The same command, key and bytes go out again."""
+    command, operation = scene.command, scene.operation
+    if command is None or operation is None:
+        return Plan((Condition("command", "It has a command.", NO_COMMAND),))
+    refusal = why_not_resend("cannot send it again", command, operation, scene.now, scene.scheduled)
+    risky = refusal.why if refusal is not None and refusal.code in RISKY else ""
+    sendable = _met("sendable", "The same command may go out again.", None if risky else refusal)
+    told = Sending(
+        command.purpose.value, operation.name, command.key, operation.effect, "the same command, key and bytes"
+    )
+    after = After("command", f"C-{command.id}", command.state.value, CommandState.INTENDED.value)
+    reads: dict[str, Json] = {
+        "contract.repeat": operation.repeat.value,
+        "key.lives": key_lives(command, operation, scene.now),
+        "scheduled": scene.scheduled,
+    }
+    return Plan((sendable,), sends=(told,), after=(after,), risky=risky and f"{risky}.", reads=reads)
+
+
+def supersede_rejected(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """A corrected request as a new command with a new key, after a proved rejection or absence; the chain is kept."""
+    command, operation, task, item = scene.command, scene.operation, scene.task, scene.item
+    if command is None or operation is None or task is None or item is None:
+        return Plan((Condition("command", "It has a command.", NO_COMMAND),))
+    changes = tuple(_corrections(scene, action, given))
+    said = _is(
+        "corrected",
+        "Something is corrected, here or elsewhere.",
+        bool(changes or given.get("correctedElsewhere")),
+        "nothing is corrected, so that the same would be refused again",
+        hint="give `fields`, or say in `correctedElsewhere` who corrected what",
+    )
+    conditions = (_may_supersede(scene, command), said, *_locked(changes), _guard(scene, changes))
+    n = 1 + max(c.n for c in scene.commands if c.purpose is command.purpose)
+    key = key_for(scene.order.source, scene.order.external_id, item.external_id, task.step, command.purpose, n)
+    sensitive = [c.name for c in changes if c.field_class == SENSITIVE]
+    absent = "It was found absent, and a new key would be a second effect if that is wrong."
+    risky = absent if command.state is CommandState.ABSENT else f"{', '.join(sensitive)} changes." if sensitive else ""
+    return Plan(
+        conditions,
+        changes,
+        (
+            Sending(
+                command.purpose.value,
+                operation.name,
+                key,
+                operation.effect,
+                f"a new command in place of C-{command.id}",
+            ),
+        ),
+        (
+            After("command", f"C-{command.id}", command.state.value, CommandState.SUPERSEDED.value),
+            After("task", task.step, task.state.value, TaskState.READY.value),
+        ),
+        risky,
+        {"n": n, "facts": {name: scene.salted(value) for name, value in sorted(scene.values.items())}},
+    )
+
+
+def _may_supersede(scene: Scene, command: Command) -> Condition:
+    """Only what is proved not to be there is replaced: by a rejection, or by two looks that found nothing."""
+    proved = command.state in (CommandState.REJECTED, CommandState.ABSENT)
+    if command.state is CommandState.UNKNOWN:
+        refusal = may_intend([command], Purpose.FULFILL, scene.now)
+        return _met("proved", "It is proved that nothing happened.", refusal)
+    why = f"C-{command.id} is {command.state.value}"
+    beside = may_intend([c for c in scene.commands if c.id != command.id], Purpose.FULFILL, scene.now)
+    if proved and beside is not None:
+        return _met("proved", "It is proved that nothing happened.", beside)
+    hint = "only what was rejected, or is proved absent, is superseded"
+    return _is("proved", "It is proved that nothing happened.", proved, why, "NOT_REJECTED", hint)
+
+
+def _corrections(scene: Scene, action: RepairAction, given: Given) -> list[Change]:
+    fields = given.get("fields")
+    wanted = fields if isinstance(fields, Mapping) else {}
+    return [
+        Change(name, name.removeprefix(CHARACTERISTIC), class_of(action, name), scene.values.get(name), value)
+        for name, value in sorted(wanted.items())
+        if scene.values.get(name) != value
+    ]
+
+
+def _locked(changes: tuple[Change, ...]) -> list[Condition]:
+    locked = [c.name for c in changes if c.field_class == LOCKED or not c.name.startswith(CHARACTERISTIC)]
+    why = f"{', '.join(locked)} cannot be corrected by a repair" if locked else ""
+    hint = "if the deal is to change: REQUEST_AMENDMENT"
+    return [Condition("fields", "Only fields that may be corrected change.", why, "FIELD_LOCKED", hint)]
+
+
+def _guard(scene: Scene, changes: tuple[Change, ...]) -> Condition:
+    """No clause of the accepted deal changes but those that policy makes data."""
+    item = scene.item.external_id if scene.item else ""
+    free = {
+        f"items/{item}/characteristics/{c.name.removeprefix(CHARACTERISTIC)}"
+        for c in changes
+        if c.field_class != LOCKED
+    }
+    wanted = {c.name.removeprefix(CHARACTERISTIC): c.new for c in changes if c.name.startswith(CHARACTERISTIC)}
+    clauses = correction.diff(scene.order.snapshot, _with(scene.order.snapshot, item, wanted), free.__contains__)
+    return deal_kept(correction.business(clauses))
+
+
+def deal_kept(clauses: tuple[correction.Clause, ...]) -> Condition:
+    """The condition that nothing of the deal changes."""
+    why = "; ".join(f"{c.path} is {c.what} ({c.old} → {c.new})" for c in clauses)
+    hint = "hand it off as a change of the deal: REQUEST_AMENDMENT"
+    return Condition("deal", "Nothing of what was agreed changes.", why, "BUSINESS_CORRECTION", hint)
+
+
+def _with(content: Json, item: str, characteristics: Mapping[str, Json]) -> Json:
+    """The accepted content as it would be with other characteristics of one item."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("items"), list):
+        return content
+    items = [
+        {**each, "characteristics": {**_mapping(each.get("characteristics")), **characteristics}}
+        if isinstance(each, Mapping) and each.get("externalId") == item
+        else each
+        for each in content["items"]  # type: ignore[union-attr]  # safe because it is a list
+    ]
+    return {**content, "items": items}
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def skip_task(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """An optional task is left out; what waited for it goes on."""
+    task, command = scene.task, scene.command
+    if task is None:
+        return Plan((Condition("task", "It has a task.", "this case has no task"),))
+    way = "repair it; or cancel the item, or change the deal"
+    optional = _is(
+        "optional", "The task is optional.", not task.mandatory, f"{task.step} is mandatory", "TASK_MANDATORY", way
+    )
+    open_ = _is("not_begun", "Nothing of it is under way.", may(TASK_LIFECYCLE, task.state, "skip"),
+                f"{task.step} is {task.state.value}", "TASK_UNDER_WAY", "find out what became of it first")  # fmt: skip
+    left = command is not None and command.state is CommandState.INTENDED and may_have_left(command)
+    gone = _is("not_left", "Nothing of it may have left.", not left, "an earlier attempt may have left",
+               "OUTCOME_UNKNOWN", "find out first")  # fmt: skip
+    after = [After("task", task.step, task.state.value, TaskState.SKIPPED.value)]
+    if command is not None and command.state is CommandState.INTENDED:
+        after.append(After("command", f"C-{command.id}", command.state.value, CommandState.WITHDRAWN.value))
+    return Plan((optional, open_, gone), after=tuple(after), reads={"task.mandatory": task.mandatory})
+
+
+def freeze(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """Nothing of it is claimed, repaired or skipped any more; facts still move it."""
+    name, frozen = _frozen(scene, given)
+    free = _is("free", "It is not frozen yet.", not frozen, f"{name} is frozen already", "FROZEN", "thaw it")
+    return Plan((free,), after=(After(*_thing(scene, given), "going on", "frozen"),))
+
+
+def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """It goes on where it stood."""
+    name, frozen = _frozen(scene, given)
+    by = str(frozen.get("by", "")) if isinstance(frozen, Mapping) else ""
+    stands = _is("frozen", "It is frozen.", bool(frozen), f"{name} is not frozen", "NOT_FROZEN", "nothing holds it")
+    risky = f"{name} was not frozen by a person, but by {by}." if frozen and by not in ("", "person") else ""
+    return Plan(
+        (stands,), after=(After(*_thing(scene, given), "frozen", "going on"),), risky=risky, reads={"frozen": frozen}
+    )
+
+
+def _frozen(scene: Scene, given: Given) -> tuple[str, Json]:
+    thing, name = _thing(scene, given)
+    of_task = scene.task.frozen if scene.task else None
+    return f"{thing} {name}".strip(), scene.order.frozen if thing == "order" else of_task
+
+
+def _thing(scene: Scene, given: Given) -> tuple[str, str]:
+    if given.get("what") == "order" or scene.task is None:
+        return "order", scene.order.external_id
+    return "task", scene.task.step
+
+
+FOUND = {"done": CommandState.DONE, "rejected": CommandState.REJECTED, "absent": CommandState.ABSENT}
+
+
+def declare_outcome(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """A person looked where no system could be asked, and says what happened, with evidence (rule 2)."""
+    command, said = scene.command, str(given.get("outcome", ""))
+    unknown = command is not None and command.state is CommandState.UNKNOWN
+    state = command.state.value if command else "not there"
+    asked = _is(
+        "unknown", "Its outcome is unknown.", unknown, f"its outcome is not unknown: it is {state}", "NOT_UNKNOWN"
+    )
+    if command is None or said not in FOUND:
+        return Plan((asked,))
+    after = After("command", f"C-{command.id}", command.state.value, FOUND[said].value)
+    risky = "That it never happened is said by a second person too." if said == "absent" else ""
+    return Plan((asked,), after=(after,), risky=risky, reads={"outcome": said})
+
+
+PLANS: Mapping[str, Planner] = {
+    "RECONCILE_NOW": reconcile_now,
+    "RESEND_SAME_KEY": resend_same_key,
+    "SUPERSEDE_REJECTED": supersede_rejected,
+    "SKIP_TASK": skip_task,
+    "FREEZE": freeze,
+    "THAW": thaw,
+    "DECLARE_OUTCOME": declare_outcome,
+}
+"""The actions that this release runs."""

@@ -1,0 +1,87 @@
+"""The repair actions of a policy set (§8.3): what each does, who may, what it must be given, what it may correct, when
+a second person agrees, and what has to hold before and after.
+
+An action is a domain command. What it does stands in `core.repair.actions`; what it may do is data, read here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from fallsafe.core.events import Json
+
+PREVIEW_LIVES = timedelta(hours=1)
+"""How long a preview may be run where its action says nothing; a person's time at a screen, so it is never scaled."""
+APPROVAL_LIVES = timedelta(hours=24)
+"""How long a preview waits for a second person."""
+
+CASE_WORK = ("WAIT_UNTIL", "TRANSFER", "ESCALATE", "WITHDRAW")
+"""Actions of the catalogue that are case work, with doors of their own."""
+ELSEWHERE = ("MOVE_TO_PLAN_VERSION",)
+"""Actions that are done to policy, not to a case."""
+
+LOCKED, SENSITIVE, FREE = "locked", "sensitive", "free"
+CLASSES = (LOCKED, SENSITIVE, FREE)
+"""Who may correct a field: nobody by a repair, somebody with a second person's yes, whoever may run the action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One thing that is wrong with what was given: the JSON pointer, what, and what would be right."""
+
+    pointer: str
+    what: str
+    hint: str = ""
+
+
+def _nothing_wrong(_: Json) -> tuple[Wrong, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class RepairAction:
+    """One action. `approval` is its rule as a sentence, `approves_when` the rule's name (`never`, `always`, `risk`:
+    what the action itself finds risky), `approvers` the roles of a second person.
+
+    `given` is the JSON Schema of what it must be given, `wrong` that schema compiled. `fields` gives patterns of facts
+    (`item.characteristics.*`) their class, the most exact one wins. `mode` is automatic, manual or hybrid; `sends` what
+    kinds of commands it may make; `checks` what is checked again before resume; `resolves` how a case ends by it.
+    `available` says whether this release runs it, and `because` why not; `every_case` that it is for any code. `digest`
+    is over its definition.
+    """
+
+    code: str
+    title: str
+    kind: str
+    risk: str
+    roles: tuple[str, ...]
+    approval: str
+    locked_while_unknown: bool
+    available: bool
+    because: str = ""
+    approves_when: str = "never"
+    approvers: tuple[str, ...] = ()
+    given: Json = None
+    wrong: Callable[[Json], tuple[Wrong, ...]] = field(default=_nothing_wrong, compare=False)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    mode: str = "manual"
+    sends: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    resolves: str = ""
+    lives: timedelta = PREVIEW_LIVES
+    every_case: bool = False
+    digest: str = ""
+
+    def may_run(self, roles: frozenset[str]) -> bool:
+        """Whether somebody with these roles may run it."""
+        return bool(roles & {*self.roles, "admin"})
+
+
+def class_of(action: RepairAction, name: str) -> str:
+    """The class of a fact for an action: by its exact name, else by the longest pattern with a star; locked where none
+    fits.
+    """
+    if name in action.fields:
+        return action.fields[name]
+    fitting = [p for p in action.fields if p.endswith("*") and name.startswith(p[:-1])]
+    return action.fields[max(fitting, key=len)] if fitting else LOCKED

@@ -1,0 +1,234 @@
+"""What a repair would do, computed without any effect: conditions, old and new of every field, what would be sent, what
+the states would be, and whether a second person has to agree (§9).
+
+The hash binds what was read, the rules that decided and what was given. Whatever is not read may change meanwhile.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.commands.contract import Operation
+from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.errors import Refusal
+from fallsafe.core.events import Json
+from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.order import Order
+from fallsafe.core.orders.snapshot import canonical
+from fallsafe.core.orders.task import Task, is_frozen
+from fallsafe.core.repair.catalogue import RepairAction
+
+Given = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a repair may read: the case with its order, item, task and commands, the contract of its command, whether
+    that is on its way by itself (`scheduled`), and what the facts of its request are (`values`). `salted` gives the
+    digest of a personal value, `personal` says of which facts that is all that may be written down.
+    """
+
+    case: Case
+    order: Order
+    item: Item | None
+    task: Task | None
+    tasks: Mapping[int, Task]
+    commands: Sequence[Command]
+    command: Command | None
+    operation: Operation | None
+    scheduled: bool
+    now: datetime
+    salted: Callable[[Json], str]
+    values: Mapping[str, Json] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that must hold before it is run; `why` says why it does not, empty where it does."""
+
+    name: str
+    sentence: str
+    why: str = ""
+    code: str = "PRECONDITION"
+    hint: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether it holds."""
+        return not self.why
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Old and new of one field; `personal` values are shown to those who may see them and kept as digests."""
+
+    name: str
+    title: str
+    field_class: str
+    old: Json
+    new: Json
+    personal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A command that would go out: what it asks, of whom, under which key, and whether it has an effect there."""
+
+    purpose: str
+    operation: str
+    key: str
+    effect: bool
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The state that a thing would be in."""
+
+    thing: str
+    name: str
+    was: str
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one action says of one scene. `risky` is the sentence for which a second person is needed; `reads` are the
+    values that decided, by name.
+    """
+
+    conditions: tuple[Condition, ...]
+    changes: tuple[Change, ...] = ()
+    sends: tuple[Sending, ...] = ()
+    after: tuple[After, ...] = ()
+    risky: str = ""
+    reads: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan with its approval and its hash."""
+
+    action: RepairAction
+    plan: Plan
+    approval: str
+    reads: Mapping[str, Json]
+    hash: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether every condition is met."""
+        return all(condition.met for condition in self.plan.conditions)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a second person has to agree."""
+        return bool(self.approval)
+
+
+Planner = Callable[[Scene, RepairAction, Given], Plan]
+
+
+def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Condition]:
+    """What must hold for every action. `actor` None where who asks was asked before."""
+    case, command = scene.case, scene.command
+    conditions = [
+        Condition(
+            "case_open",
+            "The case is open.",
+            "" if case.state in OPEN_CASE_STATES else f"it is {case.state.value}",
+            "CASE_NOT_OPEN",
+            "comment on it, or reopen it",
+        )
+    ]
+    if actor is not None:
+        lacks = not action.may_run(actor.roles)
+        why = f"{actor} has none of the roles {', '.join(action.roles)}" if lacks else ""
+        conditions.append(Condition("role", "You may run it.", why, "NOT_ALLOWED", "ask somebody who has"))
+    if action.locked_while_unknown:
+        unknown = command is not None and command.state is CommandState.UNKNOWN
+        why = f"the outcome of C-{command.id} is unknown" if unknown and command is not None else ""
+        hint = f"first find out: fallsafe command reconcile C-{command.id}" if command is not None else ""
+        conditions.append(Condition("outcome_known", "Its outcome is known.", why, "OUTCOME_UNKNOWN", hint))
+    if action.code not in WHILE_FROZEN:
+        conditions.append(Condition("not_frozen", "Nothing of it is frozen.", frozen_why(scene), "FROZEN", "thaw it"))
+    return conditions
+
+
+WHILE_FROZEN = frozenset({"THAW", "FREEZE", "RECONCILE_NOW", "DECLARE_OUTCOME", "REQUEST_AMENDMENT"})
+"""While frozen nothing is repaired; what only asks, only says, or ends the freezing is."""
+
+
+def frozen_why(scene: Scene) -> str:
+    """Why it stands still; empty where it does not."""
+    if scene.order.frozen:
+        return "its order is frozen"
+    return f"its task {scene.task.step} is frozen" if scene.task and is_frozen(scene.task, scene.tasks) else ""
+
+
+def preview(scene: Scene, action: RepairAction, given: Given, plan: Planner, actor: Actor | None) -> Preview:
+    """What it would do. `actor` is whoever asks; what they may is a condition, and no part of the hash."""
+    made = plan(scene, action, given)
+    conditions = (*common(scene, action, actor), *made.conditions)
+    whole = Plan(conditions, made.changes, made.sends, made.after, made.risky, made.reads)
+    reads = {**_read_by_all(scene, action), **made.reads}
+    bound: dict[str, Json] = {
+        "reads": reads,
+        "given": scene.salted(dict(given)),
+        "sends": [_plain(s) for s in made.sends],
+        "after": [_plain(a) for a in made.after],
+        "changes": [[c.name, scene.salted(c.old), scene.salted(c.new)] for c in made.changes],
+        "approval": approval_of(action, made),
+    }
+    return Preview(action, whole, approval_of(action, made), reads, hashlib.sha256(canonical(bound)).hexdigest())
+
+
+def _plain(value: Sending | After) -> Json:
+    return dict(asdict(value))
+
+
+def approval_of(action: RepairAction, plan: Plan) -> str:
+    """Why a second person has to agree; empty where none has."""
+    match action.approves_when:
+        case "always":
+            return action.approval or f"{action.title} needs a second person."
+        case "risk":
+            return plan.risky
+        case _:
+            return ""
+
+
+def _read_by_all(scene: Scene, action: RepairAction) -> dict[str, Json]:
+    """The values that decide for every action, by name."""
+    command, task = scene.command, scene.task
+    return {
+        "action": action.digest,
+        "case": f"F-{scene.case.id}",
+        "case.open": scene.case.state in OPEN_CASE_STATES,
+        "order.fingerprint": scene.order.fingerprint,
+        "order.phase": scene.order.phase.value,
+        "order.frozen": bool(scene.order.frozen),
+        "task.state": task.state.value if task else "",
+        "task.frozen": bool(task and is_frozen(task, scene.tasks)),
+        "command": f"C-{command.id}" if command else "",
+        "command.state": command.state.value if command else "",
+        "command.attempts": command.attempts if command else 0,
+    }
+
+
+def unmet(made: Preview, what: str) -> Refusal | None:
+    """The first condition that is not met, as a refusal."""
+    for condition in made.plan.conditions:
+        if not condition.met:
+            return Refusal(condition.code, what, condition.why, condition.hint or "see what its preview says")
+    return None
+
+
+def differences(was: Mapping[str, Json], now: Mapping[str, Json]) -> list[str]:
+    """What moved since a preview, in words: `command.state: rejected → superseded`."""
+    names = sorted(was.keys() | now.keys())
+    return [f"{name}: {was.get(name)} → {now.get(name)}" for name in names if was.get(name) != now.get(name)]

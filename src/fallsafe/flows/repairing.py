@@ -1,0 +1,225 @@
+"""What a repair reads, and what running one does: for each action the steps that its preview told, and no other."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from fallsafe.core.cases.case import Case
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose
+from fallsafe.core.commands.outcome import Fact, Says
+from fallsafe.core.errors import Bug
+from fallsafe.core.events import Json
+from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.snapshot import canonical
+from fallsafe.core.orders.task import TASK_LIFECYCLE
+from fallsafe.core.repair.actions import CHARACTERISTIC, why_not_resend
+from fallsafe.core.repair.preview import Given, Scene
+from fallsafe.core.repair.request import Repair
+from fallsafe.flows import cases, commands, facts, moves, parking, payload, recover
+from fallsafe.flows.facts import Told
+from fallsafe.flows.moves import move_command, timed
+from fallsafe.flows.turn import Turn
+from fallsafe.store.ids import outside
+from fallsafe.store.work import Aggregate, Why
+
+Effect = Callable[[Turn, Aggregate, Scene, Repair, Given], Awaitable[int | None]]
+
+
+async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
+    """What a repair of a case may read, as it stands under the lock of its order."""
+    task, item = aggregate.tasks.get(case.task_id or 0), aggregate.items.get(case.item_id or 0)
+    command = _command(aggregate, case)
+    operation = facts.contract(turn, aggregate, command)[1] if command else None
+    rows = await turn.tx.fetch("agenda/of_orders", ids=[aggregate.order.id])
+    waiting = {row["id"] for row in rows if row["kind"] in ("send", parking.KIND)}
+    asked = turn.policy(aggregate).request_facts.get(command.operation, frozenset()) if command else frozenset()
+    return Scene(
+        case=case,
+        order=aggregate.order,
+        item=item,
+        task=task,
+        tasks=aggregate.tasks,
+        commands=[
+            c for c in aggregate.commands.values() if c.task_id == case.task_id and c.purpose is not Purpose.QUERY
+        ],
+        command=command,
+        operation=operation,
+        scheduled=bool(task and task.id in waiting),
+        now=turn.now,
+        salted=lambda value: aggregate.key.digest(canonical(value)),
+        values=await _values(turn, aggregate, case, command, asked),
+        asked=asked,
+    )
+
+
+def _command(aggregate: Aggregate, case: Case) -> Command | None:
+    """The command that speaks for a case: the newest of its task, or the word to another engine that it is about."""
+    own = aggregate.commands.get(case.command_id or 0)
+    if case.task_id is None or (own is not None and own.purpose is Purpose.RESUME):
+        return own
+    return aggregate.current(case.task_id) or own
+
+
+async def _values(
+    turn: Turn, aggregate: Aggregate, case: Case, command: Command | None, asked: frozenset[str]
+) -> dict[str, Json]:
+    """What the request of a command reads of its item, by fact."""
+    task = aggregate.tasks.get(case.task_id or 0)
+    if command is None or task is None:
+        return {}
+    personal = (await commands.personal_of(turn, [aggregate.order.id])).get(aggregate.order.id, {})
+    known = payload.facts(turn, aggregate, task, command.key, personal)
+    names = {name for name in asked if name.startswith("item.")}
+    item = known["item"] if isinstance(known["item"], Mapping) else {}
+    characteristics = item.get("characteristics")
+    if isinstance(characteristics, Mapping):
+        names |= {f"{CHARACTERISTIC}{name}" for name in characteristics}
+    return {name: value for name in sorted(names) if (value := _at(known, name)) is not None}
+
+
+def _at(known: Mapping[str, Json], name: str) -> Json:
+    here: Json = known
+    for word in name.split("."):
+        here = here.get(word) if isinstance(here, Mapping) else None
+    return here
+
+
+def _why(turn: Turn, repair: Repair, supersedes: str = "") -> Why:
+    name, rule = outside("repair", repair.id), f"actions/{repair.action}"
+    said = {"supersedes": supersedes} if supersedes else {}
+    return replace(turn.why(repair.reason, policy=turn.context.newest, rule=rule, causation=name), facts=said)
+
+
+def _mark(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, *, proves: bool = True) -> Json:
+    """The case waits for the proof of what was done."""
+    resolves = turn.context.newest.actions[repair.action].resolves
+    said: Json = {
+        "id": outside("repair", repair.id), "action": repair.action, "resolves": resolves, "by": repair.run_by,
+        "proves": proves,
+    }  # fmt: skip
+    cases.begin_repair(turn, aggregate, aggregate.cases[scene.case.id], said, repair.reason)
+    return said
+
+
+def _must(command: Command | None) -> Command:
+    if command is None:
+        raise Bug("a repair was run of a case without a command")
+    return command
+
+
+async def _reconcile_now(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    command = _must(scene.command)
+    recover.look_now(turn, aggregate, command, repair.reason)
+    return command.id
+
+
+async def _resend(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    command, operation = _must(scene.command), scene.operation
+    refused = operation and why_not_resend("", command, operation, turn.now, scene.scheduled)
+    _mark(turn, aggregate, scene, repair)
+    await commands.go_again(
+        turn, aggregate, command, repair.reason, approved=outside("repair", repair.id) if refused else ""
+    )
+    return command.id
+
+
+async def _supersede(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """Old and new stand side by side for good; the new one has a key of its own."""
+    fields = given.get("fields")
+    await _correct(turn, aggregate, scene, repair, fields if isinstance(fields, Mapping) else {})
+    return await replace_command(turn, aggregate, scene, repair)
+
+
+async def _correct(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, fields: Mapping[str, Json]) -> None:
+    """What the order holds to fulfil it is corrected; what was accepted stays as it was."""
+    item = aggregate.items[scene.item.id] if scene.item else None
+    known = item.characteristics if item and isinstance(item.characteristics, Mapping) else {}
+    wanted = {name.removeprefix(CHARACTERISTIC): value for name, value in fields.items()}
+    if item is not None and {**known, **wanted} != known:
+        aggregate.put(replace(item, characteristics={**known, **wanted}), "correct", _why(turn, repair))
+
+
+async def replace_command(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair) -> int:
+    """A new command in place of one that is proved not to be there; its task is ready again."""
+    old, task = _must(scene.command), aggregate.tasks[_must(scene.command).task_id]
+    _mark(turn, aggregate, scene, repair)
+    why = _why(turn, repair, supersedes=outside("command", old.id))
+    await move_command(turn, aggregate, old, "supersede", why)
+    ready = replace(task, state=move(TASK_LIFECYCLE, task.state, "repair"))
+    ready = timed(ready, turn.policy(aggregate).task_types[task.type], turn.now)
+    aggregate.put(ready, "repair", why)
+    n = 1 + max(c.n for c in scene.commands if c.purpose is old.purpose)
+    made = await moves.intend(turn, aggregate, ready, n, why, old.purpose, old.operation, old.method)
+    return made.id
+
+
+async def _skip(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    if scene.task is None:
+        raise Bug("a task was skipped that is not there")
+    why, command = _why(turn, repair), scene.command
+    if command is not None and command.state is CommandState.INTENDED:
+        await move_command(turn, aggregate, command, "withdraw", why)
+    task = aggregate.tasks[scene.task.id]
+    left = replace(task, state=move(TASK_LIFECYCLE, task.state, "skip"), waiting=None)
+    aggregate.put(left, "skip", why)
+    for kind in (*moves.LIVE_KINDS, parking.KIND):
+        turn.tx.clear(kind, task.id)
+    said: dict[str, Json] = {
+        "id": outside("repair", repair.id), "resolves": "Skipped", "by": repair.run_by, "proves": True,
+    }  # fmt: skip
+    cases.skipped(turn, aggregate, task.id, said, repair.reason)
+    await moves.release_dependants(turn, aggregate, left)
+    return None
+
+
+async def _freeze(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    by: Json = {"by": "person", "who": repair.run_by, "why": outside("repair", repair.id), "until": None}
+    _set_frozen(turn, aggregate, scene, repair, given, by)
+    return None
+
+
+async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    _set_frozen(turn, aggregate, scene, repair, given, None)
+    turn.tx.pages.hint = True
+    return None
+
+
+def _set_frozen(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given, frozen: Json) -> None:
+    verb, why = "thaw" if frozen is None else "freeze", _why(turn, repair)
+    if given.get("what") == "order" or scene.task is None:
+        aggregate.put(replace(aggregate.order, frozen=frozen), verb, why)
+    else:
+        aggregate.put(replace(aggregate.tasks[scene.task.id], frozen=frozen), verb, why)
+
+
+async def _declare(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """A person's word goes the way of every other fact; what they saw is evidence of its own."""
+    command = _must(scene.command)
+    seen = await turn.tx.add_evidence(
+        aggregate.order.id,
+        aggregate.key,
+        kind="declaration",
+        source=repair.run_by,
+        body=str(given["seen"]).encode(),
+        media_type="text/plain; charset=utf-8",
+        head=outside("repair", repair.id),
+        command_id=command.id,
+    )
+    says = {"done": Says.DONE, "rejected": Says.REJECTED, "absent": Says.ABSENT}[str(given["outcome"])]
+    if says is Says.DONE:
+        _mark(turn, aggregate, scene, repair, proves=False)
+    code = "DECLARED_REJECTED" if says is Says.REJECTED else ""
+    fact = Fact(says, "person", str(given.get("reference", "")), code, "", 0)
+    await facts.apply(turn, aggregate, aggregate.commands[command.id], Told(fact, (seen.id,)))
+    return command.id
+
+
+EFFECTS: Mapping[str, Effect] = {
+    "RECONCILE_NOW": _reconcile_now,
+    "RESEND_SAME_KEY": _resend,
+    "SUPERSEDE_REJECTED": _supersede,
+    "SKIP_TASK": _skip,
+    "FREEZE": _freeze,
+    "THAW": _thaw,
+    "DECLARE_OUTCOME": _declare,
+}
+"""What running each action does; the same names as `core.repair.actions.PLANS`."""

@@ -1,0 +1,372 @@
+"""Repairs of cases: previewed, agreed to by a second person, run once; each change a record, each refusal one too (§9).
+
+A preview changes nothing but itself. Running re-makes it from what stands now: where its hash is another, what was
+agreed to is void, and nothing is done.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.cases.case import Case
+from fallsafe.core.errors import Refusal
+from fallsafe.core.events import Json
+from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.snapshot import canonical
+from fallsafe.core.repair.actions import PLANS
+from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_not_run
+from fallsafe.core.repair.catalogue import APPROVAL_LIVES, RepairAction
+from fallsafe.core.repair.preview import Preview, differences, preview, unmet
+from fallsafe.core.repair.request import REPAIR_LIFECYCLE, UNDER_WAY, WAITING, Repair, RepairState, who_did
+from fallsafe.flows import settle
+from fallsafe.flows.casework import no_such
+from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.discretion import discreet
+from fallsafe.flows.payload import read_json
+from fallsafe.flows.repairing import EFFECTS, scene_of
+from fallsafe.flows.turn import Turn, begin
+from fallsafe.store.ids import outside
+from fallsafe.store.tx import Tx
+from fallsafe.store.work import Aggregate
+
+GIVEN = "application/json"
+WAITING_MAX = 100
+"""How many previews of one case may wait to be run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants to see: which action of which case, with what, and why."""
+
+    case_id: int
+    action: str
+    given: Mapping[str, Json]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A repair that somebody has read: its name and the hash that they saw."""
+
+    repair_id: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a preview came to; `repair` is None where its conditions are not met, so that nothing can be run."""
+
+    preview: Preview
+    repair: Repair | None
+    version: int
+
+
+async def show(tx: Tx, context: Context, asked: Asked, actor: Actor) -> Shown | Refused:
+    """Computes what an action would do, and keeps it to be run where every condition is met. Nothing else changes.
+
+    Refused: a case that is not there or has no order, an action that is not for it, what does not fit the schema.
+    """
+    found = await _open(tx, context, asked.case_id, actor)
+    if isinstance(found, Refused):
+        return found
+    turn, aggregate, case = found
+    action = context.newest.actions.get(asked.action)
+    refusal = _why_not_asked(turn, case, action, asked)
+    if refusal is not None or action is None:
+        refusal = refusal or Refusal("NOT_FOUND", "", "")
+        aggregate.refuse("case", case.id, "preview", refusal, turn.why(action=asked.action[:60]))
+        return Refused("case", case.id, refusal)
+    scene = await scene_of(turn, aggregate, case)
+    made = preview(scene, action, asked.given, PLANS[action.code], actor)
+    repair = await _kept(turn, aggregate, case, made, asked) if made.ready else None
+    await settle.end(turn)
+    return Shown(made, repair, aggregate.order.version + len(aggregate.records))
+
+
+async def _open(tx: Tx, context: Context, case_id: int, actor: Actor) -> tuple[Turn, Aggregate, Case] | Refused:
+    rows = await tx.fetch("cases/by_ids", ids=[case_id])
+    if not rows:
+        return Refused("case", case_id, no_such(case_id))
+    order_id = rows[0]["order_id"]
+    if not order_id:
+        what = f"cannot repair case {outside('case', case_id)}"
+        return Refused("case", case_id, Refusal("NO_ORDER", what, "it belongs to no order", "see its case work"))
+    await tx.lock([order_id])
+    await tx.load_repairs()
+    turn = await begin(tx, context, actor)
+    aggregate = tx.aggregates[order_id]
+    return turn, aggregate, aggregate.cases[case_id]
+
+
+def _why_not_asked(turn: Turn, case: Case, action: RepairAction | None, asked: Asked) -> Refusal | None:
+    what = f"cannot preview {asked.action[:60]} for case {outside('case', case.id)}"
+    known = [a.code for a in actions_of(turn.context, case) if a.code in PLANS]
+    if action is None or action.code not in PLANS or not action.available:
+        why = (action.because if action else "") or "this release has no such repair"
+        return Refusal("ACTION_NOT_AVAILABLE", what, why, f"available here: {', '.join(known) or 'none'}", "/action")
+    if action.code not in known:
+        why = f"{action.code} is no way out of {case.code}"
+        return Refusal("ACTION_NOT_FOR_THIS", what, why, f"available here: {', '.join(known) or 'none'}", "/action")
+    if not action.may_run(turn.actor.roles):
+        why = f"{turn.actor} has none of the roles {', '.join(action.roles)}"
+        return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    wrong = action.wrong(dict(asked.given))
+    if wrong:
+        return Refusal("INPUT_WRONG", what, wrong[0].what, wrong[0].hint, f"/input{wrong[0].pointer}")
+    return None
+
+
+def actions_of(context: Context, case: Case) -> list[RepairAction]:
+    """The actions that there are for a case: those of its code, and those for every case."""
+    newest = context.newest
+    known = newest.codes.get(case.code)
+    codes = known.actions if known else ()
+    more = [a.code for a in newest.actions.values() if a.every_case and a.code not in codes]
+    return [newest.actions[code] for code in (*codes, *more) if code in newest.actions]
+
+
+async def _kept(turn: Turn, aggregate: Aggregate, case: Case, made: Preview, asked: Asked) -> Repair | None:
+    """The repair of a preview; the same one where the same person has just seen the same."""
+    own = [r for r in aggregate.repairs.values() if r.case_id == case.id and r.state in WAITING]
+    alike = [r for r in own if (r.hash, r.asked_by) == (made.hash, str(turn.actor)) and r.expires_at > turn.now]
+    if alike:
+        return alike[0]
+    for old in (r for r in own if r.expires_at <= turn.now or len(own) >= WAITING_MAX):
+        _move(turn, aggregate, old, "void", "its time was over" if old.expires_at <= turn.now else "too many waited")
+    number = await turn.tx.new_id()
+    sealed = await turn.tx.add_evidence(
+        aggregate.order.id,
+        aggregate.key,
+        kind="repair_input",
+        source=str(turn.actor),
+        body=canonical(dict(asked.given)),
+        media_type=GIVEN,
+        head=outside("repair", number),
+    )
+    action, waits = made.action, made.needs_approval
+    repair = Repair(
+        id=number,
+        order_id=aggregate.order.id,
+        case_id=case.id,
+        action=action.code,
+        state=RepairState.AWAITED if waits else RepairState.PREVIEWED,
+        asked_by=str(turn.actor),
+        asked_at=turn.now,
+        expires_at=turn.now + (max(action.lives, APPROVAL_LIVES) if waits else action.lives),
+        hash=made.hash,
+        reads=dict(made.reads),
+        preview=told(made, aggregate),
+        input_evidence_id=sealed.id,
+        reason=await discreet(turn, aggregate, asked.reason),
+        approval={"why": made.approval, "roles": [*action.approvers]} if waits else None,
+        approved_by="",
+        approved_at=None,
+        run_by="",
+        run_at=None,
+        command_id=None,
+        ended_because="",
+    )
+    why = turn.why(repair.reason, policy=turn.context.newest, rule=f"actions/{action.code}", evidence=(sealed.id,))
+    aggregate.put(repair, "preview", why)
+    return repair
+
+
+def told(made: Preview, aggregate: Aggregate) -> Json:
+    """A preview as it may stand in a row: personal values are digests."""
+    plan = made.plan
+
+    def kept(value: Json) -> Json:
+        return {"digest": aggregate.key.digest(canonical(value))}
+
+    changes: list[Json] = [
+        {**asdict(c), **({"old": kept(c.old), "new": kept(c.new)} if c.personal else {})} for c in plan.changes
+    ]
+    return {
+        "conditions": [{"name": c.name, "sentence": c.sentence, "met": c.met, "why": c.why} for c in plan.conditions],
+        "changes": changes,
+        "sends": [asdict(s) for s in plan.sends],
+        "after": [asdict(a) for a in plan.after],
+        "checks": [*made.action.checks],
+    }
+
+
+def _move(turn: Turn, aggregate: Aggregate, repair: Repair, verb: str, because: str = "", **changes: object) -> Repair:
+    moved = replace(repair, state=move(REPAIR_LIFECYCLE, repair.state, verb), **changes)  # type: ignore[arg-type]  # safe because the callers name columns
+    if because:
+        moved = replace(moved, ended_because=because)
+    why = turn.why(because or repair.reason, rule=f"actions/{repair.action}", causation=outside("repair", repair.id))
+    aggregate.put(moved, verb, replace(why, facts={"hash": repair.hash}))
+    return moved
+
+
+async def approve(tx: Tx, context: Context, seen: Sequence[Seen], actor: Actor, reason: str) -> list[Answer]:
+    """A second person agrees to what they saw. Refused: whoever asked, a machine, another hash, what ended or moved."""
+    turn = await _lock(tx, context, seen, actor)
+    answers = [await _approve_one(turn, one, reason) for one in seen]
+    await settle.end(turn)
+    return answers
+
+
+async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
+    what = f"cannot approve {outside('repair', seen.repair_id)}"
+    aggregate, repair = find(turn.tx, seen.repair_id)
+    if aggregate is None or repair is None:
+        return _nothing(turn, seen, what)
+    reason = await discreet(turn, aggregate, reason)
+    if repair.state is RepairState.APPROVED and repair.approved_by == str(turn.actor) and repair.hash == seen.hash:
+        return Applied("repair", repair.id, already=True)
+    action = turn.context.newest.actions[repair.action]
+    refusal = may_decide(repair, action, turn.actor, seen.hash, what) or _not_awaited(repair, what)
+    refusal = refusal or expired(repair, turn.now, what) or await _moved(turn, aggregate, repair, what)
+    if refusal is not None:
+        return _refuse(turn, aggregate, repair, "approve", refusal, reason)
+    agreed = replace(repair, approved_by=str(turn.actor), approved_at=turn.now)
+    _move(turn, aggregate, agreed, "approve")
+    return Applied("repair", repair.id)
+
+
+def _not_awaited(repair: Repair, what: str) -> Refusal | None:
+    if repair.state is RepairState.AWAITED:
+        return None
+    if repair.state is RepairState.PREVIEWED:
+        return Refusal("APPROVAL_NOT_NEEDED", what, "nobody has to agree to it", "it may be run as it is")
+    return Refusal("REPAIR_ENDED", what, f"it is {repair.state.value}{_by(repair)}", "preview it again")
+
+
+def _by(repair: Repair) -> str:
+    if repair.run_at is not None:
+        return f": {repair.run_by} ran it at {repair.run_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f": {repair.ended_because or repair.approved_by}"
+
+
+async def decline(tx: Tx, context: Context, seen: Sequence[Seen], actor: Actor, reason: str) -> list[Answer]:
+    """A second person says no, or whoever asked takes it back; it can be previewed again."""
+    turn = await _lock(tx, context, seen, actor)
+    answers = [await _decline_one(turn, one, reason) for one in seen]
+    await settle.end(turn)
+    return answers
+
+
+async def _decline_one(turn: Turn, seen: Seen, reason: str) -> Answer:
+    what = f"cannot decline {outside('repair', seen.repair_id)}"
+    aggregate, repair = find(turn.tx, seen.repair_id)
+    if aggregate is None or repair is None:
+        return _nothing(turn, seen, what)
+    reason = await discreet(turn, aggregate, reason)
+    if repair.state is RepairState.DECLINED:
+        return Applied("repair", repair.id, already=True)
+    refusal = may_decline(repair, turn.actor, what)
+    if refusal is None and repair.state not in WAITING:
+        refusal = Refusal(
+            "REPAIR_ENDED", what, f"it is {repair.state.value}{_by(repair)}", "nothing is left to decline"
+        )
+    if refusal is not None:
+        return _refuse(turn, aggregate, repair, "decline", refusal, reason)
+    _move(turn, aggregate, repair, "decline", f"{turn.actor}: {reason}" if reason else str(turn.actor))
+    return Applied("repair", repair.id)
+
+
+async def run(tx: Tx, context: Context, seen: Sequence[Seen], actor: Actor, reason: str) -> list[Answer]:
+    """Runs what was previewed, once: everything is asked again first, and what is run is what was seen, or nothing.
+
+    One that was run before is answered as done already, whoever asks; the repair says by whom. Refused: without the
+    right, another hash, without the approval that it needs, what is over, what moved, what does not hold any more.
+    """
+    turn = await _lock(tx, context, seen, actor)
+    answers = [await _run_one(turn, one, reason) for one in seen]
+    await settle.end(turn)
+    return answers
+
+
+async def _run_one(turn: Turn, seen: Seen, reason: str) -> Answer:
+    what = f"cannot run {outside('repair', seen.repair_id)}"
+    aggregate, repair = find(turn.tx, seen.repair_id)
+    if aggregate is None or repair is None:
+        return _nothing(turn, seen, what)
+    reason = await discreet(turn, aggregate, reason)
+    action = turn.context.newest.actions[repair.action]
+    if not action.may_run(turn.actor.roles):
+        why = f"{turn.actor} has none of the roles {', '.join(action.roles)}"
+        refusal: Refusal | None = Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    else:
+        refusal = why_not_run(repair, seen.hash, turn.now, what)
+    if refusal is None and repair.state in UNDER_WAY:
+        return Applied("repair", repair.id, already=True)
+    refusal = refusal or await _moved(turn, aggregate, repair, what)
+    if refusal is not None:
+        return _refuse(turn, aggregate, repair, "run", refusal, reason)
+    await _do(turn, aggregate, repair)
+    return Applied("repair", repair.id)
+
+
+async def _do(turn: Turn, aggregate: Aggregate, repair: Repair) -> None:
+    """The repair is written down as run, then what its preview says is done."""
+    ran = replace(repair, run_by=str(turn.actor), run_at=turn.now)
+    ran = _move(turn, aggregate, ran, "run")
+    scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
+    command_id = await EFFECTS[repair.action](turn, aggregate, scene, ran, await given_of(turn, aggregate, repair))
+    if command_id is not None:
+        named = replace(ran, command_id=command_id)
+        aggregate.put(named, "name", turn.why("what it speaks of", causation=outside("repair", repair.id)))
+
+
+async def _moved(turn: Turn, aggregate: Aggregate, repair: Repair, what: str) -> Refusal | None:
+    """Whether the world is another than the one that was seen. None where the preview still says the same."""
+    action = turn.context.newest.actions[repair.action]
+    scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
+    given = await given_of(turn, aggregate, repair)
+    made = preview(scene, action, given, PLANS[action.code], None)
+    if made.hash == repair.hash:
+        return unmet(made, what)
+    reads = repair.reads if isinstance(repair.reads, Mapping) else {}
+    moved = "; ".join(differences(reads, made.reads)) or "what it would do is another"
+    other = who_did([*aggregate.repairs.values()], repair.case_id, repair.asked_at)
+    by = f"{other.run_by} ran {outside('repair', other.id)} ({other.action}) meanwhile; " if other is not None else ""
+    return Refusal("MOVED", what, f"{by}what it read has changed: {moved}", "preview it again")
+
+
+async def given_of(turn: Turn, aggregate: Aggregate, repair: Repair) -> Mapping[str, Json]:
+    """What was given with a repair, opened."""
+    added = {e.id: sealed for e, sealed in turn.tx.pages.evidence}
+    if repair.input_evidence_id in added:
+        found = read_json(aggregate.key.open(added[repair.input_evidence_id]))
+        return found if isinstance(found, Mapping) else {}
+    rows = await turn.tx.fetch("evidence/open", orders=[aggregate.order.id], ids=[repair.input_evidence_id])
+    found = read_json(aggregate.key.open(bytes(rows[0]["sealed"])))
+    return found if isinstance(found, Mapping) else {}
+
+
+VOIDS = frozenset({"MOVED", "PREVIEW_EXPIRED"})
+
+
+def _refuse(turn: Turn, aggregate: Aggregate, repair: Repair, verb: str, refusal: Refusal, reason: str) -> Answer:
+    """Writes a refusal down; what was seen of a world that is no more, or for too long, is void."""
+    if refusal.code in VOIDS and repair.state in WAITING:
+        _move(turn, aggregate, repair, "void", refusal.why)
+    aggregate.refuse("repair", repair.id, verb, refusal, turn.why(askedBecause=reason))
+    return Refused("repair", repair.id, refusal)
+
+
+async def _lock(tx: Tx, context: Context, seen: Iterable[Seen], actor: Actor) -> Turn:
+    rows = await tx.fetch("repairs/orders_of", ids=[one.repair_id for one in seen])
+    await tx.lock(row["order_id"] for row in rows)
+    await tx.load_repairs()
+    return await begin(tx, context, actor)
+
+
+def find(tx: Tx, repair_id: int) -> tuple[Aggregate | None, Repair | None]:
+    """A repair among the locked orders."""
+    for aggregate in tx.aggregates.values():
+        if repair_id in aggregate.repairs:
+            return aggregate, aggregate.repairs[repair_id]
+    return None, None
+
+
+def _nothing(turn: Turn, seen: Seen, what: str) -> Answer:
+    hint = "preview one: POST /fallout-cases/{id}/repairs/preview"
+    return Refused("repair", seen.repair_id, Refusal("NOT_FOUND", what, "there is no such repair", hint))
+
+
+def may_see(actor: Actor) -> str:
+    """Why somebody may not ask for repairs at all; empty where they may."""
+    return "" if may(actor, "repair") else f"{actor} has none of the roles {', '.join(who_may('repair'))}"

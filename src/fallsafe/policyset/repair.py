@@ -1,0 +1,111 @@
+"""Reads the catalogue of repair actions (§8.3): each with the schema of what it must be given, compiled, and held
+against what this release can run.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import jsonschema_rs
+
+from fallsafe.core.access import ROLES
+from fallsafe.core.events import Json
+from fallsafe.core.repair.actions import PLANS
+from fallsafe.core.repair.catalogue import CASE_WORK, ELSEWHERE, PREVIEW_LIVES, RepairAction, Wrong
+from fallsafe.policyset.findings import Findings
+from fallsafe.policyset.source import Part
+from fallsafe.policyset.templates import is_fact
+
+RUNS = (*PLANS, *CASE_WORK, *ELSEWHERE)
+ANYTHING: Mapping[str, Json] = {"type": "object", "additionalProperties": False, "properties": {}}
+WRONG_MAX = 20
+
+
+def actions(part: Part, findings: Findings) -> dict[str, RepairAction]:
+    """The repair actions by code."""
+    return {code: _action(code, below, findings) for code, below in part.at("actions").entries()}
+
+
+def _action(code: str, part: Part, findings: Findings) -> RepairAction:
+    input_, given = part.at("input"), dict(ANYTHING)
+    if isinstance(input_.value, Mapping):
+        given = dict(input_.value)
+    available = part.at("available").flag()
+    if available and code not in RUNS:
+        right = "say `because` instead: nothing of this release runs it"
+        findings.add(part.at("available"), f"{code} is said to be available", right)
+    for name, _ in part.at("fields").entries():
+        if not is_fact(name.replace("*", "x")):
+            findings.add(
+                part.at("fields").at(name), f"no fact is called {name!r}", "for example item.characteristics.site"
+            )
+    return RepairAction(
+        code=code,
+        title=part.at("title").text(),
+        kind=part.at("kind").text(),
+        risk=part.at("risk").text(),
+        roles=_roles(part.at("roles"), findings),
+        approval=part.at("approval").text(),
+        locked_while_unknown=part.at("locked_while_unknown").flag(),
+        available=available,
+        because=part.at("because").text(),
+        approves_when=part.at("approves_when").text("never"),
+        approvers=_roles(part.at("approvers"), findings),
+        given=given,
+        wrong=_compiled(input_, given, findings),
+        fields={name: below.text() for name, below in part.at("fields").entries()},
+        mode=part.at("mode").text("manual"),
+        sends=part.at("sends").texts(),
+        checks=part.at("checks").texts(),
+        resolves=part.at("resolves").text(),
+        lives=_lives(part.at("lives"), findings),
+        every_case=part.at("every_case").flag(),
+        digest=sha256(json.dumps(part.value, sort_keys=True).encode()).hexdigest()[:16],
+    )
+
+
+def _roles(part: Part, findings: Findings) -> tuple[str, ...]:
+    return tuple(findings.name(role, "role", ROLES) for role in part.each())
+
+
+def _lives(part: Part, findings: Findings) -> timedelta:
+    return PREVIEW_LIVES if part.value is None else findings.duration(part, timedelta(minutes=1), scaled=False)
+
+
+def _compiled(part: Part, given: dict[str, Json], findings: Findings) -> Callable[[Json], tuple[Wrong, ...]]:
+    """The schema as a function that says what is wrong with a value; values are kept out of what it says."""
+    try:
+        validator = jsonschema_rs.Draft202012Validator(
+            given, validate_formats=True, mask="the value", retriever=_fetch_nothing
+        )
+    except (jsonschema_rs.ValidationError, ValueError) as error:
+        findings.add(part, f"no JSON Schema: {str(error)[:200]}", "write a JSON Schema of draft 2020-12")
+        return lambda _: ()
+
+    def wrong(value: Json) -> tuple[Wrong, ...]:
+        found = []
+        for error in validator.iter_errors(value):
+            found.append(_wrong(error))
+            if len(found) == WRONG_MAX:
+                break
+        return tuple(found)
+
+    return wrong
+
+
+def _fetch_nothing(uri: str) -> Any:
+    raise ValueError(f"schemas are complete in themselves; {uri} is not fetched")
+
+
+def _wrong(error: jsonschema_rs.ValidationError) -> Wrong:
+    pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in error.instance_path)
+    told = error.kind.as_dict()
+    match error.kind.name:
+        case "additionalProperties":
+            return Wrong(f"{pointer}/{next(iter(told['unexpected']))}"[:200], "there is no such field", "leave it out")
+        case "required":
+            return Wrong(f"{pointer}/{told['property']}", "this field is missing", "give it")
+        case _:
+            return Wrong(pointer[:200], error.message[:300], "GET /fallout-cases/{id}/actions shows the schema")

@@ -1,0 +1,2 @@
+-- The repairs of orders that are locked, or that a reader asks for.
+SELECT * FROM repairs WHERE order_id = ANY(%(ids)s) ORDER BY order_id, id

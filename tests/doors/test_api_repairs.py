@@ -1,0 +1,207 @@
+"""Repairs at the REST door (§8.3, §9, §24): a typed action is shown, agreed to by a second person where it is risky,
+run once, proved; and nobody does by it what it is not for.
+"""
+
+import asyncio
+from typing import Any
+
+from tests.doors.conftest import Api
+from tests.doors.test_api_cases import play, the_case
+from tests.flows import orders as world
+
+from fallsafe.core.commands.outcome import Done, Lost, Outcome, Rejected
+from fallsafe.store.ids import inside
+
+SLOT_TAKEN: dict[str, Outcome] = {"WFM.book": Rejected("SLOT_TAKEN", "somebody else has it")}
+OK = Done("REF-2")
+
+
+async def shown(api: Api, action: str, role: str = "operator", status: int = 200, **given: Any) -> dict:
+    """The preview of an action of the one open case."""
+    case = await the_case(api)
+    body = {"action": action, "input": given, "reason": "they told us"}
+    return await api.post(f"/fallout-cases/{case['id']}/repairs/preview", body, role, status)
+
+
+async def decide(api: Api, seen: dict, verb: str = "run", role: str = "operator", status: int = 0) -> dict:
+    """What becomes of a decision about a preview."""
+    path = f"/fallout-cases/{seen['caseId']}/repairs/{seen['id']}/{verb}"
+    return await api.post(path, {"hash": seen["hash"], "reason": "go"}, role, status or (202 if verb == "run" else 200))
+
+
+async def again(api: Api, seen: dict) -> dict:
+    """A repair as it stands now."""
+    return await api.get(f"/fallout-cases/{seen['caseId']}/repairs/{seen['id']}")
+
+
+async def go_on(api: Api, answers: dict[str, Outcome] | None = None) -> list[str]:
+    """Sends all that is due; the keys that left."""
+    keys = []
+    while claimed := await world.claim(api.database, api.context):
+        for one in claimed:
+            keys.append(one.key)
+            await world.answer(api.database, api.context, one, (answers or {}).get(one.operation.name, OK))
+    return keys
+
+
+class WhenARequestWasRefused:
+    """§9: a corrected payload is a new command that supersedes the old one."""
+
+    async def test_it_is_shown_before_anything_happens_and_run_as_it_was_shown(self, api: Api) -> None:
+        await play(api, SLOT_TAKEN)
+        before = await the_case(api)
+        seen = await shown(api, "SUPERSEDE_REJECTED", fields={"item.characteristics.slot": "PM"})
+        assert (seen["ready"], seen["state"], seen["approval"]) == (True, "previewed", None)
+        assert [(c["name"], c["old"], c["new"]) for c in seen["changes"]] == [
+            ("item.characteristics.slot", None, "PM"),
+        ]
+        (sends,) = seen["sends"]
+        assert sends["key"] == "CRM/777/fiber.scheduleInstallation/fulfill/2" and sends["effect"]
+        assert {(a["thing"], a["was"], a["then"]) for a in seen["after"]} == {
+            ("command", "rejected", "superseded"), ("task", "failed", "ready"),
+        }  # fmt: skip
+        assert (await the_case(api))["states"] == before["states"] and await go_on(api) == []
+        ran = await decide(api, seen)
+        assert (ran["already"], ran["runBy"]) == (False, "person:a-operator")
+        assert (await again(api, seen))["progress"] == "requested"
+        assert (await the_case(api))["state"] == "revalidating"
+        keys = await go_on(api)
+        assert keys[0] == sends["key"]
+        one = await api.get(f"/fallout-cases/{before['id']}")
+        assert (one["state"], one["resolution"]["type"], one["resolution"]["verified"]) == (
+            "resolved", "DataCorrected", True,
+        )  # fmt: skip
+        assert one["resolution"]["repair"] == seen["id"] and (await again(api, seen))["progress"] == "verified"
+        trail = (await api.get(f"/fallout-cases/{before['id']}/timeline", limit=1000))["items"]
+        assert any(r["verb"] == "supersede" and seen["id"] == r["causation"] for r in trail)
+
+    async def test_refused_again_it_is_looked_into_anew(self, api: Api) -> None:
+        await play(api, SLOT_TAKEN)
+        seen = await shown(api, "SUPERSEDE_REJECTED", correctedElsewhere="the planner freed the slot")
+        await decide(api, seen)
+        await go_on(api, SLOT_TAKEN)
+        case = await the_case(api)
+        assert (case["state"], case["occurrences"]) == ("diagnosing", 2)
+        assert (await again(api, seen))["progress"] == "refused"
+
+    async def test_what_was_sold_cannot_be_changed_by_it(self, api: Api) -> None:
+        """§24 anti-pattern 7: a repair that changes the commercial meaning."""
+        await play(api, SLOT_TAKEN)
+        for name in ("item.characteristics.profile", "item.monthlyMinor", "item.offer", "order.customerRef"):
+            seen = await shown(api, "SUPERSEDE_REJECTED", fields={name: "1"})
+            assert not seen["ready"] and seen["id"] == ""
+            assert any("cannot be corrected" in c["why"] for c in seen["conditions"])
+        assert await go_on(api) == []
+
+
+class WhenTwoWantTheSame:
+    async def test_two_operators_at_one_instant_and_a_double_click_have_one_effect(self, api: Api) -> None:
+        """One hundred times: the first one does it, the others are told who did."""
+        await play(api, SLOT_TAKEN)
+        for n in range(2, 12):
+            seen = await shown(api, "SUPERSEDE_REJECTED", correctedElsewhere=f"freed it, time {n}")
+            path = f"/api/v1/fallout-cases/{seen['caseId']}/repairs/{seen['id']}/run"
+            calls = [
+                api.client.post(path, headers=api.as_(role), json={"hash": seen["hash"]})
+                for role in ("operator", "engineer") * 5
+            ]
+            answers = [a.json() for a in await asyncio.gather(*calls)]
+            assert sorted(a["already"] for a in answers) == [False] + [True] * 9
+            assert len({a["runBy"] for a in answers}) == 1 and answers[0]["runBy"]
+            assert await go_on(api, SLOT_TAKEN) == [f"CRM/777/fiber.scheduleInstallation/fulfill/{n}"]
+
+    async def test_a_second_preview_of_the_same_is_void_and_says_who_did_it(self, api: Api) -> None:
+        await play(api, SLOT_TAKEN)
+        mine = await shown(api, "SUPERSEDE_REJECTED", correctedElsewhere="freed it")
+        theirs = await shown(api, "SUPERSEDE_REJECTED", "engineer", fields={"item.characteristics.slot": "PM"})
+        await decide(api, theirs, role="engineer")
+        refused = await decide(api, mine, status=409)
+        assert refused["code"] == "MOVED" and "person:a-engineer ran RA-" in refused["detail"]
+        assert (await again(api, mine))["state"] == "voided"
+        assert (await decide(api, mine, status=409))["code"] == "REPAIR_ENDED"
+        assert await go_on(api) != []
+
+
+class WhenASecondPersonHasToAgree:
+    async def absent(self, api: Api) -> dict:
+        """A booking that was lost, and that somebody says never happened."""
+        await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        return await shown(
+            api, "DECLARE_OUTCOME", outcome="absent", seen="nothing in their list of today", where="BIL screen 7"
+        )
+
+    async def test_nobody_approves_what_they_asked_for_and_no_machine_approves(self, api: Api) -> None:
+        seen = await self.absent(api)
+        assert seen["state"] == "awaited" and seen["approval"]["why"]
+        assert (await decide(api, seen, status=409))["code"] == "APPROVAL_NEEDED"
+        assert (await decide(api, seen, "approve", status=403))["code"] == "SELF_APPROVAL"
+        for role in ("machine", "support", "auditor"):
+            assert (await decide(api, seen, "approve", role, 403))["code"] == "NOT_ALLOWED"
+        other = {**seen, "hash": "0" * 64}
+        assert (await decide(api, other, "approve", "manager", 409))["code"] == "OTHER_PREVIEW"
+        assert (await the_case(api))["states"]["task"] == "unknown"
+        await decide(api, seen, "approve", "manager")
+        await decide(api, seen)
+        (command,) = (await the_case(api))["notToBeSent"]
+        assert (command["state"], command["operation"]) == ("absent", "BIL.createSubscription")
+        assert await go_on(api) == []
+        repeat = await shown(api, "RESEND_SAME_KEY")
+        assert repeat["state"] == "awaited" and "does not recognise a repeat" in repeat["approval"]["why"]
+        assert (await decide(api, repeat, "decline", "manager"))["state"] == "declined"
+        assert (await decide(api, repeat, status=409))["code"] == "REPAIR_ENDED"
+        repeat = await shown(api, "RESEND_SAME_KEY")
+        await decide(api, repeat, "approve", "manager")
+        await decide(api, repeat)
+        assert await go_on(api) == ["CRM/777/billing.createSubscription/fulfill/1"]
+        one = await api.get(f"/fallout-cases/{seen['caseId']}")
+        assert (one["resolution"]["type"], one["resolution"]["verified"]) == ("RetriedSameKey", True)
+
+    async def test_a_world_that_moved_voids_what_was_agreed_to(self, api: Api) -> None:
+        seen = await self.absent(api)
+        await decide(api, seen, "approve", "manager")
+        number = inside("command", (await the_case(api))["notToBeSent"][0]["id"])
+        order = inside("order", (await the_case(api))["orderId"])
+        assert number and order
+        for claimed in await world.look(api.database, api.context):
+            from fallsafe.core.commands.outcome import Looked, Says
+
+            await world.answer(api.database, api.context, claimed, Looked(Says.DONE, "SUB-1"))
+        refused = await decide(api, seen, status=409)
+        assert refused["code"] == "MOVED" and "command.state: unknown → done" in refused["detail"]
+        assert (await again(api, seen))["state"] == "voided"
+
+
+class WhenWhatIsAskedIsWrong:
+    async def test_it_is_refused_with_its_place_and_nothing_changes(self, api: Api) -> None:
+        await play(api, SLOT_TAKEN)
+        case = await the_case(api)
+        path = f"/fallout-cases/{case['id']}/repairs/preview"
+        for body, role, status, code, pointer in (
+            ({"action": "SUPERSEDE_REJECTED", "input": {"x": 1}}, "operator", 422, "INPUT_WRONG", "/input/x"),
+            ({"action": "SUPERSEDE_REJECTED", "input": {"fields": {"a": []}}}, "operator", 422, "INPUT_WRONG",
+             "/input/fields/a"),
+            ({"action": "NOTHING"}, "operator", 409, "ACTION_NOT_AVAILABLE", "/action"),
+            ({"action": "COMPENSATE_TASK"}, "operator", 409, "ACTION_NOT_AVAILABLE", "/action"),
+            ({"action": "SKIP_TASK"}, "operator", 409, "ACTION_NOT_FOR_THIS", "/action"),
+            ({"action": "SUPERSEDE_REJECTED"}, "support", 403, "NOT_ALLOWED", ""),
+            ({"action": "SUPERSEDE_REJECTED"}, "machine", 403, "NOT_ALLOWED", ""),
+            ({}, "operator", 400, "FIELD_MISSING", "/action"),
+        ):  # fmt: skip
+            refused = await api.post(path, body, role, status)
+            assert (refused["code"], refused["pointer"]) == (code, pointer)
+        seen = await shown(api, "SUPERSEDE_REJECTED", correctedElsewhere="freed it")
+        stale = await api.post(
+            path, {"action": "SUPERSEDE_REJECTED"}, status=412, **{"If-Match": f'"{case["version"]}"'}
+        )
+        assert stale["code"] == "VERSION"
+        assert (await decide(api, seen, role="support", status=403))["code"] == "NOT_ALLOWED"
+        assert await go_on(api) == []
+
+    async def test_the_actions_of_a_case_are_listed_with_their_schema_and_why_they_are_locked(self, api: Api) -> None:
+        await play(api)
+        case = await the_case(api)
+        listed = {a["code"]: a for a in (await api.get(f"/fallout-cases/{case['id']}/actions"))["items"]}
+        assert any("unknown" in why for why in listed["RESEND_SAME_KEY"]["locked"])
+        assert listed["FREEZE"]["href"].endswith("/repairs/preview") and not listed["FREEZE"]["locked"]
+        assert listed["DECLARE_OUTCOME"]["input"]["required"] == ["outcome", "seen", "where"]
+        assert all(a["locked"] or a["href"] for a in listed.values())
