@@ -238,7 +238,12 @@ class WhenAFailureIsJudged:
     def test_a_failure_that_locks_says_which_actions_are_locked(self):
         policy = telco()
         allowed = policy.codes["UNKNOWN_OUTCOME"].actions
-        assert {a for a in allowed if policy.actions[a].available} == {"RECONCILE_NOW", "ESCALATE"}
+        assert {a for a in allowed if policy.actions[a].available} == {
+            "RECONCILE_NOW",
+            "DECLARE_OUTCOME",
+            "RESEND_SAME_KEY",
+            "ESCALATE",
+        }
         assert {a for a in allowed if policy.actions[a].locked_while_unknown} == {
             "RESEND_SAME_KEY",
             "COMPENSATE_TASK",

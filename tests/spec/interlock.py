@@ -45,7 +45,8 @@ from fallsafe.core.access import Actor
 from fallsafe.core.commands.contract import Request
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.commands.outcome import NotSent, Reply
-from fallsafe.flows import callbacks, commands, moving, orders, planning, recover, review, steering
+from fallsafe.core.repair.request import Repair, RepairState
+from fallsafe.flows import callbacks, commands, moving, orders, planning, recover, repairs, review, steering
 from fallsafe.flows.callbacks import Received
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Applied, Context, Refused
@@ -54,13 +55,14 @@ from fallsafe.security.signature import sign
 from fallsafe.simulator.sandbox import judge
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Database, Tx
-from fallsafe.store.work import Aggregate, Entry
+from fallsafe.store.work import Aggregate, Entry, Why
 
 SOURCE = Path(fallsafe.__file__).parent
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 TRIES = 50
 OPERATION = "PRV.activateService"
 NAME = "777"
+AGREED_HASH = "a" * 64
 KEY = f"CRM/{NAME}/fiber.activateFiberService/fulfill/1"
 # What leads to a request: an attempt, the same command again, a new command for a task.
 WAYS_OUT = frozenset({"commands.send", "commands.send_again", "moves.intend"})
@@ -107,6 +109,13 @@ def functions() -> dict[str, Function]:
         tree = ast.parse(place.read_text())
         names = _names(tree)
         for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.AnnAssign)
+                and isinstance(node.value, ast.Dict)
+                and isinstance(node.target, ast.Name)
+            ):
+                name = f"{place.stem}.{node.target.id}"  # a table of functions leads to each of them
+                found[name] = Function(name, frozenset(_uses(node, place.stem, names)), False, ())
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 first = node.args.args[0].arg if node.args.args else ""
                 flow = first == "tx" and not node.name.startswith("_")
@@ -197,6 +206,7 @@ class World:
     cookie: str
     csrf: str
     loop: asyncio.AbstractEventLoop
+    agreed: int = 0
 
     # -- doors --
 
@@ -309,7 +319,9 @@ def an_unknown_outcome(home: Path) -> Iterator[World]:
         store, context, code = loop.run_until_complete(_opened(there))
         cookie, csrf = _signed_in(there, code, found["case_id"])
         try:
-            yield World(there, store, context, **found, cookie=cookie, csrf=csrf, loop=loop)
+            world = World(there, store, context, **found, cookie=cookie, csrf=csrf, loop=loop)
+            world.agreed = loop.run_until_complete(_agreed(world))
+            yield world
         finally:
             loop.run_until_complete(store.close())
             loop.close()
@@ -331,6 +343,27 @@ def _unknown(there: Installation) -> dict[str, int]:
             (KEY,),
         ).fetchone()
     return dict(row) if row else {}
+
+
+async def _agreed(world: World) -> int:
+    """A repair that would send again, agreed to before anybody knew that the outcome is unknown."""
+
+    async def body(tx: Tx) -> int:
+        (order,) = await tx.lock([world.order_id])
+        now, number = await tx.now(), await tx.new_id()
+        given = await tx.add_evidence(
+            world.order_id, order.key, kind="repair_input", source="a test", body=b"{}", media_type="application/json"
+        )
+        late = now + timedelta(days=1)
+        repair = Repair(
+            number, world.order_id, world.case_id, "RESEND_SAME_KEY", RepairState.APPROVED, "person:ada", now, late,
+            AGREED_HASH, {}, {}, given.id, "", None, "person:eva", now, "", None, None, "",
+        )  # fmt: skip
+        order.put(repair, "preview", Why(BOSS, "a test", evidence=(given.id,)))
+        return number
+
+    found: int = await world.flow(body)
+    return found
 
 
 async def _opened(there: Installation) -> tuple[Database, Context, str]:
@@ -521,8 +554,13 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
             await world.flow(lambda tx: steering.steer(tx, context, [ids["task"]], BOSS, "again", verb="retry"))
         )
 
+    async def repair(_: int) -> Said | None:
+        seen = [repairs.Seen(world.agreed, AGREED_HASH)]
+        return said_of(await world.flow(lambda tx: repairs.run(tx, context, seen, BOSS, "again")))
+
     return {
         "steering.steer": steer,
+        "repairs.run": repair,
         "commands.claim": due(commands.claim, "send"),
         "commands.expire_leases": due(commands.expire_leases, "lease"),
         "commands.find_overdue": due(commands.find_overdue, "overdue"),

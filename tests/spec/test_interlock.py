@@ -79,6 +79,17 @@ def revoke(world: World) -> list[Said | None]:
     return at_once(lambda _: world.http("DELETE", f"/api/v1/tokens/{name}"))
 
 
+def of_repair(path: str) -> Fifty:
+    """Fifty decisions at once about one repair, which only asks."""
+
+    def fifty(world: World) -> list[Said | None]:
+        case = outside("case", world.case_id)
+        seen = world.there.ask(f"/fallout-cases/{case}/repairs/preview", {"action": "RECONCILE_NOW"})
+        return post(path.replace("{repair}", seen["id"]), {"hash": seen["hash"]})(world)
+
+    return fifty
+
+
 # Another engine speaks of the very order, as if it were its own.
 REPORTS = {
     "source": "CRM",
@@ -111,6 +122,22 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
             ("reopen", {"reason": "once more"}, NOT_RESOLVED),
         )
     },
+    "POST /api/v1/fallout-cases/{case_id}/repairs/preview": (
+        post("/api/v1/fallout-cases/{case}/repairs/preview", {"action": "RESEND_SAME_KEY"}),
+        None,
+    ),
+    "POST /api/v1/fallout-cases/{case_id}/repairs/{repair_id}/run": (
+        of_repair("/api/v1/fallout-cases/{case}/repairs/{repair}/run"),
+        None,
+    ),
+    "POST /api/v1/fallout-cases/{case_id}/repairs/{repair_id}/approve": (
+        of_repair("/api/v1/fallout-cases/{case}/repairs/{repair}/approve"),
+        "NOT_ALLOWED",
+    ),
+    "POST /api/v1/fallout-cases/{case_id}/repairs/{repair_id}/decline": (
+        of_repair("/api/v1/fallout-cases/{case}/repairs/{repair}/decline"),
+        None,
+    ),
     "POST /api/v1/fallout-cases/actions": (
         lambda world: post(
             "/api/v1/fallout-cases/actions", {"action": "go-on", "caseIds": [outside("case", world.case_id)]}

@@ -14,7 +14,7 @@ from fallsafe.core.orders.task import TASK_LIFECYCLE
 from fallsafe.core.repair.actions import CHARACTERISTIC, why_not_resend
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
-from fallsafe.flows import cases, commands, facts, moves, parking, payload, recover
+from fallsafe.flows import cases, commands, facts, lapse, moves, parking, payload, recover
 from fallsafe.flows.facts import Told
 from fallsafe.flows.moves import move_command, timed
 from fallsafe.flows.turn import Turn
@@ -47,7 +47,7 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         now=turn.now,
         salted=lambda value: aggregate.key.digest(canonical(value)),
         values=await _values(turn, aggregate, case, command, asked),
-        asked=asked,
+        lapsed=lapse.why_not(turn, aggregate, task, "cannot go on") if task else None,
     )
 
 

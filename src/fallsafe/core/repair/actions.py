@@ -98,7 +98,8 @@ def resend_same_key(scene: Scene, action: RepairAction, given: Given) -> Plan:
         "key.lives": key_lives(command, operation, scene.now),
         "scheduled": scene.scheduled,
     }
-    return Plan((sendable,), sends=(told,), after=(after,), risky=risky and f"{risky}.", reads=reads)
+    conditions = (sendable, _relied(scene))
+    return Plan(conditions, sends=(told,), after=(after,), risky=risky and f"{risky}.", reads=reads)
 
 
 def supersede_rejected(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -114,7 +115,7 @@ def supersede_rejected(scene: Scene, action: RepairAction, given: Given) -> Plan
         "nothing is corrected, so that the same would be refused again",
         hint="give `fields`, or say in `correctedElsewhere` who corrected what",
     )
-    conditions = (_may_supersede(scene, command), said, *_locked(changes), _guard(scene, changes))
+    conditions = (_may_supersede(scene, command), _relied(scene), said, *_locked(changes), _guard(scene, changes))
     n = 1 + max(c.n for c in scene.commands if c.purpose is command.purpose)
     key = key_for(scene.order.source, scene.order.external_id, item.external_id, task.step, command.purpose, n)
     sensitive = [c.name for c in changes if c.field_class == SENSITIVE]
@@ -139,6 +140,11 @@ def supersede_rejected(scene: Scene, action: RepairAction, given: Given) -> Plan
         risky,
         {"n": n, "facts": {name: scene.salted(value) for name, value in sorted(scene.values.items())}},
     )
+
+
+def _relied(scene: Scene) -> Condition:
+    """What it relies on counts still."""
+    return _met("relied", "What it relies on counts still.", scene.lapsed)
 
 
 def _may_supersede(scene: Scene, command: Command) -> Condition:

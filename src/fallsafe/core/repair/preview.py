@@ -27,8 +27,8 @@ Given = Mapping[str, Json]
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What a repair may read: the case with its order, item, task and commands, the contract of its command, whether
-    that is on its way by itself (`scheduled`), and what the facts of its request are (`values`). `salted` gives the
-    digest of a personal value, `personal` says of which facts that is all that may be written down.
+    that is on its way by itself (`scheduled`), what its request reads of its item (`values`), and what it relies on
+    that does not count any more (`lapsed`). `salted` gives the digest of a value that may be personal.
     """
 
     case: Case
@@ -43,7 +43,7 @@ class Scene:
     now: datetime
     salted: Callable[[Json], str]
     values: Mapping[str, Json] = field(default_factory=dict)
-    asked: frozenset[str] = frozenset()
+    lapsed: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
