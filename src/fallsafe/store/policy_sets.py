@@ -86,6 +86,12 @@ async def in_force(where: Database | Tx) -> InForce:
     return InForce(rows[0]["serial"], rows[0]["set_id"], rows[0]["published"]) if rows else InForce()
 
 
+async def activations(database: Database) -> tuple[tuple[str, Activated], ...]:
+    """What was put in force, the newest first: the set, and when, by whom and why."""
+    rows = await database.fetch("reads/policy_activations", limit=LISTED_MAX)
+    return tuple((row["set_id"], Activated(row["at"], row["by"], row["reason"])) for row in rows)
+
+
 async def drafts(database: Database) -> tuple[Draft, ...]:
     """The open drafts without their files, by name."""
     return tuple(_draft(row, {}) for row in await database.fetch("reads/policy_drafts", limit=LISTED_MAX))

@@ -33,6 +33,7 @@ from fallsafe.workbench.guard import form_token
 from fallsafe.workbench.live import Live
 from fallsafe.workbench.marks import digest_of
 from fallsafe.workbench.paper import html, markup
+from fallsafe.workbench.policy_pages import PolicyDoor
 from fallsafe.workbench.queue_pages import QueueDoor
 from fallsafe.workbench.shelf import shelf
 from fallsafe.workbench.timeline import CHOICES
@@ -254,7 +255,7 @@ def create_pages(deps: Deps) -> APIRouter:
     """The router of the workbench, to be mounted without a prefix: `app.include_router(create_pages(deps))`."""
     door = Door(deps, Live(deps.database, deps.stopping))
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
-    for path, handler, method in (*QueueDoor(deps).routes(), *BulkDoor(deps).routes()):
+    for path, handler, method in (*QueueDoor(deps).routes(), *BulkDoor(deps).routes(), *PolicyDoor(deps).routes()):
         router.add_api_route(path, handler, methods=[method], response_model=None)
     router.add_api_route("/cases/{case_id}", door.case, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/parts", door.parts, methods=["GET"], response_model=None)
