@@ -40,16 +40,17 @@ def load_files(files: Mapping[str, bytes], time_scale: float = 1.0) -> PolicySet
     """The set that these files are, for example as they were published. Raises `PolicyError` with every problem if
     there is one.
     """
-    return _read_once(tuple(sorted(files.items())), time_scale)
-
-
-@lru_cache(maxsize=KEPT_MAX)
-def _read_once(files: tuple[tuple[str, bytes], ...], time_scale: float) -> PolicySet:
-    """A process that meets the same bytes again has the same set: a set is a frozen value."""
-    policy, problems = _build(dict(files), time_scale)
+    policy, problems = _read_once(tuple(sorted(files.items())), time_scale)
     if problems or policy is None:
         raise PolicyError(problems)
     return policy
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def _read_once(files: tuple[tuple[str, bytes], ...], time_scale: float) -> tuple[PolicySet | None, tuple[Problem, ...]]:
+    """A process that meets the same bytes again has the same set, or the same faults: both are frozen values."""
+    policy, problems = _build(dict(files), time_scale)
+    return policy, tuple(problems)
 
 
 def check(directory: Path) -> list[Problem]:
@@ -60,7 +61,7 @@ def check(directory: Path) -> list[Problem]:
 
 def check_files(files: Mapping[str, bytes]) -> list[Problem]:
     """Everything that is wrong with the set that these files are; empty if it may be used."""
-    return _build(files, 1.0)[1]
+    return [*_read_once(tuple(sorted(files.items())), 1.0)[1]]
 
 
 def read_folder(directory: Path) -> dict[str, bytes]:
