@@ -68,6 +68,8 @@ class Weather:
             world.mishaps.count["database_restored"] -= 1
             return  # what nobody remembers nobody can miss: nothing was acknowledged since, or only to who is dead
         self.unnoticed = True
+        for life in world.lives.values():
+            life.halted = False
         world.break_connections()
         world.ground.restore(copy)
         world.judge.database_went_back()

@@ -5,6 +5,7 @@ breaks, and has every promise checked after every commit.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import random
 import tempfile
@@ -125,7 +126,7 @@ class World:
         self._last: deque[str] = deque(maxlen=TRACE_KEPT)
         self.history: dict[str, list[str]] = defaultdict(list)
         self._resting: dict[Life, asyncio.Future[None]] = {}
-        self._keepers: dict[Life, int] = {}
+        self._alarm = asyncio.Event()
 
     # -- what the surroundings of sessions and lives are -------------------------------------------------------
 
@@ -260,7 +261,6 @@ class World:
 
     def _forget(self, life: Life) -> None:
         self._resting.pop(life, None)
-        self._keepers.pop(life, None)
         if self.lives.get(life.name) is life:
             del self.lives[life.name]
 
@@ -293,6 +293,8 @@ class World:
         """Every session is over at once, as when the database restarts."""
         for life in self.lives.values():
             life.sessions.end()
+        self._alarm.set()
+        self._alarm = asyncio.Event()
 
     # -- rest ---------------------------------------------------------------------------------------------------
 
@@ -311,11 +313,19 @@ class World:
     async def keepers_rest(self, life: Life) -> None:
         """A keeper rests: half a minute, and longer when nothing was committed meanwhile."""
         seen = self.changes
-        await asyncio.sleep(self._random.uniform(5, 40))
+        await self._sleep_lightly(self._random.uniform(5, 40))
         for _ in range(40):
             if self.changes > seen + 5 or self.weather.restored:
                 return
-            await asyncio.sleep(self._random.uniform(20, 60))
+            await self._sleep_lightly(self._random.uniform(20, 60))
+
+    async def _sleep_lightly(self, seconds: float) -> None:
+        """Sleeps until connections break: then everybody looks within a second, as keepers do."""
+        if self.weather.unnoticed:
+            seconds = 1.0
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._alarm.wait(), seconds)
+            await asyncio.sleep(self._random.random())
 
     def _wake_in_time(self) -> None:
         """Resting workers wake when the first entry of their shards is due, less punctually when they rest for long."""

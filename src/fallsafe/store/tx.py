@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -42,6 +42,8 @@ R = TypeVar("R")
 LANE_LEASE = timedelta(seconds=60)
 # The class of the advisory locks by which the sessions that write to lanes are seen to live ("lane" in ASCII).
 LANE_LOCK_CLASS = 0x6C616E65
+# Twice as long as a process that lives needs to look whether the database went back.
+SURE_SECONDS = 2.0
 BECAME_OF_SECONDS_MAX = 30.0
 BECAME_OF_SECONDS_BETWEEN = 0.2
 # What belongs to an order, in the order in which it is written.
@@ -129,6 +131,9 @@ class Database:
         self.heads: dict[int, Head] = dict(heads or {})
         self.kept = Kept()
         self.rewinds = rewinds
+        self._sure_at: float | None = None
+        self._connected_at = datetime.min.replace(tzinfo=UTC)
+        self._returned = self._broken = False
         self._writers_max = writers
         # The writer that came back last goes out first, so that no more lanes are leased than are needed at once.
         self._idle: asyncio.LifoQueue[Writer | None] = asyncio.LifoQueue()
@@ -263,6 +268,7 @@ class Database:
     async def _give_back(self, writer: Writer) -> None:
         broken = writer.connection.closed or writer.connection.broken
         if broken:
+            self._broken = True
             await writer.connection.close()
         self._idle.put_nowait(None if broken else writer)
 
@@ -289,10 +295,28 @@ class Database:
             raise Bug("all 256 journal lanes are leased; stop processes that are not needed")
         if checked:
             self.heads[row["lane"]] = (row["seq"], bytes(row["link"]))
+            self._begin_to_wait(now)
         return Writer(
             connection,
             Lane(row["lane"], row["fence"], row["seq"], bytes(row["link"]), IdMaker(row["lane"], row["id_last"])),
         )
+
+    def _begin_to_wait(self, now: datetime) -> None:
+        if self._sure_at is None or self._broken:
+            self._returned, self._broken = self._sure_at is not None, False
+            self._sure_at, self._connected_at = asyncio.get_running_loop().time() + SURE_SECONDS, now
+
+    async def is_sure(self, reader: "Reader | Tx") -> bool:
+        """Whether whoever remembers more of this database has had the time to say that it went back (rule 14): some
+        seconds after a connection was lost; after a start no longer than until all other processes were heard of.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._sure_at is not None and now < self._sure_at:
+            unheard = await reader.fetch("workers/unheard", worker=self.owner, since=self._connected_at)
+            if self._returned or unheard:
+                return False
+            self._sure_at = now
+        return True
 
     async def check_heads(self) -> None:
         """Raises `Rewound` when the database is behind what this process, or an anchor, remembers of it (rule 14)."""
@@ -354,6 +378,7 @@ class Database:
         with contextlib.suppress(psycopg.OperationalError):
             if await self._renew(writer):
                 return writer
+        self._broken = True
         await writer.connection.close()
         return None
 

@@ -142,6 +142,8 @@ class Worker:
         claimed_at = self._monotonic()  # before the lease begins, however long its commit takes
 
         async def work(tx: Tx, part: Sequence[Due]) -> list[Claimed]:
+            if not await self._database.is_sure(tx):
+                return []
             context = replace(self._context(), repeats=self._gates.repeats())
             return await claim(tx, context, part, system(name))
 
