@@ -313,7 +313,8 @@ class Outside:
 
     def _end_course(self, held: Held, fault: str) -> None:
         self.truth.end(held)
-        if fault == "callback_never" or (held.course is not None and held.course.callbacks == 0):
+        silent = held.course is not None and held.course.callbacks == 0 and held.kind.operation not in self._patient
+        if silent or fault == "callback_never":
             return
         delay = {"callback_late": (60, 1_200), "callback_very_late": (1_800, 10_800)}.get(fault, (0.0, 0.2))
         self._tell(held, told_of(held), self._dice.uniform(*delay))

@@ -75,6 +75,8 @@ def _step(seen: Seen, order: OrderSeen, command: Command, course: _Course, recor
             course.absent = False
         case "send_again":
             course.absent = False
+        case "doubt" if not _policy(seen, order, record).operations[command.operation].effect:
+            pass  # what changes nothing outside may be asked for again
         case "lose" | "doubt":
             course.doubted = course.ever_lost = True
         case verb if verb in SETTLES:
