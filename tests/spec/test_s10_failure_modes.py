@@ -1,16 +1,21 @@
 """§10, row by row and through the doors: each failure mode is made to happen at a real system in another process; the
-safe default follows by itself, and the dangerous one is refused, or there is no way to it.
+safe default follows by itself, and the dangerous one is refused, or there is no way to it. Beside them the example of
+§3, and what §12.2 says of networks and shipments.
 """
 
 import json
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from tests.crash.outside import PROCESS_OF, Installation, forge, installation, order, until
+from typer.testing import CliRunner
 
+from fallsafe.cli.main import app
+from fallsafe.security.signature import sign
 from fallsafe.simulator.sandbox import judge
 
 WAIT_SECONDS = 60
@@ -31,12 +36,17 @@ GOES_WRONG = (
     goes_wrong("stale", "WHS.reserve", "refuse", code="SKU_DISCONTINUED"),
     goes_wrong("nobody", "BIL.createAccount", "refuse", code="BC-1422 TAX_ID_INVALID", text="check digit"),
     goes_wrong("parcel", "WHS.ship", "refuse", code="ALREADY_SHIPPED"),
+    goes_wrong("late", "WHS.ship", "answer_lost_before_effect"),
+    goes_wrong("both", "PRV.activateService", "refuse", code="ADDR_INVALID", text="house number missing"),
+    goes_wrong("both", "WHS.reserve", "refuse", code="SKU_OUT_OF_STOCK"),
 )
 PARCEL = (
     ("fiber", "FIBER-HOME-COMPLETE"),
     ("router", "WIFI-ROUTER-DELIVERED"),
     ("billing", "SERVICE-BILLING"),
 )
+BOTH = (("fiber", "FIBER-HOME-1G"), ("router", "WIFI-ROUTER-DELIVERED"), ("billing", "MONTHLY-BILLING"))
+ITEMS = {"parcel": PARCEL, "late": PARCEL, "both": BOTH}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +61,8 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         until(made.answers, 30, "the API does not answer")
         for name in dict.fromkeys(str(fault["match"]).strip("/") for fault in GOES_WRONG):
             asked = order(name)
-            if name == "parcel":
-                items = [{"externalId": i, "offer": o, "action": "add", "currency": "EUR"} for i, o in PARCEL]
+            if name in ITEMS:
+                items = [{"externalId": i, "offer": o, "action": "add", "currency": "EUR"} for i, o in ITEMS[name]]
                 asked["items"] = [items[0], *({**item, "parent": "fiber"} for item in items[1:])]
             made.ask("/orders", asked)
         yield made
@@ -213,6 +223,39 @@ class WhenSomethingMayHaveBeenShippedAlready:
         assert task(there, "parcel", "deliverParcel")["state"] == "planned"
 
 
+class WhenAShipmentTimesOut:
+    def test_it_is_sent_once_and_looked_for_by_reference(self, there: Installation) -> None:
+        case(there, "late", "UNKNOWN_OUTCOME")
+        sent = command(there, "late", "router.shipmentRequest")
+        until(lambda: command(there, "late", "router.shipmentRequest")["looks"], WAIT_SECONDS, "nobody looks")
+        asked = [c for c in there.ask("/orders/CRM:late/commands")["items"] if c["purpose"] == "query"]
+        assert {(c["operation"], c["method"]) for c in asked} == {("WHS.queryShipment", "reference")}
+        assert is_refused(there, f"/commands/{sent['id']}/resend") == "OUTCOME_UNKNOWN"
+        assert times_sent(sent) == 1
+
+
+class WhenOneOrderHasTwoFallouts:
+    def test_each_is_a_case_of_its_own_and_what_neither_blocks_goes_on(self, there: Installation) -> None:
+        address, stock = case(there, "both", "ADDRESS_REJECTED"), case(there, "both", "SKU_OUT_OF_STOCK")
+        assert (address["owner"]["group"], stock["owner"]["group"]) == ("ORDER_DESK", "SUPPLY_CHAIN")
+        assert [f"{b['item']}.{b['step']}" for b in address["blockedTasks"]] == ["billing.createSubscription"]
+        blocked = {f"{b['item']}.{b['step']}" for b in stock["blockedTasks"]}
+        assert blocked == {"router.shipmentRequest", "router.deliverParcel"}
+        until(
+            lambda: task(there, "both", "createBillingAccount")["state"] == "completed",
+            WAIT_SECONDS,
+            lambda: str(told(there, "both")["tasks"]),
+        )
+        found = told(there, "both")
+        assert found["order"]["state"] == "held"
+        assert {i["externalId"]: i["state"] for i in found["items"]} == {
+            "fiber": "held",
+            "router": "held",
+            "billing": "held",
+        }
+        assert {c["code"] for c in found["cases"]} == {"ADDRESS_REJECTED", "SKU_OUT_OF_STOCK"}
+
+
 class WhenPeopleAreLate:
     def test_it_is_shown_to_those_who_must_see_it(self, there: Installation) -> None:
         late = {"task": "dig", "item": "site", "state": "in_progress"}
@@ -223,3 +266,24 @@ class WhenPeopleAreLate:
         )
         until(lambda: told(there, "D-1", "FIELD")["cases"], WAIT_SECONDS, lambda: str(told(there, "D-1", "FIELD")))
         assert rows(there, "D-1", "FIELD") == {"manual_task_overdue"}
+
+
+class WhenTheSecretOfASystemsCallbacksChanges:
+    def test_both_count_while_one_gives_way_to_the_other_and_no_callback_is_lost(self, there: Installation) -> None:
+        old, command_line = there.wiring.secrets["PRV"], CliRunner(env=there.environment)
+
+        def status(secret: str, event: str) -> int:
+            body = json.dumps({"eventId": event, "commandId": "CRM/nobody/x.y/fulfill/1", "status": "ACTIVE"}).encode()
+            headers = {"X-Signature": sign(secret, body), "Content-Type": "application/json"}
+            request = urllib.request.Request(f"{there.wiring.api}/api/v1/downstreams/PRV/callbacks", body, headers)
+            try:
+                with urllib.request.urlopen(request, timeout=5) as answer:
+                    return int(answer.status)
+            except urllib.error.HTTPError as refused:
+                return refused.code
+
+        new = command_line.invoke(app, ["secret", "add", "PRV"], catch_exceptions=False).stdout.strip()
+        assert [status(old, "R-1"), status(new, "R-2"), status("somebody else's", "R-3")] == [202, 202, 401]
+        assert command_line.invoke(app, ["secret", "drop", "PRV"], catch_exceptions=False).exit_code == 0
+        assert [status(old, "R-4"), status(new, "R-5")] == [202, 401]
+        assert command_line.invoke(app, ["secret", "add", "NOBODY"], catch_exceptions=False).exit_code == 2

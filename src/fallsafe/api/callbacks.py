@@ -22,7 +22,7 @@ from fallsafe.core.errors import Refusal
 from fallsafe.flows.callbacks import Received, receive
 from fallsafe.flows.context import Applied
 from fallsafe.flows.unreadable import keep_unreadable
-from fallsafe.security.signature import verify
+from fallsafe.security.signature import verify_any
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
 from fallsafe.telemetry.logs import logger
@@ -69,7 +69,7 @@ class CallbacksDoor:
 
     def _check_signature(self, request: Request, name: str, contract: CallbackContract, body: bytes) -> None:
         given = request.headers.get(contract.signature_header, "")
-        if verify(self.deps.secrets.get(name, ""), body, given):
+        if verify_any((self.deps.secrets.get(name, ""), *self.deps.also_accepted(name)), body, given):
             return
         reason = "forged" if given else "unsigned"
         self.deps.metrics.strangers.labels(reason).inc()

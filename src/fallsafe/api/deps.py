@@ -4,7 +4,7 @@ An API token comes in a header; a person's session in a cookie, which no script 
 of: a change by cookie must say that it comes from a page of ours. Whoever has neither is counted, not journaled.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -26,6 +26,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCALES_MAX = 20
 
 
+def _no_other(_: str) -> Sequence[str]:
+    return ()
+
+
 def _never() -> bool:
     return False
 
@@ -38,6 +42,7 @@ def _nothing(_policy: PolicySet, _in_force: bool) -> None:
 class Deps:
     """The store, the policy in force, the secrets that callbacks are signed with (by system), and the numbers.
 
+    `also_accepted` gives secrets that a system may sign with beside its own, while one gives way to another.
     `stopping` says that the server is about to stop; `published` is told of a set that was published or put in force
     here, and whether it is in force, so that this process knows at once.
     `secure_cookies` where the pages are served by HTTPS.
@@ -46,6 +51,7 @@ class Deps:
     database: Database
     context: Callable[[], Context]
     secrets: Mapping[str, str]
+    also_accepted: Callable[[str], Sequence[str]] = _no_other
     stopping: Callable[[], bool] = _never
     published: Callable[[PolicySet, bool], None] = _nothing
     metrics: Metrics = field(default_factory=Metrics)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fallsafe.cli import scenario, verbs, verbs_audit, verbs_policy
+from fallsafe.cli import scenario, verbs, verbs_audit, verbs_policy, verbs_secret
 from fallsafe.cli.client import settings_of_this_process
 from fallsafe.cli.reconcile import reconcile
 from fallsafe.cli.scan import scan
@@ -28,6 +28,7 @@ ROOMS = {
     "command": verbs.command,
     "policy": verbs_policy.policy,
     "audit": verbs_audit.audit,
+    "secret": verbs_secret.secret,
 }
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallout management.")
 for name, room in ROOMS.items():

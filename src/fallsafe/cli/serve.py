@@ -15,7 +15,7 @@ from fallsafe.api.deps import Deps
 from fallsafe.cli.credentials import ensure_admin
 from fallsafe.cli.processes import database, keep_fresh, patiently, policies
 from fallsafe.cli.settings import Settings, read_settings
-from fallsafe.cli.wiring import read_wiring
+from fallsafe.cli.wiring import AlsoAccepted, read_wiring
 from fallsafe.telemetry.logs import configure
 from fallsafe.workbench.pages import create_pages
 from fallsafe.workers.keeper import Keeper
@@ -41,6 +41,7 @@ async def serve(settings: Settings) -> None:
         database=store,
         context=kept.context,
         secrets=wiring.secrets,
+        also_accepted=AlsoAccepted(settings.home),
         stopping=lambda: server is not None and server.should_exit,
         published=kept.take,
     )

@@ -6,8 +6,8 @@ It is light, so that `fallsafe up` starts its children before it knows anything 
 import json
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LEASE_BEYOND_CALL_SECONDS = 20.0
@@ -51,3 +51,49 @@ def read_wiring(home: Path) -> Wiring:
 def new_secrets() -> dict[str, str]:
     """A secret for each sandbox system, made anew for each run."""
     return {code: secrets.token_hex(16) for codes in SANDBOX.values() for code in codes}
+
+
+SECRETS_OF_CALLBACKS = "callback-secrets.json"
+
+
+@dataclass(slots=True)
+class AlsoAccepted:
+    """Secrets that callbacks may be signed with beside the system's own: `callback-secrets.json` in the home, from
+    system code to a list. Read anew when it changes, so that a key is rotated without a restart and without a loss.
+    """
+
+    home: Path
+    _seen: tuple[int, int] = (0, 0)
+    _kept: dict[str, list[str]] = field(default_factory=dict)
+
+    def __call__(self, system: str) -> Sequence[str]:
+        """Those of one system. A file that cannot be read leaves what was read before."""
+        try:
+            place = self.home / SECRETS_OF_CALLBACKS
+            found = place.stat()
+            if (found.st_mtime_ns, found.st_size) != self._seen:
+                self._kept, self._seen = _lists(place), (found.st_mtime_ns, found.st_size)
+        except FileNotFoundError:
+            self._kept, self._seen = {}, (0, 0)
+        except (OSError, ValueError):
+            pass  # safe because whoever writes it by hand finds it unread, and nothing more is accepted than before
+        return self._kept.get(system, ())
+
+
+def _lists(place: Path) -> dict[str, list[str]]:
+    said = json.loads(place.read_text())
+    if not isinstance(said, dict) or not all(isinstance(kept, list) for kept in said.values()):
+        raise ValueError(f'{place}: an object from system code to a list of secrets, as in {{"PRV": ["…"]}}')
+    return {system: [str(secret) for secret in kept] for system, kept in said.items()}
+
+
+def write_also_accepted(home: Path, system: str, secrets_: Sequence[str]) -> None:
+    """Writes the secrets of one system, and leaves those of the others. Raises ValueError where the file is not one."""
+    place = home / SECRETS_OF_CALLBACKS
+    kept = _lists(place) if place.exists() else {}
+    kept[system] = list(secrets_)
+    beside = place.with_suffix(".new")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as out:
+        json.dump({code: listed for code, listed in kept.items() if listed}, out)
+    beside.replace(place)

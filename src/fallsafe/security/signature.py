@@ -6,6 +6,7 @@ bytes.
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 
 SCHEME = "sha256="
 
@@ -22,3 +23,8 @@ def verify(secret: str, body: bytes, presented: str) -> bool:
     if not secret:
         return False
     return hmac.compare_digest(sign(secret, body).encode(), presented.strip().lower().encode())
+
+
+def verify_any(secrets: Iterable[str], body: bytes, presented: str) -> bool:
+    """Whether `body` is signed with one of several secrets: while one gives way to another both count."""
+    return any(verify(secret, body, presented) for secret in secrets)
