@@ -34,6 +34,7 @@ from fallsafe.flows import commands, downstreams, planning, recover, reports, re
 from fallsafe.store.ids import outside
 
 Fifty = Callable[[World], list[Said | None]]
+OTHER_HASH = "0" * 64
 UNKNOWN, KNOWN_NAME, NOTHING_HELD = "OUTCOME_UNKNOWN", "ALREADY_EXISTS", "NOTHING_HELD"
 NOT_STOPPED, NO_DRAFT, NOT_SHOWN = "NOT_STOPPED", "NOT_FOUND", "CHANGED_MEANWHILE"
 CLAIMED, STANDS, NOT_RESOLVED = "CLAIMED", "FAILURE_STANDS", "CASE_NOT_RESOLVED"
@@ -182,6 +183,14 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/work/go-on"))),
         None,
     ),
+    "POST /cases/{case_id}/repairs/new/{code}": (
+        lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/repairs/new/RECONCILE_NOW"))),
+        None,
+    ),
+    "POST /cases/{case_id}/repairs/{repair_id}/{verb}": (
+        lambda world: at_once(lambda _: world.page(f"/cases/x/repairs/{outside('repair', world.agreed)}/elsewhere")),
+        None,
+    ),
     "POST /cases/{case_id}/reconcile": (
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/reconcile"))),
         None,
@@ -206,6 +215,10 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "case do": ("go-on {case}", None),
     "command reconcile": ("{command}", None),
     "command resend": ("{command}", UNKNOWN),
+    "repair preview": ("{case} RECONCILE_NOW", None),
+    "repair run": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "OTHER_PREVIEW"),
+    "repair approve": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "NOT_ALLOWED"),
+    "repair decline": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "NOT_ALLOWED"),
     "policy publish": ("{policy}", None),
     "policy draft": ("{policy}", None),
     "policy activate": ("{set}", None),
@@ -221,6 +234,9 @@ READING_VERBS = {
     "case show": "{case}",
     "case timeline": "{case}",
     "case evidence": "{case}",
+    "repair actions": "{case}",
+    "repair list": "{case}",
+    "repair show": "{case} {agreed}",
     "command show": "{command}",
     "policy list": "",
     "policy show": "{set}",
@@ -270,7 +286,13 @@ def try_verb(world: World, verb: str, words: str, tries: int) -> list[Said | Non
     """A verb with the ids of the world in its words."""
     home = world.there.home
     (home / "other.json").write_text(json.dumps(OTHER_CONTENT))
-    known = {"{home}": home, "{policy}": world.there.wiring.policy, "{set}": world.context.newest.id}
+    agreed = outside("repair", world.agreed)
+    known = {
+        "{agreed}": agreed,
+        "{home}": home,
+        "{policy}": world.there.wiring.policy,
+        "{set}": world.context.newest.id,
+    }
     for name, value in known.items():
         words = words.replace(name, str(value))
     return by_verb(world, [*verb.split(), *named(world, words).split()], tries)

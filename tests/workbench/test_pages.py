@@ -377,3 +377,47 @@ class WhenSomebodyWorksOnACase:
             answer = await browser.post(f"{url}/work/{action}", data={"csrf": csrf, **form})
             assert answer.status_code == 400 and "not complete" in answer.text
         assert (await browser.post(f"{url}/work/claim", data={"csrf": "another"})).status_code == 403
+
+
+class WhenACaseIsRepaired:
+    """Details, preview, run: each a page, without a script."""
+
+    async def test_the_form_comes_from_the_schema_and_what_was_shown_is_run_once(
+        self, browser: httpx2.AsyncClient, drilled: Drill
+    ):
+        url = case_url(drilled)
+        page = (await browser.get(url)).text
+        csrf = csrf_of(page)
+        assert f'href="{url}/repairs/new/FREEZE"' in page and "RESEND_SAME_KEY" not in page
+        details = (await browser.get(f"{url}/repairs/new/FREEZE")).text
+        assert "<option>order</option>" in details and 'id="preview"' in details
+        form = {"csrf": csrf, "what": "order", "reason": "the <customer> called"}
+        shown = await browser.post(f"{url}/repairs/new/FREEZE", data=form)
+        assert shown.status_code == 303
+        repair = shown.headers["location"]
+        preview = (await browser.get(repair)).text
+        assert "going on → frozen" in preview and "the &lt;customer&gt; called" in preview
+        seen = re.search(r'name="hash" value="([0-9a-f]{64})"', preview)
+        assert seen
+        wrong = await browser.post(f"{repair}/run", data={"csrf": csrf, "hash": "0" * 64})
+        assert wrong.status_code == 409 and "OTHER_PREVIEW" in wrong.text
+        for _ in range(2):
+            ran = await browser.post(f"{repair}/run", data={"csrf": csrf, "hash": seen[1]})
+            assert (ran.status_code, ran.headers["location"]) == (303, repair)
+        done = (await browser.get(repair)).text
+        assert "Run by" in done and 'id="run"' not in done and "Stop" in (await browser.get(url)).text
+
+    async def test_what_cannot_be_run_keeps_its_form_and_says_why(self, browser: httpx2.AsyncClient, drilled: Drill):
+        url = case_url(drilled)
+        csrf = csrf_of((await browser.get(url)).text)
+        missing = await browser.post(f"{url}/repairs/new/DECLARE_OUTCOME", data={"csrf": csrf, "outcome": "absent"})
+        assert missing.status_code == 409 and "INPUT_WRONG" in missing.text
+        thawed = await browser.post(f"{url}/repairs/new/THAW", data={"csrf": csrf, "reason": "let it go"})
+        assert thawed.status_code == 409 and "is not frozen" in thawed.text and 'value="let it go"' in thawed.text
+        said = {"csrf": csrf, "outcome": "absent", "seen": "nothing on their screen", "where": "screen 7"}
+        shown = await browser.post(f"{url}/repairs/new/DECLARE_OUTCOME", data=said)
+        page = (await browser.get(shown.headers["location"])).text
+        assert "A second person has to agree" in page and 'id="run"' not in page and 'id="approve"' not in page
+        assert (await browser.post(f"{url}/repairs/new/FREEZE", data={"csrf": "another"})).status_code == 403
+        for path in ("repairs/new/NOTHING", "repairs/RA-1"):
+            assert (await browser.get(f"{url}/{path}")).status_code == 404

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from fallsafe.api import shapes, wire
 from fallsafe.api.shapes import at, duration, named
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.cases.work import standing
 from fallsafe.core.commands.contract import Operation
@@ -23,6 +23,7 @@ from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.actions import PLANS
 from fallsafe.core.repair.catalogue import RepairAction
+from fallsafe.core.repair.offered import why_locked
 from fallsafe.flows.context import Context
 from fallsafe.flows.repairs import actions_of
 from fallsafe.store.canonical import instant
@@ -31,7 +32,6 @@ from fallsafe.store.reads import CaseFile, CaseRow, OrderFile
 
 LOCALE = "en"
 RECONCILE = "RECONCILE_NOW"
-RESEND = "RESEND_SAME_KEY"
 NOT_SENDABLE = (CommandState.UNKNOWN, CommandState.ABSENT)
 
 
@@ -399,23 +399,15 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
 
 
 def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[str]:
-    """Every reason why this person cannot run an action now; the flow refuses for the same ones."""
-    unknown = file.command is not None and file.command.state is CommandState.UNKNOWN
-    if file.case.state not in OPEN_CASE_STATES:
-        yield "The case is no longer open."
-    if action.locked_while_unknown and unknown:
-        yield "Locked while the outcome is unknown: first find out what happened."
-    if action.code == RECONCILE and not unknown:
-        yield "There is nothing to find out: the outcome is known."
-    if action.code == RECONCILE and not may(asker.actor, "reconcile"):
-        yield f"Needs one of the roles {', '.join(who_may('reconcile'))}."
-    if action.code != RECONCILE and action.roles and not asker.actor.roles & {*action.roles, "admin"}:
-        yield f"Needs one of the roles {', '.join(action.roles)}."
-    stands = standing(file.case, file.order, file.item, file.task) if action.code == "WITHDRAW" else ""
-    if stands:
-        yield f"Its failure stands: {stands}."
-    if not action.available:
-        yield action.because or "Not available in this release."
+    stands = standing(file.case, file.order, file.item, file.task)
+    return why_locked(action, file.case, newest_command(file), asker.actor, stands)
+
+
+def newest_command(file: CaseFile) -> Command | None:
+    """The command that speaks for a case: the newest of its task, else the one that failed."""
+    own = [c for c in file.file.commands if c.task_id == file.case.task_id] if file.file and file.case.task_id else []
+    effects = [c for c in own if c.purpose is Purpose.FULFILL]
+    return max(effects, key=lambda c: (c.n, c.id), default=file.command)
 
 
 def _undo(file: OrderFile, asker: Asker) -> list[wire.Undo]:

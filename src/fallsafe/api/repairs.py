@@ -19,7 +19,7 @@ from fallsafe.api.problems import Problem, not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.repair.request import Repair, progress_of
+from fallsafe.core.repair.request import Repair, progress_of, proves
 from fallsafe.flows import repairs
 from fallsafe.flows.context import Answer, Context, Refused
 from fallsafe.store.ids import inside, outside
@@ -223,7 +223,7 @@ def repair_answer(one: Repair, file: CaseFile, newest: PolicySet) -> wire.Repair
         action=one.action,
         title=action.title if action else one.action,
         state=one.state.value,
-        progress=progress_of(one, command, proved(one, file)),
+        progress=progress_of(one, command, proves(outside("repair", one.id), file.case.resolution)),
         ready=all(c["met"] for c in kept.get("conditions", ())),
         hash=one.hash,
         conditions=[wire.Condition(**c) for c in kept.get("conditions", ())],
@@ -246,12 +246,6 @@ def repair_answer(one: Repair, file: CaseFile, newest: PolicySet) -> wire.Repair
         version=file.order.version if file.order else 0,
         href=href_of(one),
     )
-
-
-def proved(one: Repair, file: CaseFile) -> bool:
-    """Whether the case ended by this repair, verified."""
-    resolution = file.case.resolution if isinstance(file.case.resolution, dict) else {}
-    return resolution.get("repair") == outside("repair", one.id) and bool(resolution.get("verified"))
 
 
 def _agreement(one: Repair) -> wire.Agreement | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fallsafe.cli import scenario, verbs, verbs_audit, verbs_policy, verbs_secret
+from fallsafe.cli import scenario, verbs, verbs_audit, verbs_policy, verbs_repair, verbs_secret
 from fallsafe.cli.client import settings_of_this_process
 from fallsafe.cli.reconcile import reconcile
 from fallsafe.cli.scan import scan
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROOMS = {
     "order": verbs.order,
     "case": verbs.case,
+    "repair": verbs_repair.repair,
     "command": verbs.command,
     "policy": verbs_policy.policy,
     "audit": verbs_audit.audit,

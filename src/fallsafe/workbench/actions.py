@@ -1,23 +1,28 @@
-"""The repair card: the one action of this release, and every other action of the policy with the reason why it is
-locked.
+"""The repair card: what may be begun, with "find out now" at its top, and every other action of the policy with the
+reason why it is locked.
 
 It decides nothing. The server's flow refuses what may not be; the card only says so beforehand, from the same policy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.cases.work import standing
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, settles_at
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.repair.catalogue import RepairAction
+from fallsafe.core.repair.actions import PLANS
+from fallsafe.core.repair.offered import why_locked
+from fallsafe.core.repair.request import WAITING
+from fallsafe.core.repair.request import Repair as Asked
 from fallsafe.store.ids import outside
 from fallsafe.store.reads import CaseFile
 from fallsafe.workbench.words import COMMAND_WORDS, clock, many, span, words
 
 RECONCILE = "RECONCILE_NOW"
+PENDING_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,15 @@ class Locked:
     code: str
     title: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """An action that may be begun: its details come next."""
+
+    code: str
+    title: str
+    risk: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +67,18 @@ class Repair:
     next_look: datetime | None
     looks: str
     locked: tuple[Locked, ...]
+    listed: tuple[Offered, ...] = ()
+    pending: tuple[tuple[str, str, str], ...] = ()
 
 
-def repair_of(file: CaseFile, newest: PolicySet, planned: PolicySet, actor: Actor, now: datetime) -> Repair:
+def repair_of(
+    file: CaseFile,
+    newest: PolicySet,
+    planned: PolicySet,
+    actor: Actor,
+    now: datetime,
+    repairs: Sequence[Asked] = (),
+) -> Repair:
     """The card for this person. `planned` is the set whose contract the command was sent under."""
     command = file.command
     unknown = command is not None and command.state is CommandState.UNKNOWN
@@ -63,6 +86,7 @@ def repair_of(file: CaseFile, newest: PolicySet, planned: PolicySet, actor: Acto
     allowed = may(actor, "reconcile")
     operation = planned.operations.get(command.operation) if command is not None else None
     review = _review(command, operation, now) if command is not None and operation is not None and unknown else None
+    listed = tuple(_listed(file, newest, actor))
     return Repair(
         command_id=outside("command", command.id) if command is not None else "",
         title=action.title if action else "Find out now",
@@ -72,7 +96,19 @@ def repair_of(file: CaseFile, newest: PolicySet, planned: PolicySet, actor: Acto
         looking=_looking(file, command),
         next_look=_next_look(file, command) if unknown else None,
         looks=_looks(command) if command is not None and command.looks else "",
-        locked=tuple(_locked(file, newest, actor, unknown)),
+        locked=tuple(a for a in listed if isinstance(a, Locked)),
+        listed=tuple(a for a in listed if isinstance(a, Offered)),
+        pending=_pending(repairs, newest, now),
+    )
+
+
+def _pending(repairs: Sequence[Asked], newest: PolicySet, now: datetime) -> tuple[tuple[str, str, str], ...]:
+    """Name, title and state of the repairs that are good still or were run, newest first."""
+    shown = [r for r in reversed(repairs) if r.run_at is not None or (r.state in WAITING and r.expires_at > now)]
+    return tuple(
+        (outside("repair", r.id), newest.actions[r.action].title, words(r.state.value))
+        for r in shown[:PENDING_MAX]
+        if r.action in newest.actions
     )
 
 
@@ -141,19 +177,25 @@ def _looks(command: Command) -> str:
     return many(command.looks, "look") + " so far" + found
 
 
-def _locked(file: CaseFile, policy: PolicySet, actor: Actor, unknown: bool) -> Iterable[Locked]:
-    known = policy.codes.get(file.case.code)
-    for code in known.actions if known else ():
-        action = policy.actions.get(code)
-        why = tuple(_why_locked(action, actor, unknown)) if action is not None else ()
-        if action is not None and code != RECONCILE and why:
+def _listed(file: CaseFile, newest: PolicySet, actor: Actor) -> Iterable[Offered | Locked]:
+    """Every action that there is for the case but what this card and the card of case work do themselves."""
+    known = newest.codes.get(file.case.code)
+    codes = known.actions if known else ()
+    more = (a.code for a in newest.actions.values() if a.every_case and a.code not in codes)
+    stands = standing(file.case, file.order, file.item, file.task)
+    for code in (*codes, *more):
+        action = newest.actions.get(code)
+        if action is None or code == RECONCILE:
+            continue
+        why = tuple(why_locked(action, file.case, _newest(file), actor, stands))
+        if why:
             yield Locked(code, action.title, why)
+        elif code in PLANS:
+            yield Offered(code, action.title, action.risk)
 
 
-def _why_locked(action: RepairAction, actor: Actor, unknown: bool) -> Iterable[str]:
-    if action.locked_while_unknown and unknown:
-        yield "Locked while the outcome is unknown: find out first."
-    if not action.available:
-        yield "Not available in this release."
-    if action.roles and not actor.roles & set(action.roles):
-        yield f"Needs the role {' or '.join(action.roles)}."
+def _newest(file: CaseFile) -> Command | None:
+    """The command that speaks for the case: the newest of its task, else the one that failed."""
+    commands = file.file.commands if file.file else ()
+    own = [c for c in commands if c.task_id == file.case.task_id and c.purpose is Purpose.FULFILL]
+    return max(own, key=lambda c: (c.n, c.id), default=file.command)

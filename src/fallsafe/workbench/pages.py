@@ -25,7 +25,7 @@ from fallsafe.flows.context import Applied, Refused
 from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.evidence import comments_on
 from fallsafe.store.ids import inside, outside
-from fallsafe.store.reads import CaseFile, case_file, case_row
+from fallsafe.store.reads import CaseFile, case_file, case_row, repairs_of_case
 from fallsafe.workbench.bulk import BulkDoor
 from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.frame import PageRoute, base, density, no_such_case, not_ours, own_form, sign_in, sorry, theme
@@ -35,6 +35,7 @@ from fallsafe.workbench.marks import digest_of
 from fallsafe.workbench.paper import html, markup
 from fallsafe.workbench.policy_pages import PolicyDoor
 from fallsafe.workbench.queue_pages import QueueDoor
+from fallsafe.workbench.repair_pages import RepairDoor
 from fallsafe.workbench.shelf import shelf
 from fallsafe.workbench.timeline import CHOICES
 from fallsafe.workbench.views import CasePage, Look, case_page, next_update
@@ -167,7 +168,8 @@ class Door:
     async def _look(self, actor: Actor, file: CaseFile, show: str, whole: bool) -> Look:
         case = file.case
         written = await comments_on(self.deps.database, case.order_id, outside("case", case.id))
-        return Look(actor, await self._now(), show if show in SHOWS else "all", whole, comments=written)
+        found = await repairs_of_case(self.deps.database, case)
+        return Look(actor, await self._now(), show if show in SHOWS else "all", whole, comments=written, repairs=found)
 
     async def _file(self, case_id: str) -> CaseFile | None:
         number = inside("case", case_id)
@@ -255,7 +257,8 @@ def create_pages(deps: Deps) -> APIRouter:
     """The router of the workbench, to be mounted without a prefix: `app.include_router(create_pages(deps))`."""
     door = Door(deps, Live(deps.database, deps.stopping))
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
-    for path, handler, method in (*QueueDoor(deps).routes(), *BulkDoor(deps).routes(), *PolicyDoor(deps).routes()):
+    doors = (QueueDoor(deps), BulkDoor(deps), PolicyDoor(deps), RepairDoor(deps))
+    for path, handler, method in (route for one in doors for route in one.routes()):
         router.add_api_route(path, handler, methods=[method], response_model=None)
     router.add_api_route("/cases/{case_id}", door.case, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/parts", door.parts, methods=["GET"], response_model=None)

@@ -4,7 +4,7 @@ became of it.
 The row holds no personal value: what was given is sealed evidence, and old and new of such a value are salted digests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -75,6 +75,12 @@ class Repair:
     command_id: int | None
     ended_because: str
     checks: Json = None
+
+
+def proves(name: str, resolution: Json) -> bool:
+    """Whether a case ended by the repair of this name, verified."""
+    ended = resolution if isinstance(resolution, Mapping) else {}
+    return ended.get("repair") == name and bool(ended.get("verified"))
 
 
 def progress_of(repair: Repair, command: Command | None, proved: bool) -> str:

@@ -1,0 +1,38 @@
+"""Which actions somebody may begin for a case now, and every reason why not: what doors show before anything is asked.
+The flow asks again, and by the same rules.
+"""
+
+from collections.abc import Iterator
+
+from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.repair.catalogue import RepairAction
+
+ONLY_UNKNOWN = frozenset({"RECONCILE_NOW", "DECLARE_OUTCOME"})
+"""Actions that are about an unknown outcome."""
+ONLY_PROVED = frozenset({"SUPERSEDE_REJECTED"})
+"""Actions that are about what is proved not to be there."""
+
+
+def why_locked(action: RepairAction, case: Case, command: Command | None, actor: Actor, stands: str) -> Iterator[str]:
+    """Every reason. `stands` says why the case's failure stands still, empty where it does not."""
+    unknown = command is not None and command.state is CommandState.UNKNOWN
+    if case.state not in OPEN_CASE_STATES:
+        yield "The case is no longer open."
+    if action.locked_while_unknown and unknown:
+        yield "Locked while the outcome is unknown: find out first."
+    if action.code in ONLY_UNKNOWN and not unknown:
+        yield "There is nothing to find out: the outcome is known."
+    if action.code in ONLY_PROVED and not unknown and not _proved(command):
+        yield "Nothing of it was refused."
+    if action.roles and not action.may_run(actor.roles):
+        yield f"Needs one of the roles {', '.join(action.roles)}."
+    if action.code == "WITHDRAW" and stands:
+        yield f"Its failure stands: {stands}."
+    if not action.available:
+        yield action.because or "Not available in this release."
+
+
+def _proved(command: Command | None) -> bool:
+    return command is not None and command.state in (CommandState.REJECTED, CommandState.ABSENT)
