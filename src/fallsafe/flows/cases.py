@@ -19,7 +19,7 @@ from fallsafe.core.cases.case import (
     case_key,
     joins,
 )
-from fallsafe.core.cases.work import TO_RESOLVED
+from fallsafe.core.cases.work import TO_RESOLVED, standing
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
@@ -338,7 +338,8 @@ def _ends(command: Command, task_id: int | None, command_id: int | None) -> bool
 def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     command, evidence = ended.command, ended.evidence
     for case in aggregate.open_cases:
-        if _ends(command, case.task_id, case.command_id) and case.code not in CONTRADICTIONS:
+        ends = _ends(command, case.task_id, case.command_id) and case.code not in CONTRADICTIONS
+        if ends and not _stopped_by_hand(aggregate, case):
             resolution = _resolved_by(turn, case, _resolution(ended.was, case), evidence)
             how = resolution["type"]
             healed = advance(case, "heal", turn.now, resolution=resolution, repair=None)
@@ -347,6 +348,24 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
             )
             aggregate.put(healed, "heal", why)
             turn.tx.clear("review", case.id)
+
+
+def _stopped_by_hand(aggregate: Aggregate, case: Case) -> bool:
+    """Whether somebody who works on a case has frozen its order or task: it stays theirs until they let go."""
+    task = aggregate.tasks.get(case.task_id or 0)
+    marks = (aggregate.order.frozen, task.frozen if task else None)
+    return any(isinstance(mark, Mapping) and mark.get("case") == case.id for mark in marks)
+
+
+def let_go(turn: Turn, aggregate: Aggregate, case_id: int, repair: str) -> None:
+    """What somebody had frozen goes on; where nothing of its failure stands any more, its case ends by that."""
+    case = aggregate.cases.get(case_id)
+    if case is None or case.state not in OPEN_CASE_STATES or _stopped_by_hand(aggregate, case):
+        return
+    item, task = aggregate.items.get(case.item_id or 0), aggregate.tasks.get(case.task_id or 0)
+    over = task is not None and task.state in FINAL_TASK_STATES
+    if over and not standing(case, aggregate.order, item, task) and case.code not in CONTRADICTIONS:
+        end_by_itself(turn, aggregate, case, "actions/THAW", f"let go by {repair}, and nothing of it stands")
 
 
 def _resolved_by(turn: Turn, case: Case, how: str, evidence: tuple[int, ...]) -> dict[str, Json]:

@@ -147,7 +147,6 @@ def _changes(turn: Turn, command: Command, told: Told, verb: str) -> dict[str, A
         case "lose":
             changes |= {
                 "lost_because": told.sign or fact.raw_code or "lost",
-                "finding": "",
                 "looks": 0,
                 "empty_looks": 0,
                 "first_empty_at": None,

@@ -172,15 +172,26 @@ async def _skip(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
 
 
 async def _freeze(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
-    by: Json = {"by": "person", "who": repair.run_by, "why": outside("repair", repair.id), "until": None}
+    name = outside("repair", repair.id)
+    by: Json = {"by": "person", "who": repair.run_by, "why": name, "until": None, "case": scene.case.id}
     _set_frozen(turn, aggregate, scene, repair, given, by)
     return None
 
 
 async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    mark = _mark_of(aggregate, scene, given)
     _set_frozen(turn, aggregate, scene, repair, given, None)
+    whose = mark.get("case") if isinstance(mark, Mapping) else None
+    if isinstance(whose, int):
+        cases.let_go(turn, aggregate, whose, outside("repair", repair.id))
     turn.tx.pages.hint = True
     return None
+
+
+def _mark_of(aggregate: Aggregate, scene: Scene, given: Given) -> Json:
+    if given.get("what") == "order" or scene.task is None:
+        return aggregate.order.frozen
+    return aggregate.tasks[scene.task.id].frozen
 
 
 def _set_frozen(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given, frozen: Json) -> None:

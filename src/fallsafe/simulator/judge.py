@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.simulator.ground import Ground
+from fallsafe.simulator.menders import Menders
 from fallsafe.simulator.observers import Observers
 from fallsafe.simulator.outside import Outside, Request
 from fallsafe.simulator.promises import CHECKERS, Broken, OutsideSeen, Seen, check
@@ -39,6 +40,7 @@ class Judged(Protocol):
     ground: Ground
     outside: Outside
     observers: Observers
+    menders: Menders
     policy: PolicySet
     secrets: dict[str, str]
     commits: int
@@ -185,7 +187,7 @@ class Judge:
         report = audit.verify(self._world.ground.url)
         self._say([Broken("P5", finding.where, finding.what) for finding in report.findings])
         self._say([*self._unfinished(), *self._effects()])
-        self._say([] if self.rewound else list(self._world.observers.broken()))
+        self._say([] if self.rewound else [*self._world.observers.broken(), *self._world.menders.broken()])
 
     def _unfinished(self) -> list[Broken]:
         """Orders that are not final and say nothing for it."""

@@ -22,6 +22,7 @@ from fallsafe.api.commands import CommandsDoor
 from fallsafe.api.deps import Deps
 from fallsafe.api.orders import OrdersDoor
 from fallsafe.api.problems import Problem
+from fallsafe.api.repairs import RepairsDoor
 from fallsafe.api.signals import SignalsDoor
 from fallsafe.connectors.port import Connector
 from fallsafe.core.policy.policy_set import PolicySet
@@ -225,6 +226,7 @@ class Doors:
         deps = Deps(life.database, life.policies.context, life.world.secrets)
         self.orders, self.commands, self.callbacks = OrdersDoor(deps), CommandsDoor(deps), CallbacksDoor(deps)
         self.signals, self.casework = SignalsDoor(deps), CaseWorkDoor(deps)
+        self.repairs = RepairsDoor(deps)
 
     async def ask(
         self,

@@ -89,8 +89,18 @@ SIGNALS = {
     "signal_ended": 0.35,
     "signal_end_first": 0.1,
 }
+REPAIRS = {
+    "repair_of_anything": 0.2,
+    "repair_changes_the_deal": 0.1,
+    "repair_stops_all": 0.06,
+    "repair_without_right": 0.1,
+    "preview_left_lying": 0.2,
+    "approver_is_the_asker": 0.3,
+    "run_twice": 0.4,
+    "run_by_two": 0.3,
+}
 ALL: Mapping[str, float] = {
-    **REQUEST, **LOOK, **CALLBACK, **STATEMENT, **COMMIT, **STEP, **WORLD, **PEOPLE, **SIGNALS,
+    **REQUEST, **LOOK, **CALLBACK, **STATEMENT, **COMMIT, **STEP, **WORLD, **PEOPLE, **SIGNALS, **REPAIRS,
 }  # fmt: skip
 
 

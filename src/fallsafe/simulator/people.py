@@ -28,6 +28,7 @@ PEOPLE = {
     "engineer.anna": ("engineer",),
     "operator.ben": ("operator",),
     "support.chris": ("support",),
+    "manager.fay": ("manager",),
     "admin.dora": ("admin",),
     "machine.crm": ("machine",),
 }

@@ -28,6 +28,7 @@ from fallsafe.simulator.ground import Ground
 from fallsafe.simulator.judge import Judge
 from fallsafe.simulator.life import Life
 from fallsafe.simulator.loop import VirtualLoop
+from fallsafe.simulator.menders import Menders
 from fallsafe.simulator.mishaps import PROFILES, Mishaps
 from fallsafe.simulator.observers import Observers
 from fallsafe.simulator.outside import Delivery, Outside, Request, WorldConnector
@@ -118,6 +119,7 @@ class World:
         self.judge = Judge(self)
         self.people = People(self)
         self.observers = Observers(self)
+        self.menders = Menders(self)
         self.weather = Weather(self)
         self.poison: set[int] = set()
         self.stopping = False
@@ -402,6 +404,7 @@ class World:
         for n in range(2):
             self.begin(f"api-{n + 1}", "api")
         self.observers.begin()
+        self.menders.begin()
         self.weather.begin()
         await self.people.submit_all()
         await self.weather.over()
@@ -410,6 +413,7 @@ class World:
         for life in self.lives.values():
             life.halted = False
         await self.people.done()
+        await self.menders.done()
         await self._settle()
         self.judge.at_the_end()
         if self.failure is not None:

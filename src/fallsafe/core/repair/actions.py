@@ -92,14 +92,16 @@ def resend_same_key(scene: Scene, action: RepairAction, given: Given) -> Plan:
     told = Sending(
         command.purpose.value, operation.name, command.key, operation.effect, "the same command, key and bytes"
     )
-    after = After("command", f"C-{command.id}", command.state.value, CommandState.INTENDED.value)
+    after = [After("command", f"C-{command.id}", command.state.value, CommandState.INTENDED.value)]
+    if scene.task is not None and command.state is CommandState.ABSENT:
+        after.append(After("task", scene.task.step, scene.task.state.value, TaskState.READY.value))
     reads: dict[str, Json] = {
         "contract.repeat": operation.repeat.value,
         "key.lives": key_lives(command, operation, scene.now),
         "scheduled": scene.scheduled,
     }
     conditions = (sendable, _relied(scene))
-    return Plan(conditions, sends=(told,), after=(after,), risky=risky and f"{risky}.", reads=reads)
+    return Plan(conditions, sends=(told,), after=tuple(after), risky=risky and f"{risky}.", reads=reads)
 
 
 def supersede_rejected(scene: Scene, action: RepairAction, given: Given) -> Plan:

@@ -16,6 +16,7 @@ from fallsafe.simulator.sandbox.kinds import all_kinds
 SUCCESS = {kind.operation: kind.state for kind in all_kinds()}
 """The word by which the system outside says that it did it."""
 DONE = ("complete", "find_done")
+BY_A_PERSON = "person says"
 CLOCK_SLACK = timedelta(milliseconds=5)
 
 
@@ -108,6 +109,8 @@ def _done(seen: Seen, order: OrderSeen, command: Command, record: Row) -> Iterat
         if not record["evidence"]:
             yield _told(order, command, "was taken for done on no evidence")
         return
+    if record["reason"].startswith(BY_A_PERSON):
+        return  # what a person saw where no system could be asked; whether it is so was looked at above
     task = order.tasks[command.task_id]
     about = f"{order.order.source}/{order.order.external_id}/{order.items[task.item_id].external_id}"
     bodies = seen.open_evidence(order.order.id, record["evidence"])

@@ -45,7 +45,8 @@ def _is_failure(order: OrderSeen, record: Row) -> bool:
         return record["verb"] in (FAILURES | {"not_sent"}) or record["rule"] in CONTRADICTS
     if record["thing"] == "item":
         return bool(record["delta"].get("hold_code")) and record["verb"] == "hold"
-    return (record["thing"], record["verb"]) == ("order", "freeze")
+    by_repair = record["causation"].startswith("RA-")  # somebody who works on its case stopped it
+    return (record["thing"], record["verb"]) == ("order", "freeze") and not by_repair
 
 
 def _standing(order: OrderSeen) -> Iterator[Broken]:

@@ -17,6 +17,7 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.request import Repair
 from fallsafe.store.rows import read_row
 from fallsafe.store.sql import sql
 
@@ -55,6 +56,7 @@ class OrderSeen:
     tasks: dict[int, Task] = field(default_factory=dict)
     commands: dict[int, Command] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
+    repairs: dict[int, Repair] = field(default_factory=dict)
     looks: dict[int, dict[str, Look]] = field(default_factory=dict)
     records: Sequence[Row] = ()
 
@@ -153,7 +155,7 @@ def read_orders(connection: Connection, ids: Sequence[int], *, records: bool) ->
 
 def _rows(connection: Connection, found: Mapping[int, OrderSeen]) -> None:
     ids = {"ids": list(found)}
-    for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")):
+    for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases"), (Repair, "repairs")):
         for row in connection.execute(sql(f"{table}/of_orders"), ids):
             getattr(found[row["order_id"]], table)[row["id"]] = read_row(kind, row)
 

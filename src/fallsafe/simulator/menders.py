@@ -1,0 +1,161 @@
+"""Those who repair in a world: they preview what they think will help, let it lie, run it twice, two at once, and ask
+others to agree; some ask for what they may not, or approve what they asked for themselves. They are honest: they send a
+corrected request, or say what happened, only where they know what is true outside.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fallsafe.simulator.life import Told
+from fallsafe.simulator.mishaps import REPAIRS
+from fallsafe.simulator.people import TOKENS, Call
+from fallsafe.simulator.promises import Broken
+from fallsafe.simulator.turnstile import WorldBroken
+from fallsafe.store.ids import outside
+from fallsafe.store.sql import sql
+
+if TYPE_CHECKING:
+    from fallsafe.simulator.world import World
+
+Row = Mapping[str, Any]
+DECIDED = (200, 202)
+PATIENCE = 40
+"""How often somebody asks again when nothing comes back."""
+
+
+class Menders:
+    """Everybody who repairs in one world, with dice of their own."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._dice = random.Random(f"{world.plan.seed}/menders")  # noqa: S311  safe because a seed must give the same
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ran: set[str] = set()
+        self._stopped: list[Row] = []
+
+    def begin(self) -> None:
+        """Starts to repair."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._mend()) for _ in range(2)]
+
+    async def done(self) -> None:
+        """All that was begun comes to its end, and what was stopped goes on."""
+        for task in self._tasks:
+            await task
+        for case in self._stopped:
+            await self._begin(case, "THAW", {"what": "order"})
+
+    def _strikes(self, fault: str) -> bool:
+        mishaps = self._world.mishaps
+        struck = not mishaps.healthy and self._dice.random() < min(0.9, REPAIRS[fault] * mishaps.profile.factor)
+        mishaps.count[fault] += struck
+        return struck
+
+    async def _mend(self) -> None:
+        while not self._world.mishaps.stopped:
+            await asyncio.sleep(self._dice.uniform(20, 200))
+            rows = self._world.ground.judge.execute(sql("promises/to_repair")).fetchall()
+            if rows:
+                case = self._dice.choice(rows)
+                await self._begin(case, *self._idea(case))
+
+    def _idea(self, case: Row) -> tuple[str, dict[str, Any]]:
+        """What somebody thinks will help with a case."""
+        if self._strikes("repair_of_anything"):
+            return self._dice.choice(("SUPERSEDE_REJECTED", "RESEND_SAME_KEY", "SKIP_TASK", "THAW")), {}
+        if self._strikes("repair_changes_the_deal"):
+            return "SUPERSEDE_REJECTED", {"fields": {"item.monthlyMinor": 1, "item.characteristics.profile": "2G"}}
+        if self._strikes("repair_stops_all"):
+            self._stopped.append(case)
+            return "FREEZE", {"what": "order"}
+        there = bool(self._world.outside.effects_by_key.get(case["key"]))
+        match case["state"]:
+            case "unknown" if there and self._dice.random() < 0.3:
+                return "DECLARE_OUTCOME", {"outcome": "done", "seen": "it stands in their list", "where": "screen 7"}
+            case "unknown":
+                return "RECONCILE_NOW", {}
+            case "rejected" if not self._was_done(case):
+                return "SUPERSEDE_REJECTED", {"fields": {"item.characteristics.slot": f"S{self._dice.randrange(9)}"}}
+            case "failed_optional":
+                return "SKIP_TASK", {}
+            case _:
+                return "RESEND_SAME_KEY", {}
+
+    def _was_done(self, case: Row) -> bool:
+        name = f"{case['operation']} {case['source']}/{case['external_id']}/{case['item']}"
+        return bool(self._world.outside.effects.get(name))
+
+    async def _begin(self, case: Row, action: str, given: Mapping[str, Any]) -> None:
+        """From the preview to its end."""
+        who = "support.chris" if self._strikes("repair_without_right") else "operator.ben"
+        body = {"action": action, "input": given, "reason": "they told us"}
+        name = outside("case", case["id"])
+        shown = await self._ask(who, "preview", name, "", body)
+        seen = json.loads(shown.body) if shown.status == 200 else {}
+        if not seen.get("id"):
+            return
+        if self._strikes("preview_left_lying"):
+            await asyncio.sleep(self._dice.choice((60.0, 900.0, 5_000.0)) * self._dice.random())
+        decided = {"hash": seen["hash"], "reason": "go"}
+        if seen["state"] == "awaited":
+            if self._strikes("approver_is_the_asker"):
+                told = await self._ask(who, "approve", name, seen["id"], decided)
+                if told.status in DECIDED:
+                    self._fail(f"P6: {seen['id']} was approved by {who}, who asked for it")
+            agreed = await self._ask("manager.fay", "approve", name, seen["id"], decided)
+            if agreed.status not in DECIDED:
+                return
+        await self._run(who, name, seen, decided)
+
+    async def _run(self, who: str, name: str, seen: Row, decided: Row) -> None:
+        """Runs it, perhaps twice, perhaps two at once, and again while nothing comes back."""
+        asks = [self._ask(who, "run", name, seen["id"], decided)]
+        if self._strikes("run_twice"):
+            asks.append(self._ask(who, "run", name, seen["id"], decided))
+        if self._strikes("run_by_two"):
+            asks.append(self._ask("engineer.anna", "run", name, seen["id"], decided))
+        told = await asyncio.gather(*asks)
+        for _ in range(PATIENCE):
+            if any(t.status not in (0, 503) for t in told):
+                break
+            await asyncio.sleep(self._dice.uniform(0.5, 5))
+            told = [await self._ask(who, "run", name, seen["id"], decided)]
+        taken = [json.loads(t.body) for t in told if t.status in DECIDED]
+        self._ran |= {str(seen["id"])} if taken else set()
+        if sum(not t["already"] for t in taken) > 1:
+            self._fail(f"P6: {seen['id']} was run more than once")
+        if any(t["already"] and not t["runBy"] for t in taken):
+            self._fail(f"P6: nobody is told who ran {seen['id']}")
+
+    def _fail(self, what: str) -> None:
+        if not self._world.judge.rewound:
+            self._world.fail(WorldBroken(what))
+
+    async def _ask(self, who: str, verb: str, case: str, name: str, body: Mapping[str, Any]) -> Told:
+        life = self._world.door()
+        if life is None or life.doors is None:
+            return Told(0)
+        door, path = life.doors.repairs, f"/api/v1/fallout-cases/{case}/repairs"
+        if verb == "preview":
+            call: Call = partial(door.preview, case_id=case)
+            path = f"{path}/preview"
+        else:
+            call = partial(door.decision(verb), case_id=case, repair_id=name)
+            path = f"{path}/{name}/{verb}"
+        headers = {"Authorization": f"Bearer {TOKENS[who]}"}
+        told = await life.doors.ask(call, path, json.dumps(body).encode(), headers)
+        self._world._tell("", f"{who} asks {verb} {body.get('action', name)} of {case}: {told.status} {told.code}")
+        return told
+
+    # -- what must have come of it --------------------------------------------------------------------------------
+
+    def broken(self) -> Iterator[Broken]:
+        """What was told to be run is there, and was run."""
+        rows = self._world.ground.judge.execute(sql("audit/repairs")).fetchall()
+        ran = {outside("repair", row["id"]) for row in rows if row["run_at"] is not None}
+        for name in sorted(self._ran - ran):
+            yield Broken("P6", f"repair {name}", "was told to be run, and was not")

@@ -1,0 +1,133 @@
+"""P8, a repair never changes the deal, and what ran is what was shown: no clause of what was accepted is another, no
+field that is locked was corrected, and no repair ran that was not shown, agreed to where it had to be, and run once.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
+
+# What of an item is part of the deal; of its characteristics what policy does not say that it is data.
+DEAL = (
+    "action",
+    "offer",
+    "quantity",
+    "one_off_minor",
+    "monthly_minor",
+    "currency",
+    "term_months",
+    "regulated",
+    "parent_id",
+)
+ALWAYS_AGREED = ("SKIP_TASK", "ADOPT_EXTERNAL_RESULT", "MARK_EXTERNAL_COMPLETED")
+WRITES = ("supersede", "send_again", "skip")
+
+
+def broken(seen: Seen) -> Iterator[Broken]:
+    """What was changed that was sold, and what ran otherwise than it was shown."""
+    for order in seen.orders.values():
+        if order.order.reported is not None:
+            continue
+        for where, what in (*_deal(order), *_shown(order)):
+            yield Broken("P8", where, what, order.order.id)
+    for record in seen.records():
+        one = seen.orders.get(record["orderId"])
+        if one is not None and one.order.reported is None:
+            yield from _record(one, record)
+
+
+def _deal(order: OrderSeen) -> Iterator[tuple[str, str]]:
+    """The accepted content is what it was, by its fingerprint."""
+    content = order.order.snapshot
+    if content and hashlib.sha256(_bytes(content)).hexdigest() != order.order.fingerprint:
+        yield order.where(), "what was accepted has another fingerprint"
+
+
+def _bytes(content: object) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _record(order: OrderSeen, record: Row) -> Iterator[Broken]:
+    """One change that came from a repair."""
+    delta, where = record["delta"], order.where(record["thing"], record["thingId"])
+    if record["thing"] == "item" and record["was"]:
+        changed = [name for name in DEAL if name in delta]
+        if changed:
+            yield Broken("P8", where, f"{record['verb']} changed {', '.join(changed)}", order.order.id)
+        yield from _corrected(order, record, where)
+    if record["thing"] == "order" and record["was"] and {"snapshot", "fingerprint"} & set(delta):
+        yield Broken("P8", where, f"{record['verb']} changed what was accepted", order.order.id)
+    by_repair = str(record["causation"]).startswith("RA-")
+    if record["verb"] == "supersede" and not by_repair:
+        yield Broken("P8", where, "was superseded by no repair", order.order.id)
+
+
+def _corrected(order: OrderSeen, record: Row, where: str) -> Iterator[Broken]:
+    """Characteristics change only by a repair, and only those that its action leaves free or has agreed to."""
+    if "characteristics" not in record["delta"]:
+        return
+    number = str(record["causation"]).partition("-")[2]
+    repair = order.repairs.get(int(number)) if number.isdigit() else None
+    if repair is None:
+        yield Broken("P8", where, f"{record['verb']} changed characteristics by no repair", order.order.id)
+        return
+    preview = repair.preview if isinstance(repair.preview, Mapping) else {}
+    shown = {str(c["name"]).rpartition(".")[2] for c in preview.get("changes", ())}  # type: ignore[union-attr, index, call-overload]
+    before = _before(order, record)
+    after = record["delta"]["characteristics"] or {}
+    other = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} - shown
+    if other:
+        yield Broken("P8", where, f"{', '.join(sorted(other))} changed, and was not shown", order.order.id)
+
+
+def _before(order: OrderSeen, record: Row) -> Mapping[str, object]:
+    """The characteristics of an item before a record."""
+    earlier = [
+        r["delta"]["characteristics"]
+        for r in order.records
+        if r["thing"] == "item" and r["thingId"] == record["thingId"] and r["version"] < record["version"]
+        and "characteristics" in r["delta"]
+    ]  # fmt: skip
+    return (earlier[-1] or {}) if earlier else {}
+
+
+def _shown(order: OrderSeen) -> Iterator[tuple[str, str]]:
+    """Each repair ran at most once, as it was shown, by somebody, and agreed to by another where it had to be."""
+    runs = Counter(r["thingId"] for r in order.records if r["thing"] == "repair" and r["verb"] == "run")
+    for number, repair in order.repairs.items():
+        where = order.where("repair", number)
+        if runs[number] > 1:
+            yield where, f"was run {runs[number]} times"
+        if repair.run_at is None:
+            continue
+        if repair.run_at > repair.expires_at:
+            yield where, "was run after its time was over"
+        if (repair.approval or repair.action in ALWAYS_AGREED) and not repair.approved_by:
+            yield where, "was run, and nobody had agreed to it"
+        if repair.approved_by and (
+            repair.approved_by == repair.asked_by or not repair.approved_by.startswith("person:")
+        ):
+            yield where, f"{repair.approved_by} agreed to what {repair.asked_by} asked for"
+        if order.records:
+            yield from _did(order, repair.id, repair.preview, where)
+
+
+def _did(order: OrderSeen, number: int, preview: object, where: str) -> Iterator[tuple[str, str]]:
+    """What it did to commands and tasks is what its preview said: nothing more, nothing else."""
+    shown = preview if isinstance(preview, Mapping) else {}
+    keys = {s["key"] for s in shown.get("sends", ()) if s["purpose"] != "query"}
+    made = [
+        r["delta"].get("key")
+        for r in order.records
+        if r["causation"] == f"RA-{number}" and r["thing"] == "command" and r["verb"] == "intend"
+    ]
+    for key in made:
+        if key not in keys:
+            yield where, f"made the command {key}, and had not shown it"
+    moves = {(a["thing"], a["was"], a["then"]) for a in shown.get("after", ())}
+    for record in order.records:
+        mine = record["causation"] == f"RA-{number}" and record["verb"] in WRITES
+        if mine and (record["thing"], record["was"], record["now"]) not in moves:
+            yield where, f"moved {record['thing']} {record['thingId']} to {record['now']}, and had not shown it"

@@ -1,0 +1,11 @@
+-- What those who repair in a simulated world may see: open cases with the newest command of their task, and what it is about.
+SELECT k.id, k.order_id, o.source, o.external_id, coalesce(i.external_id, '') AS item,
+       coalesce(c.key, '') AS key, coalesce(c.operation, '') AS operation,
+       CASE WHEN t.state = 'failed' AND NOT t.mandatory THEN 'failed_optional' ELSE coalesce(c.state, '') END AS state
+FROM cases k
+JOIN orders o ON o.id = k.order_id
+LEFT JOIN tasks t ON t.id = k.task_id
+LEFT JOIN items i ON i.id = t.item_id
+LEFT JOIN LATERAL (SELECT * FROM commands x WHERE x.task_id = t.id AND x.purpose <> 'query' ORDER BY x.n DESC, x.id DESC LIMIT 1) c ON true
+WHERE k.state IN ('detected', 'classified', 'assigned', 'diagnosing', 'repairing', 'revalidating')
+ORDER BY k.id
