@@ -5,7 +5,12 @@ model rule 3).
 
 import asyncio
 import json
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ import pytest
 from tests.crash.outside import Installation, forge, installation, until
 from typer.testing import CliRunner
 
+from fallsafe.cli import bringing
 from fallsafe.cli.main import app
 from fallsafe.simulator.sandbox import judge
 from fallsafe.simulator.sandbox.control import Control
@@ -102,9 +108,9 @@ EXPORT = Path(__file__).parents[2] / "docs" / "start" / "fiber-orders.csv"
 GOES_ON = "4065,4065.activate.1,activate,completed,2026-05-01T05:00:00Z,Network,FIBER-1G,K80696,2026-05-31T08:00:00Z\n"
 
 
-def bring(there: Installation, *words: object, code: int = 0) -> Any:
+def bring(there: Installation, *words: object, code: int = 0, **settings: str) -> Any:
     """What the command line says of bringing files in; its words where it refuses."""
-    own = {**there.environment, "FALLSAFE_URL": there.wiring.api}
+    own = {**there.environment, "FALLSAFE_URL": there.wiring.api, **settings}
     said = CliRunner().invoke(app, [*map(str, words), "--open-cases"], env=own, catch_exceptions=False)
     assert said.exit_code == code, said.output
     return json.loads(said.stdout)["brought"] if "--json" in words and said.stdout else said.output
@@ -125,7 +131,91 @@ def cases_of(there: Installation, order: str) -> list[dict[str, Any]]:
     return there.ask(f"/orders/{order}")["cases"]
 
 
+@contextmanager
+def cut_off(behind: str, posts: int, *, arrives: bool) -> Iterator[str]:
+    """The address of an installation that goes away with the change after so many: before it arrives, or before the
+    answer does.
+    """
+    left = [posts]
+
+    class Between(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.pass_on(None)
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            left[0] -= 1
+            if left[0] >= 0:
+                self.pass_on(body)
+            elif left[0] == -1 and arrives:
+                self.answer_of(body)
+            self.close_connection = True
+
+        def answer_of(self, body: bytes | None) -> tuple[int, bytes]:
+            headers = {n: self.headers[n] for n in ("Authorization", "Content-Type") if n in self.headers}
+            asked = urllib.request.Request(f"{behind}{self.path}", body, headers, method=self.command)
+            try:
+                with urllib.request.urlopen(asked, timeout=30) as answer:
+                    return answer.status, answer.read()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read()
+
+        def pass_on(self, body: bytes | None) -> None:
+            status, said = self.answer_of(body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Between)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def brought_in(there: Installation, source: str) -> dict[str, Any]:
+    """What an installation has of a source once all of it is judged, without ids and times."""
+    signals = judged(there, f"{source}.scan")
+    orders = {s["orderExternalId"]: there.ask(f"/orders/{source}:{s['orderExternalId']}") for s in signals}
+    return {
+        name: (
+            sorted((t["step"], t["state"]) for t in order["tasks"]),
+            sorted((c["code"], c["taskStep"] or "") for c in order["cases"]),
+            sorted(s["state"] for s in signals if s["orderExternalId"] == name),
+        )
+        for name, order in orders.items()
+    }
+
+
 class WhenAnExportIsBroughtIn:
+    def test_cut_off_at_any_point_and_done_again_it_is_as_if_done_once(
+        self, there: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bringing, "ROWS_AT_ONCE", 4)
+        once = bring(there, "scan", EXPORT, "--source", "ONCE", "--json")
+        assert (once["reported"], once["raised"]) == (12, 12)
+        wanted = brought_in(there, "ONCE")
+        for posts, arrives in ((0, False), (1, True), (3, False), (5, True)):
+            source = f"CUT{posts}"
+            with cut_off(there.wiring.api, posts, arrives=arrives) as address:
+                said = bring(there, "scan", EXPORT, "--source", source, code=1, FALLSAFE_URL=address)
+                assert "does not answer" in said and "again" in said, said
+            done = bring(there, "scan", EXPORT, "--source", source, "--json")
+            counted = (done["reported"] + done["unchanged"], done["raised"] + done["standing"], done["refused"])
+            assert counted == (12, 12, 0), (posts, done)
+            assert brought_in(there, source) == wanted, posts
+
+    def test_without_the_right_to_it_nothing_is_read_and_nothing_begun(self, there: Installation) -> None:
+        said = bring(there, "scan", EXPORT, "--source", "NOT", code=1, FALLSAFE_TOKEN="wrong")
+        assert "UNAUTHENTICATED" in said.upper() or "token" in said, said
+        assert there.ask("/orders?source=NOT")["items"] == []
+
     def test_each_order_with_a_finding_is_watched_with_a_case_once_and_a_newer_export_heals(
         self, there: Installation, tmp_path: Path
     ) -> None:

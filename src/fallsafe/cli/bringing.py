@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+import typer
+
 from fallsafe.analysis.brought import Found, print_of
 from fallsafe.cli.client import Client, fail
 from fallsafe.core.cases.case import OPEN_CASE_STATES
@@ -208,7 +210,11 @@ class Bringing:
         accepted = known = sent = 0
         for some in _batches(rows):
             self._tell(f"bringing {said}", sent / len(rows))
-            answer = self._there.post(path, {**around, what: some})
+            try:
+                answer = self._there.post(path, {**around, what: some})
+            except typer.Exit:
+                typer.echo("what was brought in before stands; the same command again brings in the rest", err=True)
+                raise
             accepted += answer["accepted"]
             known += answer["known"]
             self._done.refused += answer["refused"]

@@ -10,6 +10,8 @@ from fallsafe.analysis.scan.times import TimeForm, Written
 from fallsafe.analysis.sources import Engine, LeftOut, Table
 from fallsafe.analysis.sql import literal, quoted, statement
 
+COPIED = ("csv", "json lines", "json")
+"""Formats whose rows were copied to be read; those of others are read where they are."""
 _NO_TIME = "not a time, or a day that does not exist"
 
 
@@ -113,8 +115,15 @@ def read_events(engine: Engine, files: Sequence[File]) -> tuple[tuple[Meaning, .
             "kind_bit": [m.kind_bit for m in meanings],
         },
     )
-    left_out = tuple(part for file in files for part in _unread(engine, file, _insert(engine, file)))
-    return meanings, left_out
+    return meanings, tuple(part for file in files for part in _taken(engine, file))
+
+
+def _taken(engine: Engine, file: File) -> list[LeftOut]:
+    """Reads a file into `event` and gives what was left out; its own rows are let go, where they are a table here."""
+    left_out = list(_unread(engine, file, _insert(engine, file)))
+    if file.table.format in COPIED:
+        engine.drop(file.table.relation)
+    return left_out
 
 
 def _insert(engine: Engine, file: File) -> int:
@@ -128,7 +137,8 @@ def _insert(engine: Engine, file: File) -> int:
     else:
         steps = ", ".join(_steps(layout))
         text = statement("scan/read_table", columns=columns, type=kind, steps=steps, relation=relation)
-    inserted = engine.connection.execute(text).fetchone()
+    with engine.in_any_order():
+        inserted = engine.connection.execute(text).fetchone()
     return int(inserted[0]) if inserted else 0
 
 

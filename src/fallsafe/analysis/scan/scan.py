@@ -18,7 +18,7 @@ from fallsafe.analysis.scan.ocel import as_log
 from fallsafe.analysis.scan.profile import profiles
 from fallsafe.analysis.scan.reading import File, form_in, read_events, settled
 from fallsafe.analysis.scan.standing import OpenOrder, Standing
-from fallsafe.analysis.scan.tasks import asked, asked_of_orders
+from fallsafe.analysis.scan.tasks import asked, asked_of_orders, attributes
 from fallsafe.analysis.sources import Engine, LeftOut, Reading
 from fallsafe.analysis.sql import literal, statement
 from fallsafe.core.events import Json
@@ -207,15 +207,18 @@ def _tables(scene: Scene, of: int, local: str) -> None:
     run(statement("scan/make_surely_before", naive=str(scene.naive).upper(), local=local))
     undated = scene.has_undated
     columns, aggregates = asked(scene.meanings, scene.finish.meanings, scene.has, undated=undated)
-    run(statement("scan/make_task", columns=columns, aggregates=aggregates))
+    with scene.engine.in_any_order():
+        run(statement("scan/make_task", columns=columns, aggregates=aggregates))
     needs = needed(scene.engine, scene.meanings, scene.finish, of)
     run(statement("scan/make_need"), {"kind": list(needs), "needs": list(needs.values())})
     gaps = {
         "finished": _finished(scene.finish),
-        "columns": asked_of_orders(scene.meanings, scene.finish.meanings, scene.has),
+        "columns": asked_of_orders(scene.meanings, scene.finish.meanings),
+        "attributes": attributes(scene.has),
         "with_needs": "" if scene.finish.meanings else "LEFT JOIN need USING (kind)",
     }
-    run(statement("scan/make_ord", **gaps))
+    with scene.engine.in_any_order():
+        run(statement("scan/make_ord", **gaps))
 
 
 def _finished(finish: Finish) -> str:

@@ -31,8 +31,8 @@ TIMES: tuple[tuple[str, str, tuple[Word, ...], bool], ...] = (
 MILESTONES = (("created_at", 1), ("confirmed_at", 2), ("shipped_at", 3), ("delivered_at", 4), ("completed_at", 5))
 ATTRIBUTES = (
     ("due", "TIMESTAMP"), ("until", "TIMESTAMP"), ("team", "VARCHAR"), ("product", "VARCHAR"), ("customer", "VARCHAR"),
-    ("waits_for", "VARCHAR"),
 )  # fmt: skip
+"""What an order has the latest word of; of tasks, of which there are many more, only what a rule needs is asked."""
 
 
 KIND_BIT = "(CASE WHEN kind BETWEEN 1 AND 62 THEN 1::BIGINT << (kind - 1) ELSE 0::BIGINT END)"
@@ -82,15 +82,14 @@ def asked(
     made.add("first_at", "min(ts)")
     made.add("last_dated", "max(moment) FILTER (dated)" if undated else "max(moment)")
     made.add("state", "max(code) FILTER (NOT dated)") if undated else made.add_nothing("state", "TINYINT")
-    for name, kind in ATTRIBUTES:
-        made.add(name, f"max_by({name}, moment)") if name in has else made.add_nothing(name, kind)
-    for name, which in (("first_team", "min"), ("last_team", "max")):
-        made.add(name, f"{which}(team)") if "team" in has else made.add_nothing(name, "VARCHAR")
+    made.add("until", "max_by(until, moment)") if "until" in has else made.add_nothing("until", "TIMESTAMP")
+    for name, which in (("one_team", "min"), ("other_team", "max")):
+        made.add(name, f"{which}(hash(team))") if "team" in has else made.add_nothing(name, "UBIGINT")
     inner = [f"{expression} AS {alias}" for expression, alias in made.aggregates.items()]
     return ",\n    ".join(made.columns), ",\n        ".join(inner)
 
 
-def asked_of_orders(meanings: Sequence[Meaning], finish: Collection[int], has: Collection[str]) -> str:
+def asked_of_orders(meanings: Sequence[Meaning], finish: Collection[int]) -> str:
     """The columns of `make_ord` that depend on the files. Without a phrase that ends orders, what work they need and
     have done is asked for as well.
     """
@@ -103,9 +102,6 @@ def asked_of_orders(meanings: Sequence[Meaning], finish: Collection[int], has: C
         there = words & set(wanted)
         made.append(f"{which}({name}) FILTER (kind = 0) AS {name}" if there else f"NULL::TIMESTAMP AS {name}")
     made += [f"{which}({name}) AS {name}" for which, name in (("min", "finish_at"), ("max", "finish_last_at"))]
-    for name, kind in ATTRIBUTES:
-        if name != "waits_for":
-            made.append(f"max_by({name}, last) AS {name}" if name in has else f"NULL::{kind} AS {name}")
     if not finish:
         state = "((last >> 12) & 31)"
         made += [
@@ -114,6 +110,13 @@ def asked_of_orders(meanings: Sequence[Meaning], finish: Collection[int], has: C
             f"count(*) FILTER (kind > 0 AND {state} IN ({_listed(_OPEN)}))::INTEGER AS open_tasks",
         ]
     return ",\n        ".join(made)
+
+
+def attributes(has: Collection[str]) -> str:
+    """The latest word of each attribute of an order, as columns of `make_ord`."""
+    return ", ".join(
+        f"max_by({name}, moment) AS {name}" if name in has else f"NULL::{kind} AS {name}" for name, kind in ATTRIBUTES
+    )
 
 
 def _time(made: Asked, name: str, expression: str) -> None:

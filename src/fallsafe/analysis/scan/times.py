@@ -65,7 +65,8 @@ class TimeForm:
             case Written.ISO:
                 return _local(f"TRY_CAST({text} AS TIMESTAMP)", zone)
             case Written.ISO_OFFSET:
-                read = f"timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ))"
+                offset = f"timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ))"
+                read = f"CASE WHEN suffix({text}, 'Z') THEN TRY_CAST({text} AS TIMESTAMP) ELSE {offset} END"
                 return read if not self.naive or zone == "UTC" else _mixed(text, read, zone)
             case Written.FORMATS:
                 read = f"try_strptime({text}, [{', '.join(map(literal, self.formats))}])"

@@ -1,4 +1,4 @@
-"""One DuckDB on a scratch file of its own: what opens files, holds their rows, and keeps to a memory limit.
+"""One DuckDB with a scratch folder of its own: what opens files, holds their rows, and keeps to a memory limit.
 
 DuckDB's limit does not count its own code, Python, and some buffers; `OVERHEAD_BYTES` is kept for them, so that the
 process as a whole stays near what was asked for. Fewer threads need less memory, so a small limit means one thread.
@@ -81,9 +81,9 @@ def opened(memory_bytes: int = 0, threads: int = 0, scratch: Path | None = None)
     cores = threads or max(1, min(os.cpu_count() or 1, memory // THREAD_BYTES))
     folder = Path(tempfile.mkdtemp(prefix="fallsafe-", dir=scratch))
     try:
-        connection = duckdb.connect(str(folder / "scratch.duckdb"))
+        connection = duckdb.connect(":memory:")  # in a file it would be packed, which takes longer than all the rest
         try:
-            _settle(connection, folder, max(memory - OVERHEAD_BYTES, MEMORY_BYTES_MIN - OVERHEAD_BYTES), cores)
+            _settle(connection, folder, _for_rows(memory), cores)
             yield Engine(connection, folder, memory)
         finally:
             connection.close()
@@ -103,6 +103,11 @@ def _settle(connection: "DuckDBPyConnection", folder: Path, memory: int, threads
         "enable_progress_bar = false",
     ):
         connection.execute(f"SET {setting}")
+
+
+def _for_rows(memory: int) -> int:
+    """What of the memory DuckDB may count on; what it does not count grows with it."""
+    return max(memory - memory // 10, MEMORY_BYTES_MIN) - OVERHEAD_BYTES
 
 
 def parse_memory(text: str) -> int:

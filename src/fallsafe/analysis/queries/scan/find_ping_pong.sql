@@ -12,7 +12,7 @@ FROM (
             FROM happened
             WHERE team IS NOT NULL
                 AND (order_id, item_id, task_id, kind) IN (
-                    SELECT (order_id, item_id, task_id, kind) FROM task WHERE first_team <> last_team
+                    SELECT (order_id, item_id, task_id, kind) FROM task WHERE one_team <> other_team
                 )
         )
         WHERE last_team IS DISTINCT FROM team

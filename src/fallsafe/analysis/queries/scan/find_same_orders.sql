@@ -1,18 +1,26 @@
--- Orders of one customer for the same things within minutes of each other, none of them stopped.
+-- Orders of one customer for the same things within minutes of each other, none of them stopped. What was ordered is looked
+-- up only for orders that are that close to another one of their customer.
+WITH near AS (
+    SELECT order_id, first_at, customer
+    FROM ord
+    WHERE customer IS NOT NULL AND stopped_at IS NULL
+    WINDOW theirs AS (PARTITION BY customer ORDER BY first_at, order_id)
+    QUALIFY first_at - lag(first_at) OVER theirs <= INTERVAL {within}
+        OR lead(first_at) OVER theirs - first_at <= INTERVAL {within}
+)
 SELECT order_id, created, earlier, earlier_created, customer
 FROM (
     SELECT
         order_id, first_at AS created, customer,
         lag(order_id) OVER same AS earlier,
         lag(first_at) OVER same AS earlier_created
-    FROM ord
+    FROM near
     JOIN (
         SELECT order_id, list_sort(list(DISTINCT concat_ws(' × ', product, quantity))) AS things
         FROM happened
-        WHERE product IS NOT NULL
+        WHERE product IS NOT NULL AND order_id IN (SELECT order_id FROM near)
         GROUP BY order_id
     ) USING (order_id)
-    WHERE customer IS NOT NULL AND stopped_at IS NULL
     WINDOW same AS (PARTITION BY customer, things ORDER BY first_at, order_id)
 )
 WHERE created - earlier_created <= INTERVAL {within}

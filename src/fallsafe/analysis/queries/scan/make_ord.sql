@@ -14,3 +14,4 @@ FROM (
     {with_needs}
     GROUP BY order_id
 )
+JOIN (SELECT order_id, {attributes} FROM happened GROUP BY order_id) USING (order_id)
