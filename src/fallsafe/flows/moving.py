@@ -45,8 +45,8 @@ class Looked:
 
 
 def hash_of(target: str, looked: Iterable[Looked]) -> str:
-    """The name of what was shown: another effect on any order gives another."""
-    return digest(canonical([target, *(_said(one) for one in looked)])).hex()
+    """The name of what was shown: another effect on any order gives another, whatever the orders stand in."""
+    return digest(canonical([target, *(_said(one) for one in sorted(looked, key=lambda one: one.order_id))])).hex()
 
 
 def _said(one: Looked) -> list[object]:

@@ -18,6 +18,7 @@ from fallsafe.core.orders import plan
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.plan import PlanItem
 from fallsafe.core.orders.task import Task, TaskState, still_pending, waiting_for_held
+from fallsafe.core.policy.move import Running, plan_move
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows import failures, moves, settle
 from fallsafe.flows.commands import Due, still_stand
@@ -189,12 +190,27 @@ async def replan(turn: Turn, aggregate: Aggregate, reason: str) -> Mapping[str, 
     )
     before = {i.external_id for i in aggregate.items.values() if i.hold_code}
     freed = before - set(made.holds)
-    if freed:
+    cannot = _cannot_take(turn, aggregate, newest) if freed else None
+    if cannot is not None:
+        made = replace(made, holds={**made.holds, **{name: plan.Hold(cannot.code, cannot.why) for name in freed}})
+    elif freed:
         await _go_on(turn, aggregate, made, before, freed, reason)
     for item in _by_name(aggregate).values():
         if item.hold_code:
             look_again(turn, aggregate, item, newest)
     return {name: hold for name, hold in made.holds.items() if name in before}
+
+
+def _cannot_take(turn: Turn, aggregate: Aggregate, newest: PolicySet) -> Refusal | None:
+    """Why an order cannot take the newest set, which plans what is held of it: what was begun of it does not exist
+    there (model rule 9).
+    """
+    order = aggregate.order
+    if order.policy_set == newest.id:
+        return None
+    running = Running(outside("order", order.id), aggregate.items, aggregate.tasks, order.snapshot)
+    found = plan_move(running, turn.policy(aggregate), newest)
+    return found if isinstance(found, Refusal) else None
 
 
 async def _go_on(

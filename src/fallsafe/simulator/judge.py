@@ -42,6 +42,7 @@ class Judged(Protocol):
     observers: Observers
     menders: Menders
     policy: PolicySet
+    sets: Mapping[str, PolicySet]
     secrets: dict[str, str]
     commits: int
 
@@ -83,7 +84,7 @@ class Judge:
         return Seen(
             now=self._world.now(),
             orders=orders,
-            policies={self._world.policy.id: self._world.policy},
+            policies=self._world.sets,
             fresh=fresh,
             downstreams=read_downstreams(self._world.ground.judge),
             parked=read_parked(self._world.ground.judge) if any(r["thing"] == "downstream" for r in fresh) else {},
@@ -168,7 +169,7 @@ class Judge:
     def check_all(self) -> None:
         """Checks everything that stands. Raises `WorldBroken`."""
         world = self._world
-        seen = read_seen(world.ground.judge, now=world.now(), policies={world.policy.id: world.policy})
+        seen = read_seen(world.ground.judge, now=world.now(), policies=world.sets)
         for number, order in seen.orders.items():
             self._names[number] = order.order.external_id
         whole = Seen(

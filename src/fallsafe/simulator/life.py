@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import psycopg
 from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +19,9 @@ from fallsafe.api.callbacks import CallbacksDoor
 from fallsafe.api.casework import CaseWorkDoor
 from fallsafe.api.commands import CommandsDoor
 from fallsafe.api.deps import Deps
+from fallsafe.api.moves import MovesDoor
 from fallsafe.api.orders import OrdersDoor
+from fallsafe.api.policies import PoliciesDoor
 from fallsafe.api.problems import Problem
 from fallsafe.api.repairs import RepairsDoor
 from fallsafe.api.signals import SignalsDoor
@@ -30,7 +31,7 @@ from fallsafe.flows.policy import Policies
 from fallsafe.simulator.sessions import WorldSessions
 from fallsafe.simulator.turnstile import LIFE
 from fallsafe.store import anchors
-from fallsafe.store.tx import PASSING, Database, LaneLost, Rewound
+from fallsafe.store.tx import PASSING, Database, Rewound
 from fallsafe.store.vault import Vault
 from fallsafe.workers.keeper import WORKER, Keeper
 from fallsafe.workers.loop import STEPS, Setup, Worker
@@ -223,10 +224,11 @@ class Doors:
 
     def __init__(self, life: Life) -> None:
         self._life = life
-        deps = Deps(life.database, life.policies.context, life.world.secrets)
+        deps = Deps(life.database, life.policies.context, life.world.secrets, published=life.policies.take)
         self.orders, self.commands, self.callbacks = OrdersDoor(deps), CommandsDoor(deps), CallbacksDoor(deps)
         self.signals, self.casework = SignalsDoor(deps), CaseWorkDoor(deps)
         self.repairs = RepairsDoor(deps)
+        self.policies, self.moves = PoliciesDoor(deps), MovesDoor(deps)
 
     async def ask(
         self,
@@ -247,7 +249,7 @@ class Doors:
             answer = await call(_request(path, body, headers))
         except Problem as problem:
             return Told(problem.status, b"", problem.code)
-        except (psycopg.OperationalError, PoolTimeout, LaneLost, Rewound):
+        except (*PASSING, PoolTimeout, Rewound):
             return Told(503)
         except asyncio.CancelledError:
             raise

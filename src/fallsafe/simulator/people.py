@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from fallsafe.core.access import Actor, system
 from fallsafe.flows import access, installation
+from fallsafe.simulator.drift import Drift
 from fallsafe.simulator.life import NOTHING, Told
 from fallsafe.simulator.sold import Line, sold
 from fallsafe.store.ids import outside
@@ -20,7 +21,7 @@ from fallsafe.store.sql import sql
 from fallsafe.store.tx import PASSING, Rewound
 
 if TYPE_CHECKING:
-    from fallsafe.simulator.life import Life
+    from fallsafe.simulator.life import Doors, Life
     from fallsafe.simulator.world import World
 
 # Who there is, with their roles: the role stands in the name, so that a judge can tell without asking.
@@ -74,6 +75,7 @@ class People:
         self._mishaps = world.mishaps
         self._beside: list[asyncio.Task[None]] = []
         self.accepted: dict[str, str] = {}
+        self.drift = Drift(world)
 
     def _uniform(self, low: float, high: float) -> float:
         return low + (high - low) * self._world.dice()
@@ -86,6 +88,8 @@ class People:
     async def submit_all(self) -> None:
         """Hands all orders in over some time; returns when each was taken or refused."""
         self._start(self._operators())
+        if self.drift.happens and not self._world.weather.restores:
+            self._start(self.drift.run())
         loop = asyncio.get_running_loop()
         await asyncio.gather(*[loop.create_task(self._submit(n)) for n in range(self._world.plan.orders)])
 
@@ -226,6 +230,8 @@ class People:
             path = "/api/v1/orders"
         elif what == "plan_again":
             call, path = partial(doors.orders.plan, order_id=name), f"/api/v1/orders/{name}/plan-again"
+        elif what in ("publish", "activate", "moves_preview", "moves"):
+            call, path = _of_policy(doors, what, name)
         elif what.startswith("case/"):
             action = what.partition("/")[2]
             call, path = partial(doors.casework.handler(action), case_id=name), f"/api/v1/fallout-cases/{name}/{action}"
@@ -265,6 +271,16 @@ class People:
         """Whatever was begun comes to its end."""
         for task in self._beside:
             await task
+
+
+def _of_policy(doors: "Doors", what: str, set_id: str) -> tuple[Call, str]:
+    """The door of policy that somebody asks for something."""
+    if what == "publish":
+        return doors.policies.publish, "/api/v1/policy-sets"
+    if what == "activate":
+        return partial(doors.policies.activate, set_id=set_id), f"/api/v1/policy-sets/{set_id}/activate"
+    moves = doors.moves.preview if what == "moves_preview" else doors.moves.run
+    return partial(moves, set_id=set_id), f"/api/v1/policy-sets/{set_id}/moves"
 
 
 def _key(number: int) -> dict[str, str]:

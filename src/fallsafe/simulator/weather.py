@@ -36,6 +36,11 @@ class Weather:
         }
         self._due = [(name, event) for name, event in events.items() if world.mishaps.strikes(name)]
 
+    @property
+    def restores(self) -> bool:
+        """Whether the database will go back in time."""
+        return any(name == "database_restored" for name, _ in self._due)
+
     def begin(self) -> None:
         """Lets happen what happens while orders still come in."""
         loop = asyncio.get_running_loop()

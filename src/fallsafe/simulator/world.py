@@ -24,6 +24,7 @@ from fallsafe.connectors.port import Connector
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.security.signature import sign
+from fallsafe.simulator.drift import newer
 from fallsafe.simulator.ground import Ground
 from fallsafe.simulator.judge import Judge
 from fallsafe.simulator.life import Life
@@ -102,6 +103,7 @@ class World:
         self.mishaps = Mishaps(random.Random(f"{plan.seed}/mishaps"), profile, healthy)  # noqa: S311
         self.turnstile = Turnstile(random.Random(f"{plan.seed}/turns"), self._trace, self._interrupts)  # noqa: S311
         self.policy = shipped()
+        self.sets: Mapping[str, PolicySet] = {policy.id: policy for policy in (self.policy, newer())}
         self.secrets = {code: f"secret-of-{code}-{'x' * 12}" for code in SYSTEMS}
         self._folder = tempfile.TemporaryDirectory(prefix="fallsafe-anchors-")
         self.anchors_file = Path(self._folder.name) / "anchors.jsonl"

@@ -22,8 +22,29 @@ def broken(seen: Seen) -> Iterator[Broken]:
             where = order.where(record["thing"], record["thingId"])
             yield Broken("P12", where, f"{record['verb']}: {what}", order.order.id)
     for order in seen.orders.values():
+        yield from _kept(order)
         for case in order.cases.values():
             yield from _case(seen, order, case)
+
+
+def _kept(order: OrderSeen) -> Iterator[Broken]:
+    """What is sent of a running order is read by the set that it was planned with, until somebody moves it; whatever
+    was sent once, and what is asked about it, by the set under which it was sent.
+    """
+    now = order.order.policy_set
+    sent: dict[int, str] = {}
+    for record in order.records:
+        if record["thing"] == "order":
+            now = record["delta"].get("policy_set", now)
+        if (record["thing"], record["verb"]) != ("command", "send"):
+            continue
+        command = order.commands.get(record["thingId"])
+        about = command.target_id if command is not None and command.target_id else record["thingId"]
+        wanted = sent.setdefault(about, now)
+        if record["policySet"] != wanted:
+            where = order.where("command", record["thingId"])
+            what = f"was sent by {record['policySet']}, not by {wanted} that it was planned with"
+            yield Broken("P12", where, what, order.order.id)
 
 
 def _unexplained(seen: Seen, order: OrderSeen, record: Row) -> Iterator[str]:
