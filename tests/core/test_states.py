@@ -189,6 +189,11 @@ class WhenAnItemIsDerived:
     def test_an_item_that_cannot_be_planned_is_held(self):
         assert item_state(hold_code="OFFER_RETIRED") is I.HELD
 
+    def test_what_is_ready_and_has_a_case_of_its_own_is_held(self):
+        tasks = [a_task(1, T.READY), a_task(2, T.PLANNED)]
+        assert derive_state(an_item(), tasks, [], True, {1}) is I.HELD
+        assert derive_state(an_item(), [a_task(1, T.SENDING)], [], True, {1}) is I.IN_PROGRESS
+
     @pytest.mark.parametrize("decided", [I.REJECTED, I.FAILED, I.CANCELLED, I.ASSESSING_CANCELLATION])
     def test_what_was_decided_is_not_counted_away(self, decided):
         assert item_state(T.READY, state=decided) is decided

@@ -10,6 +10,7 @@ from tests.flows.test_s26_thread import current, until_activation
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
+from fallsafe.core.cases.query import CaseQuery
 from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.commands.outcome import Accepted, Lost
 from fallsafe.flows import callbacks
@@ -17,7 +18,7 @@ from fallsafe.flows.callbacks import Received
 from fallsafe.flows.context import Applied, Context
 from fallsafe.store.audit import verify
 from fallsafe.store.evidence import evidence_by_id, open_body
-from fallsafe.store.queue import queue
+from fallsafe.store.queue import Asked, find
 from fallsafe.store.tx import Database
 
 PRV = Actor("machine", "PRV", frozenset({"machine"}))
@@ -66,7 +67,11 @@ async def every_try(store: Database, context: Context) -> None:
 
 async def loose_cases(store: Database) -> list[Case]:
     """Open cases that belong to no order."""
-    return [row.case for row in (await queue(store, limit=50)).rows if row.case.order_id == 0]
+    return [
+        row.case
+        for row in (await find(store, Asked(CaseQuery()), sort="newest", limit=50)).rows
+        if row.case.order_id == 0
+    ]
 
 
 class WhenACallbackSaysDone:

@@ -503,9 +503,10 @@ def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command, schedule
         why = f"{turn.actor} has none of the roles {', '.join(who_may('resend'))}"
         return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
     _, operation = facts.contract(turn, aggregate, command)
-    refusal = why_not_resend(what, command, operation, turn.now, scheduled)
     task = aggregate.tasks.get(command.task_id)
-    return refusal or (lapse.why_not(turn, aggregate, task, what) if task is not None else None)
+    lapsed = lapse.why_not(turn, aggregate, task, what) if task is not None else None
+    refusal = why_not_resend(what, command, operation, turn.now, scheduled and lapsed is None)
+    return refusal or lapsed
 
 
 async def send_again(turn: Turn, aggregate: Aggregate, command: Command, why: Why) -> None:

@@ -40,9 +40,10 @@ def derive(turn: Turn, aggregate: Aggregate) -> None:
     for task in aggregate.tasks.values():
         tasks[task.item_id].append(task)
     blocked, why = cases.blocked_items(aggregate), turn.why("derived from its tasks, children and cases")
+    stopped = {case.task_id for case in aggregate.open_cases if case.task_id is not None}
     for item in _children_first(aggregate):
         below = [aggregate.items[i] for i in children[item.id]]
-        state = items.derive_state(_undecided(aggregate, item), tasks[item.id], below, item.id in blocked)
+        state = items.derive_state(_undecided(aggregate, item), tasks[item.id], below, item.id in blocked, stopped)
         if state is not item.state:
             aggregate.put(replace(item, state=state), _item_verb(state), why)
     _derive_order(turn, aggregate)

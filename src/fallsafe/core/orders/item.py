@@ -2,7 +2,7 @@
 (§4).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -92,10 +92,13 @@ _DECIDED = frozenset(
 )
 
 
-def derive_state(item: Item, tasks: Iterable[Task], children: Iterable["Item"], blocked: bool) -> ItemState:
+def derive_state(
+    item: Item, tasks: Iterable[Task], children: Iterable["Item"], blocked: bool, stopped: Set[int] = frozenset()
+) -> ItemState:
     """The state that its own tasks, its children and open cases give.
 
-    `tasks` are its own, `blocked` is whether an open case stops one of them or something that one of them waits for.
+    `tasks` are its own, `blocked` is whether an open case stops one of them or something that one of them waits for,
+    `stopped` are those tasks that have an open case of their own: one that is ready is not sent before it is solved.
     While one of its own tasks can move it is in progress; it is completed only when every mandatory task is completed
     or skipped with a reason (§6.3) and nothing below it is open. `failed` is never derived: giving up is a decision.
     """
@@ -108,7 +111,7 @@ def derive_state(item: Item, tasks: Iterable[Task], children: Iterable["Item"], 
     own, below = [t for t in tasks if _counts(t)], {child.state for child in children}
     if not own and not below:
         return item.state  # not planned yet: nothing says more than what is known
-    if any(t.state in _MOVING for t in own):
+    if any(t.state in _MOVING and not (t.state is TaskState.READY and t.id in stopped) for t in own):
         return ItemState.IN_PROGRESS
     if not all(t.state in FINAL_TASK_STATES for t in own):
         return _stopped(own, below, blocked)
