@@ -94,6 +94,35 @@ class WhenARequestWasRefused:
         assert await go_on(api) == []
 
 
+class WhenTheDealIsToChange:
+    """§9.3, §18: what was bought, paid, received or agreed is handed off with its diff; nothing of it is done here."""
+
+    async def test_a_replacement_of_another_price_becomes_an_amendment_request(self, api: Api) -> None:
+        await play(api, {"WHS.reserve": Rejected("SKU_OUT_OF_STOCK", "none left")})
+        wanted = {"offer": "WIFI-ROUTER-PRO", "monthlyMinor": 500, "characteristics.colour": "red"}
+        seen = await shown(api, "REQUEST_AMENDMENT", "support", changes=wanted, consent="she said yes on the phone")
+        assert {(c["name"], c["old"], c["new"]) for c in seen["changes"]} == {
+            ("items/router/offer", "WIFI-ROUTER", "WIFI-ROUTER-PRO"),
+            ("items/router/monthlyMinor", 0, 500),
+            ("items/router/characteristics/colour", None, "red"),
+        }
+        assert any("quote revision" in c["title"] for c in seen["changes"]) and seen["sends"] == []
+        before = (await api.get(f"/orders/{(await the_case(api))['orderId']}"))["items"]
+        await decide(api, seen, role="support")
+        case = await the_case(api)
+        assert (case["waitingFor"]["for"], case["waitingFor"]["reference"]) == ("amendment", seen["id"])
+        assert (await api.get(f"/orders/{case['orderId']}"))["items"] == before and await go_on(api) == []
+        trail = (await api.get(f"/fallout-cases/{case['id']}/timeline", limit=1000))["items"]
+        assert "AmendmentRequested" in {line["event"] for line in trail}
+        for given, code in (
+            ({"changes": {"offer": "WIFI-ROUTER"}}, "it is what was agreed already"),
+            ({"changes": {"colour": "red"}}, "no clause is called colour"),
+            ({"changes": {"offer": "X"}, "item": "nothing"}, "the deal has no item"),
+        ):
+            wrong = await shown(api, "REQUEST_AMENDMENT", "support", **given)
+            assert not wrong["ready"] and any(code in c["why"] for c in wrong["conditions"])
+
+
 class WhenTwoWantTheSame:
     async def test_two_operators_at_one_instant_and_a_double_click_have_one_effect(self, api: Api) -> None:
         """One hundred times: the first one does it, the others are told who did."""

@@ -54,6 +54,7 @@ EVENTS: dict[tuple[str, str], str] = {
     ("order", "acknowledge"): "OrderAcknowledged",
     ("order", "refuse"): "OrderRejected",
     ("order", "complete"): "OrderCompleted",
+    ("order", "hand_off"): "AmendmentRequested",
     ("order", "mark_stuck"): "OrderMarkedStuck",
     ("command", "send"): "CommandSent",
     ("command", "lose"): "UnknownOutcomeDetected",

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from fallsafe.core.cases.case import Case
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
@@ -19,7 +20,7 @@ from fallsafe.flows.facts import Told
 from fallsafe.flows.moves import move_command, timed
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside
-from fallsafe.store.work import Aggregate, Why
+from fallsafe.store.work import Aggregate, Entry, Why
 
 Effect = Callable[[Turn, Aggregate, Scene, Repair, Given], Awaitable[int | None]]
 
@@ -224,6 +225,24 @@ async def _declare(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     return command.id
 
 
+AMENDMENT_ANSWERS_WITHIN = timedelta(days=5)
+
+
+async def _hand_off(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """The deal is not touched: who sells is asked, with the diff, and the case waits for their answer."""
+    shown = repair.preview if isinstance(repair.preview, Mapping) else {}
+    asked = {"diff": shown.get("changes"), "repair": outside("repair", repair.id)}
+    why = replace(_why(turn, repair), facts=asked, evidence=(repair.input_evidence_id,))
+    aggregate.record("order", aggregate.order.id, "hand_off", why)
+    until = turn.now + AMENDMENT_ANSWERS_WITHIN / turn.context.newest.time_scale
+    name = outside("repair", repair.id)
+    said: Json = {"for": "amendment", "what": "a change of the deal", "reference": name, "until": until.isoformat()}
+    case = replace(aggregate.cases[scene.case.id], waiting_for=said, touched_at=turn.now)
+    aggregate.put(case, "wait", _why(turn, repair))
+    turn.tx.file(Entry("review", case.id, case.order_id, until))
+    return None
+
+
 EFFECTS: Mapping[str, Effect] = {
     "RECONCILE_NOW": _reconcile_now,
     "RESEND_SAME_KEY": _resend,
@@ -232,5 +251,6 @@ EFFECTS: Mapping[str, Effect] = {
     "FREEZE": _freeze,
     "THAW": _thaw,
     "DECLARE_OUTCOME": _declare,
+    "REQUEST_AMENDMENT": _hand_off,
 }
 """What running each action does; the same names as `core.repair.actions.PLANS`."""

@@ -28,7 +28,9 @@ from fallsafe.workbench.words import words
 LONG_TEXT_FROM = 301
 REASON_LETTERS_MAX = 500
 DECISIONS = {"run": repairs.run, "approve": repairs.approve, "decline": repairs.decline}
-FIELDS = "fields"
+FIELDS, CHANGES = "fields", "changes"
+CLAUSES_MAX = 3
+NUMBER_LETTERS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,8 @@ def fields_of(action: RepairAction, file: CaseFile, given: Mapping[str, str]) ->
     for name, said in properties.items() if isinstance(properties, Mapping) else ():
         if name == FIELDS:
             made += _corrections(action, file, given)
+        elif name == CHANGES:
+            made += [_clause(n, said, given) for n in range(CLAUSES_MAX) if isinstance(said, Mapping)]
         elif isinstance(said, Mapping):
             made.append(_field(name, said, name in (needed if isinstance(needed, list) else ()), given))
     return made
@@ -205,6 +209,13 @@ def _field(name: str, said: Mapping[str, Json], needed: bool, given: Mapping[str
         most=longest,
         value=given.get(name, ""),
     )
+
+
+def _clause(n: int, said: Mapping[str, Json], given: Mapping[str, str]) -> Field:
+    """One clause of the deal, written as name=value."""
+    name, help_ = f"{CHANGES}/{n}", f"{said.get('description', '')} Write name=value." if n == 0 else ""
+    title = str(said.get("title", CHANGES)) if n == 0 else "And"
+    return Field(name, title, help_, n == 0, (), False, REASON_LETTERS_MAX, given.get(name, ""))
 
 
 def _corrections(action: RepairAction, file: CaseFile, given: Mapping[str, str]) -> list[Field]:
@@ -231,10 +242,19 @@ def given_of(action: RepairAction, form: Mapping[str, str]) -> dict[str, Json]:
     schema = action.given if isinstance(action.given, Mapping) else {}
     properties = schema.get("properties")
     known = properties if isinstance(properties, Mapping) else {}
-    given: dict[str, Json] = {n: form[n].strip() for n in known if n != FIELDS and form.get(n, "").strip()}
+    given: dict[str, Json] = {
+        n: form[n].strip() for n in known if n not in (FIELDS, CHANGES) and form.get(n, "").strip()
+    }
     inner: dict[str, Json] = {
         name.removeprefix(f"{FIELDS}/"): value.strip()
         for name, value in form.items()
         if name.startswith(f"{FIELDS}/") and value.strip()
     }
-    return {**given, **({FIELDS: inner} if inner else {})}
+    lines = (value.partition("=") for name, value in form.items() if name.startswith(f"{CHANGES}/") and "=" in value)
+    clauses: dict[str, Json] = {name.strip(): _number(value.strip()) for name, _, value in lines}
+    return {**given, **({FIELDS: inner} if inner else {}), **({CHANGES: clauses} if clauses else {})}
+
+
+def _number(text: str) -> Json:
+    """A whole number as one, anything else as it was written."""
+    return int(text) if text.lstrip("-").isdigit() and text.isascii() and len(text) < NUMBER_LETTERS_MAX else text

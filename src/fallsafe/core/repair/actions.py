@@ -285,6 +285,52 @@ def declare_outcome(scene: Scene, action: RepairAction, given: Given) -> Plan:
     return Plan((asked,), after=(after,), risky=risky, reads={"outcome": said})
 
 
+CHARACTERISTICS = "characteristics."
+
+
+def request_amendment(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """A change of the deal is handed off with its diff, clause by clause, and what it needs; nothing of it is done here
+    (§18).
+    """
+    fields, item = given.get("changes"), str(given.get("item") or (scene.item.external_id if scene.item else ""))
+    wanted = dict(fields) if isinstance(fields, Mapping) else {}
+    known = item in _items(scene.order.snapshot)
+    there = _is("item", "The item is part of the deal.", known, f"the deal has no item {item!r}", "NO_SUCH_ITEM")
+    strange = sorted(n for n in wanted if n not in correction.OF_ITEM and not n.startswith(CHARACTERISTICS))
+    clauses_known = _is(
+        "clauses", "What changes are clauses of the deal.", not strange, f"no clause is called {', '.join(strange)}",
+        "NO_SUCH_CLAUSE", f"clauses are {', '.join(correction.OF_ITEM)} and characteristics.<name>",
+    )  # fmt: skip
+    asked = _as_wanted(scene.order.snapshot, item, wanted)
+    clauses = correction.business(correction.diff(scene.order.snapshot, asked, lambda _: False))
+    differs = _is(
+        "differs", "It changes what was agreed.", bool(clauses), "it is what was agreed already", "NO_CHANGE",
+        "if only data is wrong: SUPERSEDE_REJECTED",
+    )  # fmt: skip
+    changes = tuple(Change(c.path, f"{c.what}: needs {c.requires}", LOCKED, c.old, c.new) for c in clauses)
+    return Plan((there, clauses_known, differs), changes, after=(After("amendment", item, "not there", "handed_off"),))
+
+
+def _as_wanted(content: Json, item: str, wanted: Mapping[str, Json]) -> Json:
+    """The accepted content as it is asked for."""
+    own = {n: v for n, v in wanted.items() if not n.startswith(CHARACTERISTICS)}
+    inner = {n.removeprefix(CHARACTERISTICS): v for n, v in wanted.items() if n.startswith(CHARACTERISTICS)}
+    changed = _with(content, item, inner) if inner else content
+    if not isinstance(changed, Mapping) or not isinstance(changed.get("items"), list):
+        return changed
+    items = [
+        {**each, **own} if isinstance(each, Mapping) and each.get("externalId") == item else each
+        for each in changed["items"]  # type: ignore[union-attr]  # safe because it is a list
+    ]
+    return {**changed, "items": items}
+
+
+def _items(content: Json) -> frozenset[str]:
+    items = content.get("items") if isinstance(content, Mapping) else None
+    found = items if isinstance(items, list) else []
+    return frozenset(str(each.get("externalId")) for each in found if isinstance(each, Mapping))
+
+
 PLANS: Mapping[str, Planner] = {
     "RECONCILE_NOW": reconcile_now,
     "RESEND_SAME_KEY": resend_same_key,
@@ -293,5 +339,6 @@ PLANS: Mapping[str, Planner] = {
     "FREEZE": freeze,
     "THAW": thaw,
     "DECLARE_OUTCOME": declare_outcome,
+    "REQUEST_AMENDMENT": request_amendment,
 }
 """The actions that this release runs."""

@@ -14,6 +14,8 @@ from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
 NEEDS = {
     "reconcile": {"operator", "engineer", "finance", "admin"},
     "send_again": {"operator", "engineer", "admin"},
+    "supersede": {"operator", "engineer", "admin"},
+    "skip": {"operator", "admin"},
     "plan_again": {"engineer", "admin"},
     "publish": {"admin", "engineer"},
     "end_rewind": {"admin"},

@@ -22,6 +22,8 @@ DEAL = (
     "parent_id",
 )
 ALWAYS_AGREED = ("SKIP_TASK", "ADOPT_EXTERNAL_RESULT", "MARK_EXTERNAL_COMPLETED")
+# What an order holds to be fulfilled, and may be put right without asking the customer.
+DATA = ("site", "slot", "serial", "lineId", "addressKey", "portRequest", "recipient")
 WRITES = ("supersede", "send_again", "skip")
 
 
@@ -78,6 +80,11 @@ def _corrected(order: OrderSeen, record: Row, where: str) -> Iterator[Broken]:
     before = _before(order, record)
     after = record["delta"]["characteristics"] or {}
     other = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} - shown
+    sold = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} - {*DATA}
+    if sold:
+        yield Broken(
+            "P8", where, f"{', '.join(sorted(sold))} is part of the deal, and a repair changed it", order.order.id
+        )
     if other:
         yield Broken("P8", where, f"{', '.join(sorted(other))} changed, and was not shown", order.order.id)
 
