@@ -102,6 +102,8 @@ class Menders:
             await asyncio.sleep(self._dice.choice((60.0, 900.0, 5_000.0)) * self._dice.random())
         decided = {"hash": seen["hash"], "reason": "go"}
         if seen["state"] == "awaited":
+            if self._strikes("run_unapproved"):
+                await self._ask(who, "run", name, seen["id"], decided)
             if self._strikes("approver_is_the_asker"):
                 told = await self._ask(who, "approve", name, seen["id"], decided)
                 if told.status in DECIDED:

@@ -96,6 +96,7 @@ REPAIRS = {
     "repair_without_right": 0.1,
     "preview_left_lying": 0.2,
     "approver_is_the_asker": 0.3,
+    "run_unapproved": 0.3,
     "run_twice": 0.4,
     "run_by_two": 0.3,
 }
