@@ -94,6 +94,29 @@ class WhenARequestWasRefused:
         assert await go_on(api) == []
 
 
+class WhenTheAccountIsNotKnownThere:
+    async def test_it_is_pointed_to_the_right_one_by_two_people_and_goes_on(self, api: Api) -> None:
+        refused = Rejected("BC-1404 ACCOUNT_NOT_FOUND", "acct 88121 unknown")
+        await play(api, {"BIL.createSubscription": refused})
+        assert (await the_case(api))["classification"]["code"] == "BILLING_ACCOUNT_MISSING"
+        proof = "billing screen 4: open, the name and the tax number are this customer's"
+        wrong = await shown(api, "FIX_ACCOUNT_MAPPING", status=422, accountId="BA 4711; --", proof=proof)
+        assert wrong["pointer"] == "/input/accountId"
+        seen = await shown(api, "FIX_ACCOUNT_MAPPING", accountId="BA-4711", proof=proof)
+        assert seen["state"] == "awaited" and seen["changes"][0]["new"] == "BA-4711"
+        assert (await decide(api, seen, status=409))["code"] == "APPROVAL_NEEDED"
+        await decide(api, seen, "approve", "finance")
+        await decide(api, seen)
+        (claimed,) = await world.claim(api.database, api.context)
+        assert claimed.key == "CRM/777/billing.createSubscription/fulfill/2"
+        assert b'"accountId":"BA-4711"' in claimed.request.body
+        await world.answer(api.database, api.context, claimed, OK)
+        one = await api.get(f"/fallout-cases/{seen['caseId']}")
+        assert (one["state"], one["resolution"]["type"], one["resolution"]["repair"]) == (
+            "resolved", "DataCorrected", seen["id"],
+        )  # fmt: skip
+
+
 class WhenTheDealIsToChange:
     """§9.3, §18: what was bought, paid, received or agreed is handed off with its diff; nothing of it is done here."""
 

@@ -91,6 +91,13 @@ def of_repair(path: str) -> Fifty:
     return fifty
 
 
+def page_of_repair(world: World) -> list[Said | None]:
+    """Fifty forms at once that decline one repair."""
+    case = outside("case", world.case_id)
+    seen = world.there.ask(f"/fallout-cases/{case}/repairs/preview", {"action": "RECONCILE_NOW"})
+    return at_once(lambda _: world.page(f"/cases/{case}/repairs/{seen['id']}/decline"))
+
+
 # Another engine speaks of the very order, as if it were its own.
 REPORTS = {
     "source": "CRM",
@@ -187,10 +194,7 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/repairs/new/RECONCILE_NOW"))),
         None,
     ),
-    "POST /cases/{case_id}/repairs/{repair_id}/{verb}": (
-        lambda world: at_once(lambda _: world.page(f"/cases/x/repairs/{outside('repair', world.agreed)}/elsewhere")),
-        None,
-    ),
+    "POST /cases/{case_id}/repairs/{repair_id}/{verb}": (page_of_repair, None),
     "POST /cases/{case_id}/reconcile": (
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/reconcile"))),
         None,
@@ -252,6 +256,8 @@ APART = {
     "up": "starts processes; what they do then is what every other path here tries",
     "drill": "hands in an order of its own, under a name that was never used",
     "scan": "reads files; what it brings in goes through the doors for signals and reports, which are tried",
+    "secret add": "writes into the home of an installation, which reads it when it starts",
+    "secret drop": "writes into the home of an installation, which reads it when it starts",
     "reconcile": "reads files and tables of others; what it brings in goes through the same doors",
 }
 

@@ -12,7 +12,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE
-from fallsafe.core.repair.actions import CHARACTERISTIC, why_not_resend
+from fallsafe.core.repair.actions import ACCOUNT, CHARACTERISTIC, why_not_resend
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
 from fallsafe.flows import cases, commands, facts, lapse, moves, parking, payload, recover
@@ -48,6 +48,7 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         now=turn.now,
         salted=lambda value: aggregate.key.digest(canonical(value)),
         values=await _values(turn, aggregate, case, command, asked),
+        asked=asked,
         lapsed=lapse.why_not(turn, aggregate, task, "cannot go on") if task else None,
     )
 
@@ -127,6 +128,11 @@ async def _supersede(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Rep
     """Old and new stand side by side for good; the new one has a key of its own."""
     fields = given.get("fields")
     await _correct(turn, aggregate, scene, repair, fields if isinstance(fields, Mapping) else {})
+    return await replace_command(turn, aggregate, scene, repair)
+
+
+async def _fix_account(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    await _correct(turn, aggregate, scene, repair, {ACCOUNT: given["accountId"]})
     return await replace_command(turn, aggregate, scene, repair)
 
 
@@ -252,5 +258,6 @@ EFFECTS: Mapping[str, Effect] = {
     "THAW": _thaw,
     "DECLARE_OUTCOME": _declare,
     "REQUEST_AMENDMENT": _hand_off,
+    "FIX_ACCOUNT_MAPPING": _fix_account,
 }
 """What running each action does; the same names as `core.repair.actions.PLANS`."""

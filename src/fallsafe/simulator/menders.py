@@ -74,7 +74,7 @@ class Menders:
             return "FREEZE", {"what": "order"}
         there = bool(self._world.outside.effects_by_key.get(case["key"]))
         match case["state"]:
-            case "unknown" if there and self._dice.random() < 0.3:
+            case "unknown" if there and self._dice.random() < 0.6:
                 return "DECLARE_OUTCOME", {"outcome": "done", "seen": "it stands in their list", "where": "screen 7"}
             case "unknown":
                 return "RECONCILE_NOW", {}

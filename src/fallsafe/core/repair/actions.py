@@ -3,6 +3,7 @@ runs an action does what its plan says, and nothing else.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from fallsafe.core.commands.contract import Operation, repeat_is_harmless
@@ -25,6 +26,7 @@ from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, RepairAction, clas
 from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending
 
 CHARACTERISTIC = "item.characteristics."
+ACCOUNT = f"{CHARACTERISTIC}accountId"
 NO_COMMAND = "this case has no command"
 
 
@@ -147,6 +149,17 @@ def supersede_rejected(scene: Scene, action: RepairAction, given: Given) -> Plan
 def _relied(scene: Scene) -> Condition:
     """What it relies on counts still."""
     return _met("relied", "What it relies on counts still.", scene.lapsed)
+
+
+def fix_account_mapping(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """The refused request is made anew for another account of the same customer. Whose account it is, nothing here can
+    ask: the proof is kept, and a second person looks at it.
+    """
+    made = supersede_rejected(scene, action, {"fields": {ACCOUNT: given.get("accountId")}})
+    reads = ACCOUNT in scene.asked
+    why = f"{scene.command.operation if scene.command else 'it'} names no account of its own"
+    names = _is("names_account", "Its request names an account.", reads, why, "NO_ACCOUNT", "see its other actions")
+    return replace(made, conditions=(names, *made.conditions))
 
 
 def _may_supersede(scene: Scene, command: Command) -> Condition:
@@ -340,5 +353,6 @@ PLANS: Mapping[str, Planner] = {
     "THAW": thaw,
     "DECLARE_OUTCOME": declare_outcome,
     "REQUEST_AMENDMENT": request_amendment,
+    "FIX_ACCOUNT_MAPPING": fix_account_mapping,
 }
 """The actions that this release runs."""

@@ -27,8 +27,8 @@ Given = Mapping[str, Json]
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What a repair may read: the case with its order, item, task and commands, the contract of its command, whether
-    that is on its way by itself (`scheduled`), what its request reads of its item (`values`), and what it relies on
-    that does not count any more (`lapsed`). `salted` gives the digest of a value that may be personal.
+    that is on its way by itself (`scheduled`), what its request reads (`asked`, and of its item `values`), and what it
+    relies on that does not count any more (`lapsed`). `salted` gives the digest of a value that may be personal.
     """
 
     case: Case
@@ -44,6 +44,7 @@ class Scene:
     salted: Callable[[Json], str]
     values: Mapping[str, Json] = field(default_factory=dict)
     lapsed: Refusal | None = None
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

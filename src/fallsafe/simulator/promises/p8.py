@@ -21,9 +21,9 @@ DEAL = (
     "regulated",
     "parent_id",
 )
-ALWAYS_AGREED = ("SKIP_TASK", "ADOPT_EXTERNAL_RESULT", "MARK_EXTERNAL_COMPLETED")
+ALWAYS_AGREED = ("SKIP_TASK", "FIX_ACCOUNT_MAPPING", "ADOPT_EXTERNAL_RESULT", "MARK_EXTERNAL_COMPLETED")
 # What an order holds to be fulfilled, and may be put right without asking the customer.
-DATA = ("site", "slot", "serial", "lineId", "addressKey", "portRequest", "recipient")
+DATA = ("site", "slot", "serial", "lineId", "addressKey", "portRequest", "recipient", "accountId")
 WRITES = ("supersede", "send_again", "skip")
 
 
