@@ -143,6 +143,7 @@ class WhenWhatACaseWasAboutIsOver:
         await api.post(f"/fallout-cases/{name}/reopen", {"reason": "the customer has no light"})
         again = await api.get(f"/fallout-cases/{name}")
         assert again["states"]["case"] == "assigned" and again["resolution"] is None
+        assert (await api.get("/coverage"))["percent"] == 100  # somebody looks at it again
         await api.post(f"/fallout-cases/{name}/withdraw", {"reason": "the lamp was broken"})
         assert (await api.get(f"/fallout-cases/{name}"))["states"]["case"] == "withdrawn"
 
