@@ -35,7 +35,7 @@ COLUMNS = [
 CUSTOMERS = ("Northwind Bakery", "Halcyon Care", "Sora Robotics", "Delta Print Works", "Atlas Fitness", "Zephyr Energy",
              "Kettle & Co", "Maya Moreau", "Jonas Weber", "Lina Brandt", "Bluepeak Studio", "Juniper Books",
              "Cobalt Motors", "Harbour Clinic", "Oak & Stone", "Anna Keller")  # fmt: skip
-PEOPLE = ("", "", "", "", "", "", "jonas", "mei", "aisha", "sam")
+PEOPLE = ("", "", "", "", "", "jonas", "jonas", "mei", "aisha", "sam")
 SEED = """
 CREATE TEMP TABLE kinds AS SELECT *, row_number() OVER () AS n FROM jsonb_to_recordset(%(kinds)s::jsonb)
     k (weight int, code text, domain text, recover text, system text, operation text, raw text, message text, owner text, next text, step text, offer text);
@@ -47,7 +47,7 @@ FROM generate_series(1, %(count)s) i,
 ORDERS = """
 INSERT INTO orders SELECT base, 'CRM', 'W-' || (100000 + i), 'running', 'in_progress', 1,
     %(now)s::timestamptz - (g %% 259200) * interval '1 second', %(now)s, %(set)s, 'Europe/Berlin', (%(customers)s::text[])[1 + h %% %(customer_count)s],
-    (ARRAY['consumer','consumer','business','enterprise'])[1 + g %% 4], 2, false, false, (ARRAY['web','shop','partner'])[1 + h %% 3],
+    (ARRAY['consumer','consumer','business','enterprise'])[1 + (g / 8) %% 4], 2, false, false, (ARRAY['web','shop','partner'])[1 + h %% 3],
     (ARRAY['north','south','west'])[1 + g %% 3], (ARRAY['2026.09','2026.10','2026.11'])[1 + h %% 3], NULL, NULL, %(now)s::timestamptz + (h %% 96) * interval '1 hour',
     NULL, NULL, NULL, '{}', '', NULL, NULL, NULL, NULL, 'corr-' || i, '', NULL, 0, 0, '', NULL FROM made;
 INSERT INTO items SELECT base + 1, base, 'i1', NULL, 'add', offer, 1, NULL, NULL, 0, 3900, 'EUR', 24, false, 'none', 'held', code FROM made;
@@ -70,11 +70,11 @@ SELECT base + 4, base, base + 1, CASE WHEN step <> '' THEN base + 2 END, CASE WH
     CASE WHEN i %% %(ended_each)s = 0 THEN 'resolved' ELSE (ARRAY['assigned','assigned','assigned','diagnosing','repairing'])[1 + h %% 5] END,
     code, domain, '', recover, 'manual', s.level, s.points,
     jsonb_build_array(jsonb_build_object('factor', 'customer impact', 'points', s.points, 'sentence', 'The customer cannot use the service.')),
-    owner, CASE WHEN h %% 5 < 3 THEN '' ELSE (%(people)s::text[])[1 + g %% %(people_count)s] END, system, operation, raw, message,
-    md5(code || system || operation), 'outcome', at, at, at + interval '5 minutes', CASE WHEN g %% 40 = 0 THEN NULL ELSE at + s.span END,
+    owner, (%(people)s::text[])[1 + (h / 64) %% %(people_count)s], system, operation, raw, message,
+    md5(code || system || operation), 'outcome', at, at, at + interval '5 minutes', CASE WHEN (g / 16) %% 40 = 0 THEN NULL ELSE at + s.span END,
     CASE WHEN h %% 4 = 0 THEN 'none' ELSE 'delayed' END, (h %% 90) * 100, 'EUR', '', (g %% 4)::int, (1 + h %% 3)::int, next,
-    CASE WHEN g %% 25 = 0 THEN '{"for": "customer", "what": "an answer"}'::jsonb END, NULL, NULL, 'G01', %(set)s,
-    CASE WHEN g %% 60 = 0 THEN 'NETWORK_LEAD' ELSE '' END
+    CASE WHEN (g / 32) %% 25 = 0 THEN '{"for": "customer", "what": "an answer"}'::jsonb END, NULL, NULL, 'G01', %(set)s,
+    CASE WHEN (g / 64) %% 60 = 0 THEN 'NETWORK_LEAD' ELSE '' END
 FROM made, LATERAL (SELECT %(now)s::timestamptz - (h %% 259200) * interval '1 second' AS at) a,
     LATERAL (SELECT (ARRAY['critical','high','high','medium','medium','medium','medium','low','low','low'])[1 + g %% 10] AS level,
                     (ARRAY[97,72,68,45,41,38,35,20,18,12])[1 + g %% 10] AS points,

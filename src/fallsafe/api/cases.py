@@ -67,7 +67,7 @@ class CasesDoor:
         """How many cases match `q`, and how many there would be with each other value of each kind."""
         actor = await self.deps.who(request)
         found = await facets(self.deps.database, query_of(q, {}, self.deps.context(), actor))
-        return send(wire.Facets(total=found.total, more=found.more, values=found.values))
+        return send(wire.Facets(found.total, found.more, sorted(found.at_least), found.values))
 
     async def show(self, request: Request, case_id: str) -> Response:
         """One case: the six states, why, how bad, whose, what has to be found out, what may be done and what not."""

@@ -340,11 +340,13 @@ class CaseRow(Wire, frozen=True):
 
 class Facets(Wire, frozen=True):
     """How many cases match, and for each key of the filter language how many there are with each of its values, all
-    else that was asked for still asked for. `more` says that there are more than were counted.
+    else that was asked for still asked for. `more` says that there are more than were counted, `at_least`
+    names the values of `sla` of which there may be more.
     """
 
     total: int
     more: bool
+    at_least: Sequence[str]
     values: Mapping[str, Mapping[str, int]]
 
 

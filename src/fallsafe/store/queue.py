@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from fallsafe.core.cases.facets import Cell, Facets, count, is_plain, rest_of
-from fallsafe.core.cases.query import FREE, LEVELS, ME, NOBODY, CaseQuery, bound, length
+from fallsafe.core.cases.facets import ByTime, Cell, Facets, count, is_plain, rest_of
+from fallsafe.core.cases.query import FREE, LEVELS, ME, NOBODY, SLA_WORDS, CaseQuery, bound, length
 from fallsafe.store.reads import CaseRow, read_case_row
 from fallsafe.store.trail import BadCursor
 from fallsafe.store.tx import Database, Tx
@@ -27,6 +27,7 @@ AT_RISK_FROM = 0.75
 SORTS = ("priority", "due", "newest", "value")
 """Working order, by due time, newest first, most money first. Cases that have ended have only the third."""
 COUNTED_MAX = 100_000
+TIMED_MAX = 10_000
 FROZEN_MAX = 1_000
 FOLDED_MAX = 20_000
 CURSOR_LENGTH_MAX = 400
@@ -104,13 +105,18 @@ async def facets(database: Database, asked: Asked) -> Facets:
     `COUNTED_MAX`.
     """
     now: datetime = (await database.fetch("tx/now"))[0]["clock_timestamp"]
-    if is_plain(asked.query):
-        cells = await open_cells(database)
-        return count(asked.query, cells, times=await _by_time(database, asked, now))
-    rest = Asked(rest_of(asked.query), asked.me, asked.titles)
-    rows = await database.fetch("reads/counted", **narrowing(rest, now, asked.query.scope), limit=COUNTED_MAX + 1)
-    found = [_cell(row, row["sla"]) for row in rows]
-    return count(asked.query, found, more=sum(cell.cases for cell in found) > COUNTED_MAX)
+    query = asked.query
+    if not is_plain(query):
+        found = await _counted(database, Asked(rest_of(query), asked.me, asked.titles), now, query.scope)
+        return count(query, found, sum(cell.cases for cell in found) > COUNTED_MAX)
+    timed, late = await _by_time(database, asked, now), query.of("sla")
+    cells = await _counted(database, Asked(CaseQuery(late)), now, "open") if late else await open_cells(database)
+    return count(query, cells, times=timed)
+
+
+async def _counted(database: Database, asked: Asked, now: datetime, scope: str) -> list[Cell]:
+    rows = await database.fetch("reads/counted", **narrowing(asked, now, scope), limit=COUNTED_MAX + 1)
+    return [_cell(row, row["sla"]) for row in rows]
 
 
 async def open_cells(database: Database) -> list[Cell]:
@@ -130,16 +136,14 @@ async def fold(tx: Tx) -> None:
     await tx.execute("case_numbers/fold", limit=FOLDED_MAX)
 
 
-async def _by_time(database: Database, asked: Asked, now: datetime) -> dict[str, int]:
-    """How many of the open cases are late, at risk or on track, with the other tokens of the query."""
-    if any(token.key != "is" for token in asked.query.tokens):
-        rows = await database.fetch("reads/counted", **narrowing(asked, now), limit=COUNTED_MAX)
-    else:
-        rows = await database.fetch("reads/counted_by_time", now=now, at_risk_from=AT_RISK_FROM, limit=COUNTED_MAX)
-    times: dict[str, int] = {}
-    for row in rows:
-        times[row["sla"]] = times.get(row["sla"], 0) + row["cases"]
-    return times
+async def _by_time(database: Database, asked: Asked, now: datetime) -> ByTime:
+    """How many of the open cases that match are late, at risk or on track, whichever is asked for; each up to
+    `TIMED_MAX`.
+    """
+    given = narrowing(Asked(asked.query.without("sla"), asked.me, asked.titles), now, "open")
+    (row,) = await database.fetch("reads/counted_by_time", **given, limit=TIMED_MAX)
+    cut = {value for value, seen in zip(("breached", "none", "at_risk"), row["seen"], strict=True) if seen >= TIMED_MAX}
+    return ByTime({v: row[v] for v in SLA_WORDS}, frozenset(cut | ({"on_track"} if "at_risk" in cut else set())))
 
 
 def _cell(row: Mapping[str, Any], sla: str) -> Cell:
@@ -158,9 +162,10 @@ def narrowing(asked: Asked, now: datetime, scope: str = "") -> dict[str, Any]:
     for key in ("case", "order"):
         for name, negated in ((key, False), (f"not_{key}", True)):
             given[name] = [int(value[2:]) for value in query.values(key, negated)] or None
-    for name, negated in (("of_order", False), ("not_of_order", True)):
-        of = {key: query.values(key, negated) for key in OF_ORDER if query.values(key, negated)}
-        given[name] = msgspec.json.encode(of).decode() if of else None
+    for negated in (False, True):
+        prefix = "not_" if negated else ""
+        of = {f"{prefix}{key}": list(query.values(key, negated)) or None for key in OF_ORDER}
+        given |= {**of, f"{prefix}of_order": any(of.values())}
     flags = {value for token in query.of("is") for value in token.values}
     scope = scope or query.scope
     return {
@@ -171,7 +176,6 @@ def narrowing(asked: Asked, now: datetime, scope: str = "") -> dict[str, Any]:
         **{flag: flag in flags for flag in ("waiting", "escalated", "unknown")},
         "texts": _texts(query.texts, asked.titles or {}),
         "now": now,
-        "at_risk_from": AT_RISK_FROM,
         "no_cents": NO_CENTS,
         "thousandths": THOUSANDTHS,
     }
@@ -231,7 +235,8 @@ def _ranges(sort: str, since: datetime, place: Place | None, query: CaseQuery) -
     """The stretches that are still to be read, as columns."""
     wanted = query.values("severity") or (*LEVELS, "")
     levels = [n for n, level in enumerate((*LEVELS, ""), 1) if level in wanted]
-    left = [cut for whole in _stretches(sort, since, levels) if (cut := _cut(whole, place)) is not None]
+    kept = (whole for whole in _stretches(sort, since, levels) if _may_hold(whole, since, query))
+    left = [cut for whole in kept if (cut := _cut(whole, place)) is not None]
     return {
         "ranks": [each.rank for each in left],
         "levels": [each.level for each in left],
@@ -251,6 +256,14 @@ def _stretches(sort: str, since: datetime, levels: Sequence[int]) -> Iterable[_R
     for level in levels:
         yield _Range(10 + 2 * level, level, soon, LAST)
         yield _Range(11 + 2 * level, level, FIRST, since)
+
+
+def _may_hold(whole: _Range, since: datetime, query: CaseQuery) -> bool:
+    """Whether a stretch can have any of what is asked for: only what is late already is late."""
+    late = query.values("sla")
+    if not late:
+        return True
+    return whole.low < since if set(late) == {"breached"} else whole.high > since or "breached" in late
 
 
 def _cut(whole: _Range, place: Place | None) -> _Range | None:

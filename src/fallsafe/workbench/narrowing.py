@@ -34,7 +34,7 @@ class Choice:
     id: str
     value: str
     title: str
-    count: int
+    count: str
     href: str
     on: bool
 
@@ -58,7 +58,7 @@ class Counter:
     icon: str
     tone: str
     title: str
-    count: int
+    count: str
     href: str
     on: bool
 
@@ -71,11 +71,11 @@ def list_url(query: CaseQuery, sort: str = "priority", path: str = "/queue") -> 
 
 def facets_of(found: Facets, query: CaseQuery, sort: str, policy: PolicySet) -> tuple[Facet, ...]:
     """The facets in their order; values by their own order, else the most frequent first."""
-    return tuple(_facet(key, found.values[key], query, sort, policy) for key in KINDS if found.values[key])
+    return tuple(_facet(key, found, query, sort, policy) for key in KINDS if found.values[key])
 
 
-def _facet(key: str, values: Mapping[str, int], query: CaseQuery, sort: str, policy: PolicySet) -> Facet:
-    chosen = _chosen(key, query)
+def _facet(key: str, found: Facets, query: CaseQuery, sort: str, policy: PolicySet) -> Facet:
+    values, chosen = found.values[key], _chosen(key, query)
     known = dict.fromkeys((*chosen, *values))
     fixed = FIXED_ORDER.get(key)
     if fixed is not None:
@@ -87,13 +87,18 @@ def _facet(key: str, values: Mapping[str, int], query: CaseQuery, sort: str, pol
             f"n-{key}-{value.replace(' ', '_')}",
             value,
             title_of(key, value, policy),
-            values.get(value, 0),
+            _number(found, key, value),
             list_url(_with(key, value, query), sort),
             value in chosen,
         )
         for value in in_order
     ]
     return Facet(key, TITLES[key], tuple(made[:SHOWN_MAX]), tuple(made[SHOWN_MAX:]), bool(chosen))
+
+
+def _number(found: Facets, key: str, value: str) -> str:
+    """A number as it is shown, with a plus where there may be more."""
+    return f"{found.values[key].get(value, 0):,}{'+' if key == 'sla' and value in found.at_least else ''}"
 
 
 def _chosen(key: str, query: CaseQuery) -> tuple[str, ...]:
@@ -152,7 +157,7 @@ def _counters(found: Facets, query: CaseQuery, sort: str) -> Iterable[Counter]:
     ):
         chosen = value in _chosen(key, query)
         href = list_url(_with(key, value, query), sort)
-        yield Counter(f"p-{value}", icon, tone, title, found.values[key].get(value, 0), href, chosen)
+        yield Counter(f"p-{value}", icon, tone, title, _number(found, key, value), href, chosen)
 
 
 def chips_of(query: CaseQuery, sort: str) -> tuple[tuple[str, str], ...]:

@@ -37,12 +37,21 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Facets:
     """The number that is asked for, and for each key how many of each value; `more` when there are more than were
-    counted.
+    counted, `at_least` names the values of `sla` of which there may be more.
     """
 
     total: int
     values: Mapping[str, Mapping[str, int]]
     more: bool = False
+    at_least: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ByTime:
+    """How many are late, at risk, on track or without a time; `at_least` names those of which there may be more."""
+
+    values: Mapping[str, int]
+    at_least: frozenset[str]
 
 
 def is_kind(token: Token) -> bool:
@@ -59,18 +68,16 @@ def rest_of(query: CaseQuery) -> CaseQuery:
 
 
 def is_plain(query: CaseQuery) -> bool:
-    """Whether the numbers that are always kept answer the query: it asks for open cases by their kind alone."""
-    kinds = all(is_kind(token) and token.key != "sla" for token in query.tokens)
-    return query.scope == "open" and kinds and not query.texts
+    """Whether it asks for open cases by their kind alone, whatever it says of time."""
+    return query.scope == "open" and all(map(is_kind, query.tokens)) and not query.texts
 
 
-def count(
-    query: CaseQuery, cells: Iterable[Cell], more: bool = False, times: Mapping[str, int] | None = None
-) -> Facets:
+def count(query: CaseQuery, cells: Iterable[Cell], more: bool = False, times: ByTime | None = None) -> Facets:
     """Counts cells that were found for `rest_of` the query. `times` are the numbers by time where the cells do not
     have them.
     """
-    wanted = [token for token in query.tokens if is_kind(token) and token.key != "is"]
+    unasked = ("is",) if times is None else ("is", "sla")
+    wanted = [token for token in query.tokens if is_kind(token) and token.key not in unasked]
     keys = [key for key in KINDS if key != "sla" or times is None]
     values: dict[str, dict[str, int]] = {key: {} for key in KINDS}
     total = 0
@@ -83,8 +90,8 @@ def count(
                 value = cell.value(key)
                 values[key][value] = values[key].get(value, 0) + cell.cases
     if times is not None:
-        values["sla"] = dict(times)
-    return Facets(total, values, more)
+        values["sla"] = {value: number for value, number in times.values.items() if number}
+    return Facets(total, values, more, times.at_least if times is not None else frozenset())
 
 
 def _holds(token: Token, cell: Cell) -> bool:

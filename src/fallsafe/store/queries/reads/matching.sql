@@ -29,10 +29,12 @@ AND (%(case)s::bigint[] IS NULL OR k.id = ANY(%(case)s))
 AND (%(not_case)s::bigint[] IS NULL OR k.id <> ALL(%(not_case)s))
 AND (%(order)s::bigint[] IS NULL OR k.order_id = ANY(%(order)s))
 AND (%(not_order)s::bigint[] IS NULL OR k.order_id <> ALL(%(not_order)s))
-AND (%(sla)s::text[] IS NULL OR CASE WHEN k.sla_due_at IS NULL THEN 'none' WHEN k.sla_due_at <= %(now)s THEN 'breached'
-     WHEN %(now)s >= k.detected_at + (k.sla_due_at - k.detected_at) * %(at_risk_from)s::float8 THEN 'at_risk' ELSE 'on_track' END = ANY(%(sla)s))
-AND (%(not_sla)s::text[] IS NULL OR CASE WHEN k.sla_due_at IS NULL THEN 'none' WHEN k.sla_due_at <= %(now)s THEN 'breached'
-     WHEN %(now)s >= k.detected_at + (k.sla_due_at - k.detected_at) * %(at_risk_from)s::float8 THEN 'at_risk' ELSE 'on_track' END <> ALL(%(not_sla)s))
+AND (%(sla)s::text[] IS NULL OR (('breached' = ANY(%(sla)s) AND k.sla_due_at <= %(now)s) OR ('none' = ANY(%(sla)s) AND k.sla_due_at IS NULL)
+     OR ('at_risk' = ANY(%(sla)s) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at >= (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))
+     OR ('on_track' = ANY(%(sla)s) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at < (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))))
+AND (%(not_sla)s::text[] IS NULL OR NOT COALESCE((('breached' = ANY(%(not_sla)s) AND k.sla_due_at <= %(now)s) OR ('none' = ANY(%(not_sla)s) AND k.sla_due_at IS NULL)
+     OR ('at_risk' = ANY(%(not_sla)s) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at >= (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))
+     OR ('on_track' = ANY(%(not_sla)s) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at < (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))), false))
 AND (%(detected_after)s::timestamptz IS NULL OR k.detected_at >= %(detected_after)s)
 AND (%(detected_before)s::timestamptz IS NULL OR k.detected_at <= %(detected_before)s)
 AND (%(due_after)s::timestamptz IS NULL OR k.sla_due_at >= %(due_after)s)
@@ -51,19 +53,24 @@ AND (%(step)s::text[] IS NULL OR EXISTS (SELECT 1 FROM tasks t WHERE t.id = k.ta
 AND (%(not_step)s::text[] IS NULL OR NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = k.task_id AND t.step = ANY(%(not_step)s)))
 AND (%(offer)s::text[] IS NULL OR EXISTS (SELECT 1 FROM items i WHERE i.id = k.item_id AND i.offer = ANY(%(offer)s)))
 AND (%(not_offer)s::text[] IS NULL OR NOT EXISTS (SELECT 1 FROM items i WHERE i.id = k.item_id AND i.offer = ANY(%(not_offer)s)))
-AND (%(of_order)s::jsonb IS NULL OR EXISTS (
-     SELECT 1 FROM orders o, jsonb_to_record(%(of_order)s::jsonb) w (customer text[], segment text[], region text[], catalog text[], source text[], ref text[], correlation text[])
-     WHERE o.id = k.order_id
-       AND (w.customer IS NULL OR o.customer_ref = ANY(w.customer)) AND (w.segment IS NULL OR o.segment = ANY(w.segment))
-       AND (w.region IS NULL OR o.region = ANY(w.region)) AND (w.catalog IS NULL OR o.catalog_version = ANY(w.catalog))
-       AND (w.source IS NULL OR o.source = ANY(w.source)) AND (w.ref IS NULL OR o.external_id = ANY(w.ref))
-       AND (w.correlation IS NULL OR o.correlation_id = ANY(w.correlation))))
-AND (%(not_of_order)s::jsonb IS NULL OR NOT EXISTS (
-     SELECT 1 FROM orders o, jsonb_to_record(%(not_of_order)s::jsonb) w (customer text[], segment text[], region text[], catalog text[], source text[], ref text[], correlation text[])
-     WHERE o.id = k.order_id
-       AND (o.customer_ref = ANY(w.customer) OR o.segment = ANY(w.segment) OR o.region = ANY(w.region)
-            OR o.catalog_version = ANY(w.catalog) OR o.source = ANY(w.source) OR o.external_id = ANY(w.ref)
-            OR o.correlation_id = ANY(w.correlation))))
+AND (NOT %(of_order)s::boolean OR EXISTS (
+     SELECT 1 FROM orders o WHERE o.id = k.order_id
+       AND (%(customer)s::text[] IS NULL OR o.customer_ref = ANY(%(customer)s))
+       AND (%(segment)s::text[] IS NULL OR o.segment = ANY(%(segment)s))
+       AND (%(region)s::text[] IS NULL OR o.region = ANY(%(region)s))
+       AND (%(catalog)s::text[] IS NULL OR o.catalog_version = ANY(%(catalog)s))
+       AND (%(source)s::text[] IS NULL OR o.source = ANY(%(source)s))
+       AND (%(ref)s::text[] IS NULL OR o.external_id = ANY(%(ref)s))
+       AND (%(correlation)s::text[] IS NULL OR o.correlation_id = ANY(%(correlation)s))))
+AND (NOT %(not_of_order)s::boolean OR NOT EXISTS (
+     SELECT 1 FROM orders o WHERE o.id = k.order_id
+       AND (o.customer_ref = ANY(%(not_customer)s::text[])
+            OR o.segment = ANY(%(not_segment)s::text[])
+            OR o.region = ANY(%(not_region)s::text[])
+            OR o.catalog_version = ANY(%(not_catalog)s::text[])
+            OR o.source = ANY(%(not_source)s::text[])
+            OR o.external_id = ANY(%(not_ref)s::text[])
+            OR o.correlation_id = ANY(%(not_correlation)s::text[]))))
 AND (%(texts)s::jsonb IS NULL OR NOT EXISTS (
      SELECT 1 FROM jsonb_to_recordset(%(texts)s::jsonb) w (pattern text, codes jsonb)
      WHERE NOT (w.codes ? k.code
