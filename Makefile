@@ -21,7 +21,7 @@ MINUTES ?= 10
 # Whoever is not allowed to keep compiled modules compiles them again for each of the many processes of a test.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test check static test-all sim bench chaos plants browser lock clean
+.PHONY: help setup run test check static test-all sim bench chaos shots plants browser lock clean
 
 help: ## list the recipes
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ sim: setup ## play simulated worlds that try to break every promise (SEED=7 or S
 
 bench: setup ## measure throughput and latency, each with its limit beside it
 	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/desk.py
+
+shots: setup browser ## take pictures of every page of the workbench in both themes, into build/shots (SHOTS=name takes some)
+	@$(BIN)/python scripts/shots.py $(SHOTS)
 
 plants: setup ## break one promise at a time in a copy of the sources, and see which check notices (PLANTS="--seeds a..b --only name")
 	@$(BIN)/python -m tests.plants $(PLANTS)

@@ -28,6 +28,12 @@ PAGES: dict[str, str] = {
     "queue-narrowed": "/queue?q=severity%3Acritical%2Chigh+-assignee%3Anone",
     "queue-broken": "/queue?q=severity%3Acritical+colour%3Ared",
     "queue-empty": "/queue?q=customer%3Anobody",
+    "unknown": "/unknown",
+    "groups": "/groups",
+    "dashboard": "/dashboard",
+    "audit": "/audit",
+    "permissions": "/permissions?right=publish_policy",
+    "search": "/search?q=Halcyon+Care",
     "case": "{case}",
 }
 

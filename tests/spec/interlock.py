@@ -223,8 +223,11 @@ class World:
         except urllib.error.HTTPError as error:
             if error.code in (302, 303):
                 return None
-            said = json.loads(error.read())
-            assert error.code < 500, said
+            whole = error.read()
+            assert error.code < 500, whole
+            if "json" not in error.headers.get("Content-Type", "json"):
+                return None
+            said = json.loads(whole)
             return Said(said["code"], said["detail"], said["hint"])
         refused = [a["refusal"] for a in said.get("answers", ()) if a.get("refusal")]
         return Said(refused[0]["code"], refused[0]["why"], refused[0]["hint"]) if refused else None

@@ -201,6 +201,17 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     ),
     # Whoever asks for the next case gets the one that nobody works on, or a page that says that none is left.
     "POST /queue/next": (lambda world: at_once(lambda _: world.page("/queue/next", q="is:any")), None),
+    "POST /api/v1/views": (post("/api/v1/views", {"title": "mine", "query": "is:any"}), None),
+    "DELETE /api/v1/views/{view_id}": (
+        lambda world: at_once(lambda _: world.http("DELETE", "/api/v1/views/V-1")),
+        "NOT_FOUND",
+    ),
+    "POST /views": (lambda world: at_once(lambda _: world.page("/views", title="mine", q="is:any")), None),
+    # A page that says that there is no such view is no refusal in the journal.
+    "POST /views/{view_id}/remove": (
+        lambda world: at_once(lambda _: world.page("/views/V-1/remove", csrf="another")),
+        None,
+    ),
     "POST /queue/selected": (
         lambda world: at_once(lambda _: world.page("/queue/selected", case=outside("case", world.case_id))),
         None,

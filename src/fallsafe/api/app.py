@@ -39,6 +39,7 @@ from fallsafe.api.repairs import RepairsDoor
 from fallsafe.api.reports import ReportsDoor
 from fallsafe.api.shapes import BASE
 from fallsafe.api.signals import SignalsDoor
+from fallsafe.api.views import ViewsDoor
 from fallsafe.core.errors import SetNotRead
 from fallsafe.store.trail import BadCursor
 from fallsafe.store.tx import PASSING, Rewound
@@ -70,6 +71,7 @@ def create_app(deps: Deps) -> FastAPI:
         DraftsDoor,
         MovesDoor,
         InstallationDoor,
+        ViewsDoor,
     )
     for door in (*(make(deps) for make in doors), people):
         api.include_router(door.router())

@@ -350,6 +350,20 @@ class Facets(Wire, frozen=True):
     values: Mapping[str, Mapping[str, int]]
 
 
+class SavedView(Wire, frozen=True):
+    """A query with a name: one's own, a team's (a role), or everyone's. Without an id it is one that a role begins
+    with.
+    """
+
+    id: str | None
+    scope: str
+    team: str
+    title: str
+    query: str
+    sort: str
+    made_by: str
+
+
 class OrderFile(Wire, frozen=True):
     """An order with its items, its plan, its cases, its progress and what its customer may hear."""
 

@@ -17,6 +17,7 @@ PREFIX = {
     "inbox": "CB",
     "signal": "S",
     "report": "R",
+    "view": "V",
     "repair": "RA",
 }
 

@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import psycopg
 from fastapi import Request
@@ -15,7 +15,10 @@ from psycopg_pool import PoolTimeout
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from fallsafe.core.access import Actor
+from fallsafe.core.cases.views import role_views
 from fallsafe.core.triage.taxonomy import Recoverability
+from fallsafe.flows.views import views_of
+from fallsafe.store.ids import outside
 from fallsafe.store.queue import open_cells
 from fallsafe.store.trail import BadCursor
 from fallsafe.workbench.deps import Deps
@@ -28,6 +31,7 @@ PACKED_FROM = 2_048
 THEMES, THEME_COOKIE = ("auto", "dark", "light"), "fallsafe_theme"
 DENSITIES, DENSITY_COOKIE = ("roomy", "compact"), "fallsafe_density"
 KEPT_DAYS = 365
+WHOSE = {"own": "", "team": "of your team", "everyone": "of everyone"}
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -74,7 +78,20 @@ async def base(deps: Deps, request: Request, actor: Actor, here: str) -> dict[st
         "queue": sum(cell.cases for cell in cells),
         "unknown": sum(cell.cases for cell in cells if cell.recover == Recoverability.UNKNOWN_OUTCOME),
     }
-    return {**_look(request), "actor": actor, "here": here, "numbers": numbers, "csrf": form_token(request)}
+    saved = await views_of(deps.database, actor)
+    return {
+        **_look(request),
+        "actor": actor,
+        "here": here,
+        "numbers": numbers,
+        "csrf": form_token(request),
+        "role_views": [(view.title, _view_url(view.query, view.sort)) for view in role_views(actor)],
+        "views": [(view.title, f"/views/{outside('view', view.id)}", WHOSE[view.scope]) for view in saved],
+    }
+
+
+def _view_url(query: str, sort: str) -> str:
+    return f"/queue?{urlencode({'q': query} | ({'sort': sort} if sort != 'priority' else {}))}"
 
 
 def _look(request: Request) -> dict[str, Any]:
@@ -92,7 +109,7 @@ def _look(request: Request) -> dict[str, Any]:
 
 def message(request: Request, status: int, title: str, lines: tuple[str, ...]) -> Response:
     """A page that says one thing, for whoever it is."""
-    values = {**_look(request), "actor": None, "here": "", "numbers": {}, "csrf": ""}
+    values = {**_look(request), "actor": None, "here": "", "numbers": {}, "csrf": "", "views": [], "role_views": []}
     return html("message.html", status, **values, title=title, lines=lines, command="", link=("/queue", "Repair queue"))
 
 
@@ -126,7 +143,7 @@ def sign_in(request: Request) -> Response:
         "It works once, for ten minutes, on the machine that Fallsafe runs on.",
         "The one who started Fallsafe sees the link in the terminal. A new one is printed by:",
     )
-    values = {**_look(request), "actor": None, "here": "", "numbers": {}, "csrf": ""}
+    values = {**_look(request), "actor": None, "here": "", "numbers": {}, "csrf": "", "views": [], "role_views": []}
     title = "You are not signed in"
     return html("message.html", 401, **values, title=title, lines=lines, command="fallsafe up", link=None)
 

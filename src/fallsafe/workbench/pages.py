@@ -32,12 +32,14 @@ from fallsafe.workbench.frame import PageRoute, base, density, no_such_case, not
 from fallsafe.workbench.guard import form_token
 from fallsafe.workbench.live import Live
 from fallsafe.workbench.marks import digest_of
+from fallsafe.workbench.overview import OverviewDoor
 from fallsafe.workbench.paper import html, markup
 from fallsafe.workbench.policy_pages import PolicyDoor
 from fallsafe.workbench.queue_pages import QueueDoor
 from fallsafe.workbench.repair_pages import RepairDoor
 from fallsafe.workbench.shelf import shelf
 from fallsafe.workbench.timeline import CHOICES
+from fallsafe.workbench.view_pages import ViewDoor
 from fallsafe.workbench.views import CasePage, Look, case_page, next_update
 
 REASON_LETTERS_MAX = 200
@@ -257,7 +259,7 @@ def create_pages(deps: Deps) -> APIRouter:
     """The router of the workbench, to be mounted without a prefix: `app.include_router(create_pages(deps))`."""
     door = Door(deps, Live(deps.database, deps.stopping))
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
-    doors = (QueueDoor(deps), BulkDoor(deps), PolicyDoor(deps), RepairDoor(deps))
+    doors = (QueueDoor(deps), BulkDoor(deps), ViewDoor(deps), OverviewDoor(deps), PolicyDoor(deps), RepairDoor(deps))
     for path, handler, method in (route for one in doors for route in one.routes()):
         router.add_api_route(path, handler, methods=[method], response_model=None)
     router.add_api_route("/cases/{case_id}", door.case, methods=["GET"], response_model=None)

@@ -18,10 +18,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from fallsafe.core.access import Actor
 from fallsafe.core.cases import work as asks
 from fallsafe.core.cases.query import NOBODY, CaseQuery, Wrong
+from fallsafe.core.cases.views import visible
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows import casework
 from fallsafe.flows.asking import ask, asked
 from fallsafe.flows.context import Applied
+from fallsafe.flows.views import view_of
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import EPOCH, inside, outside
 from fallsafe.store.queue import SORTS, Asked, case_rows, facets, find, sort_of
@@ -65,7 +67,9 @@ class QueueDoor:
             ("/cases/{case_id}/peek", self.peek, "GET"),
         )
 
-    async def show(self, request: Request, q: str = "", sort: str = "priority", after: str = "") -> Response:
+    async def show(
+        self, request: Request, q: str = "", sort: str = "priority", after: str = "", view: str = ""
+    ) -> Response:
         """The list that `q` asks for; a filter that cannot be read is shown as it is, with what is wrong."""
         actor = await self.deps.authenticate(request)
         if actor is None:
@@ -74,7 +78,16 @@ class QueueDoor:
         found = ask(q, context, actor.name)
         if isinstance(found, tuple):
             return html("queue.html", 400, **frame, **_broken(q, sort, found))
-        return html("queue.html", **frame, **await self._list(found, sort, after, context.newest))
+        values = await self._list(found, sort, after, context.newest)
+        return html("queue.html", **frame, **values | await self._view(view, actor, values["q"], values["sort"]))
+
+    async def _view(self, view_id: str, actor: Actor, q: str, sort: str) -> dict[str, Any]:
+        """The saved view that the list is of, and whether it asks for something else by now."""
+        number = inside("view", view_id)
+        view = await view_of(self.deps.database, number) if number is not None else None
+        if view is None or not visible((view,), actor):
+            return {}
+        return {"view": view, "view_id": view_id, "changed": (view.query, view.sort) != (q, sort)}
 
     async def _list(self, found: Asked, sort: str, after: str, policy: PolicySet) -> dict[str, Any]:
         query, database = found.query, self.deps.database
@@ -102,6 +115,9 @@ class QueueDoor:
             "seen": _first_id_after(page.now),
             "watched": "" if page.rows or query.tokens or query.texts else await self._watched(policy),
             "oob": False,
+            "view": None,
+            "view_id": "",
+            "changed": False,
         }
 
     async def _watched(self, policy: PolicySet) -> str:
@@ -273,7 +289,8 @@ def _broken(q: str, sort: str, wrong: Sequence[Wrong]) -> dict[str, Any]:
     return {
         "wrong": marked, "q": q, "sort": sort, "sorts": [], "rows": (), "now": None, "next": "", "first": True,
         "here_first": list_url(empty), "total": 0, "more": False, "facets": (), "counters": (), "chips": (),
-        "with_ended": "", "limit": ROWS, "seen": "0", "watched": "", "oob": False,
+        "with_ended": "", "limit": ROWS, "seen": "0", "watched": "", "oob": False, "view": None,
+        "view_id": "", "changed": False,
     }  # fmt: skip
 
 

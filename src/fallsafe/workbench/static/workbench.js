@@ -198,11 +198,10 @@
   let leads = false;
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
-      const dialog = document.getElementById("find");
-      if (!dialog) return;
+      const word = document.getElementById("word");
+      if (!word) return;
       event.preventDefault();
-      dialog.showModal();
-      dialog.querySelector("input").select();
+      word.select();
       return;
     }
     if (event.key === "Escape" && peek()?.hidden === false) { peek().hidden = true; return; }
