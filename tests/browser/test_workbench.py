@@ -17,6 +17,7 @@ from fallsafe.store.reads import case_file
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Axe = Callable[[Page], Awaitable[dict[str, list[str]]]]
 LIVE_MILLISECONDS = 15_000
+OVERVIEWS = ("/unknown", "/groups", "/dashboard", "/audit", "/permissions?right=end_rewind", "/search?q=x")
 
 
 def address(drilled: Drill) -> str:
@@ -169,6 +170,78 @@ class WhenTheCaseMovesWhileItIsOpen:
             await expect(page.locator("#live")).to_contain_text("Reconnecting", timeout=LIVE_MILLISECONDS)
 
 
+class WhenTheQueueIsWorkedByKeyboard:
+    async def test_a_case_is_found_looked_at_and_many_are_taken_at_once(self, desk: Desk, axe: Axe):
+        drilled = [await store_drill(desk.database, f"o{n}", severity="high") for n in range(4)]
+        await store_drill(desk.database, "low", severity="low")
+        async with desk.page("/queue", reduced_motion="reduce") as page:
+            await until_live(page)
+            rows = page.locator("tr[data-case]")
+            await page.locator("#n-severity-high").click()
+            await expect(rows).to_have_count(4)
+            await expect(page).to_have_url(re.compile(r"q=severity%3Ahigh"))
+            await expect(page.locator("#q")).to_have_value("severity:high")
+            await page.go_back()
+            await expect(rows).to_have_count(5)
+            await page.go_forward()
+            await expect(rows).to_have_count(4)
+            await page.keyboard.press("/")
+            await page.keyboard.type(" assignee:none")
+            await page.keyboard.press("Enter")
+            await expect(page.locator(".chips")).to_contain_text("assignee:none")
+            await page.keyboard.press("j")
+            await page.keyboard.press("j")
+            second = await rows.nth(1).get_attribute("data-case")
+            await expect(page.locator(f"#open-{second}")).to_be_focused()
+            await page.keyboard.press("Space")
+            await expect(page.locator("#peek")).to_contain_text("Why high")
+            assert await axe(page) == {}
+            await page.keyboard.press("Escape")
+            await page.keyboard.press("x")
+            await page.keyboard.press("j")
+            await page.keyboard.press("Shift+X")
+            await expect(page.locator("#bar")).to_contain_text("2 ticked")
+            moved = next(d for d in drilled if outside("case", d.case) == second)
+            await moved.hand_to(CaseState.REPAIRING)
+            await expect(rows.nth(1)).to_contain_text("Repairing", timeout=LIVE_MILLISECONDS)
+            await expect(page.locator(f"#tick-{second}")).to_be_checked()
+            await page.keyboard.press("?")
+            await expect(page.locator("#keys")).to_be_visible()
+            await page.keyboard.press("j")
+            assert await axe(page) == {}
+            await page.keyboard.press("Escape")
+            await page.keyboard.press("b")
+            await expect(page.get_by_role("heading", level=1)).to_have_text("2 cases")
+            await page.get_by_label("Take them: I work on them").check()
+            await page.get_by_role("button", name="Do it with 2 cases").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Take them: 2 of 2")
+            await page.get_by_role("link", name="Back to the list").last.click()
+            await expect(rows).to_have_count(2)
+            await page.keyboard.press("n")
+            await expect(page).to_have_url(re.compile("/cases/F-"))
+            await page.keyboard.press("Control+k")
+            await page.keyboard.type("low")
+            await page.keyboard.press("Enter")
+            await expect(rows).to_have_count(1)
+
+    async def test_a_view_is_saved_and_its_link_shared(self, desk: Desk):
+        await store_drill(desk.database, "one", severity="high")
+        async with desk.reader() as browser, desk.reader("support") as other:
+            page = await browser.new_page()
+            await page.goto("/queue?q=severity%3Ahigh&sort=newest")
+            await page.get_by_text("Save view").click()
+            await page.get_by_label("Name", exact=True).fill("High, newest first")
+            await page.get_by_label("For", exact=True).select_option("everyone")
+            await page.get_by_role("button", name="Save", exact=True).click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("High, newest first")
+            shared = await other.new_page()
+            await shared.goto(page.url)
+            await expect(shared.locator("tr[data-case]")).to_have_count(1)
+            await expect(shared.locator(".views")).to_contain_text("High, newest first")
+            await shared.goto("/queue?q=colour%3Ared")
+            await expect(shared.get_by_role("alert")).to_contain_text("there is no key colour")
+
+
 class WhenAnActionComesTooLate:
     async def test_the_refusal_is_shown_word_for_word(self, desk: Desk):
         drilled = await store_drill(desk.database)
@@ -223,7 +296,8 @@ class WhenSomebodyNeedsItAccessible:
     @pytest.mark.parametrize("width", [1440, 390])
     async def test_axe_finds_nothing_in_either_theme(self, desk: Desk, axe: Axe, width: int):
         drilled = await store_drill(desk.database)
-        for path in ("/queue", address(drilled), "/cases/F-1"):
+        broken = "/queue?q=colour%3Ared"
+        for path in ("/queue", broken, address(drilled), "/cases/F-1", *(OVERVIEWS if width > 1000 else ())):
             async with desk.page(path, viewport={"width": width, "height": 900}, reduced_motion="reduce") as page:
                 folds = page.locator("details")
                 await folds.evaluate_all("all => all.forEach((fold) => { fold.open = true; })")
@@ -236,7 +310,7 @@ class WhenSomebodyNeedsItAccessible:
 
     async def test_nothing_has_to_be_scrolled_sideways(self, desk: Desk):
         drilled = await store_drill(desk.database)
-        for path, width in itertools.product(("/queue", address(drilled)), (320, 390, 768, 1024)):
+        for path, width in itertools.product(("/queue", address(drilled), *OVERVIEWS), (320, 768, 1024)):
             async with desk.page(path, viewport={"width": width, "height": 800}) as page:
                 over = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
                 assert over <= 0, (path, width)
@@ -249,7 +323,7 @@ class WhenSomebodyNeedsItAccessible:
             session = await browser.new_cdp_session(page)
             await session.send("Page.enable")
             await session.send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})
-            for path in ("/queue", address(drilled)):
+            for path in ("/queue", address(drilled), *OVERVIEWS):
                 async with desk.watched(page):
                     await page.goto(path)
                     assert await page.evaluate("getComputedStyle(document.body).fontSize") == "26px"

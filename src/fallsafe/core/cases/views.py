@@ -84,7 +84,7 @@ def owner_of(actor: Actor, scope: str, team: str) -> str:
 def why_not_save(actor: Actor, scope: str, team: str, title: str, own_count: int) -> Refusal | None:
     """Why somebody may not save a view; None where they may."""
     what = f"cannot save the view {title[:TITLE_LETTERS_MAX]}"
-    if actor.kind != "person":
+    if not actor.roles - {"machine"}:
         return Refusal("NOT_ALLOWED", what, "views belong to people", "sign in as a person")
     if scope not in VIEW_SCOPES:
         return Refusal("SCOPE_UNKNOWN", what, f"there is no scope {scope}", f"use {', '.join(VIEW_SCOPES)}", "/scope")
