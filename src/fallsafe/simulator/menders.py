@@ -67,8 +67,6 @@ class Menders:
         """What somebody thinks will help with a case."""
         if self._strikes("repair_of_anything"):
             return self._dice.choice(("SUPERSEDE_REJECTED", "RESEND_SAME_KEY", "SKIP_TASK", "THAW")), {}
-        if self._strikes("repair_changes_the_deal"):
-            return "SUPERSEDE_REJECTED", {"fields": {"item.monthlyMinor": 1, "item.characteristics.profile": "2G"}}
         if self._strikes("repair_stops_all"):
             self._stopped.append(case)
             return "FREEZE", {"what": "order"}
@@ -78,6 +76,11 @@ class Menders:
                 return "DECLARE_OUTCOME", {"outcome": "done", "seen": "it stands in their list", "where": "screen 7"}
             case "unknown":
                 return "RECONCILE_NOW", {}
+            case "rejected" if not self._was_done(case) and self._strikes("repair_changes_the_deal"):
+                name = self._dice.choice(
+                    ("monthlyMinor", "offer", "characteristics.profile", "characteristics.profile")
+                )
+                return "SUPERSEDE_REJECTED", {"fields": {f"item.{name}": "2G"}}
             case "rejected" if not self._was_done(case):
                 return "SUPERSEDE_REJECTED", {"fields": {"item.characteristics.slot": f"S{self._dice.randrange(9)}"}}
             case "failed_optional":

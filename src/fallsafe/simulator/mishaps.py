@@ -91,7 +91,7 @@ SIGNALS = {
 }
 REPAIRS = {
     "repair_of_anything": 0.2,
-    "repair_changes_the_deal": 0.1,
+    "repair_changes_the_deal": 0.4,
     "repair_stops_all": 0.06,
     "repair_without_right": 0.1,
     "preview_left_lying": 0.2,
