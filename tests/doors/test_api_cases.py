@@ -233,6 +233,29 @@ class WhenCasesAreListed:
             assert len(found) == len(set(found)) == 5 and found == sorted(found, reverse=True)
 
 
+class WhenAViewIsSaved:
+    async def test_its_query_is_kept_in_one_form_and_seen_by_whom_it_is_for(self, api: Api) -> None:
+        body = {"title": "Late", "query": "  severity:low  severity:high sla:breached", "scope": "everyone"}
+        made = await api.post("/views", body)
+        assert (made["query"], made["sort"]) == ("severity:high,low sla:breached", "priority")
+        assert (await api.post("/views", {**body, "sort": "due"}))["id"] == made["id"]
+        seen = (await api.get("/views", "support"))["items"]
+        assert [view["sort"] for view in seen if view["id"] == made["id"]] == ["due"]
+        assert {view["team"] for view in seen if view["id"] is None} == {"support"}
+        for role, wrong, status, code in (
+            ("operator", {"query": "colour:red"}, 400, "FILTER"),
+            ("operator", {"scope": "team", "team": "finance"}, 403, "NOT_ALLOWED"),
+            ("support", {}, 403, "NOT_ALLOWED"),
+            ("machine", {"scope": "own"}, 403, "NOT_ALLOWED"),
+            ("operator", {"title": "   "}, 422, "TITLE_WRONG"),
+        ):
+            said = await api.post("/views", {**body, **wrong}, role, status)
+            assert said["code"] == code and said["hint"], wrong
+        path = f"/api/v1/views/{made['id']}"
+        for role, status in (("support", 403), ("operator", 204), ("operator", 404)):
+            assert (await api.client.delete(path, headers=api.as_(role))).status_code == status
+
+
 class WhenEvidenceIsOpened:
     async def test_it_is_given_as_it_was_and_the_reading_is_recorded(self, api: Api) -> None:
         await play(api)

@@ -244,7 +244,7 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
 READING_VERBS = {
     "order list": "",
     "order show": "{order}",
-    "case list": "",
+    "case list": "is:any --view Mine",
     "case count": "is:open",
     "case show": "{case}",
     "case timeline": "{case}",

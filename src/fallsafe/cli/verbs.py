@@ -121,12 +121,16 @@ def case_list(
     order_id: Annotated[str, typer.Option("--order", help="O-…")] = "",
     severity: str = "",
     owner_group: Annotated[str, typer.Option("--owner")] = "",
-    sort: Annotated[str, typer.Option(help="priority, due, newest or value.")] = "priority",
+    sort: Annotated[str, typer.Option(help="priority, due, newest or value.")] = "",
+    view: Annotated[str, typer.Option(help="A saved view, V-… or its name; the query narrows it further.")] = "",
     limit: Limit = 50,
     after: After = "",
     as_json: AsJson = False,
 ) -> None:
     """List cases, by default the open ones in the order in which they are worked."""
+    if view:
+        saved = _view(view)
+        query, sort = f"{saved['query']} {query}".strip(), sort or saved["sort"]
 
     def people(answer: Row) -> None:
         if not answer["items"]:
@@ -140,9 +144,19 @@ def case_list(
         _more(answer)
 
     asked = {
-        "q": query, "state": state, "orderId": order_id, "severity": severity, "ownerGroup": owner_group, "sort": sort,
+        "q": query, "state": state, "orderId": order_id, "severity": severity, "ownerGroup": owner_group,
+        "sort": sort or "priority",
     }  # fmt: skip
     told(client().get("/fallout-cases", **asked, limit=limit, after=after), as_json, people)
+
+
+def _view(name: str) -> Row:
+    """The saved view of this id or name."""
+    seen: list[Row] = client().get("/views")["items"]
+    found = next((one for one in seen if name in (one["id"], one["title"])), None)
+    if found is None:
+        fail(f"there is no view {name}; you see: {', '.join(one['title'] for one in seen) or 'none'}", 2)
+    return found
 
 
 @case.command("count")
