@@ -3,13 +3,17 @@ run once, proved; and nobody does by it what it is not for.
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from tests.doors.conftest import Api
 from tests.doors.test_api_cases import play, the_case
 from tests.flows import orders as world
 
+from fallsafe.core.access import Actor
 from fallsafe.core.commands.outcome import Done, Lost, Outcome, Rejected
+from fallsafe.flows import repairs
+from fallsafe.flows.context import Refused
 from fallsafe.store.ids import inside
 
 SLOT_TAKEN: dict[str, Outcome] = {"WFM.book": Rejected("SLOT_TAKEN", "somebody else has it")}
@@ -92,6 +96,19 @@ class WhenARequestWasRefused:
             assert not seen["ready"] and seen["id"] == ""
             assert any("cannot be corrected" in c["why"] for c in seen["conditions"])
         assert await go_on(api) == []
+
+
+class WhenAnActionIsTakenOutOfThePolicyMeanwhile:
+    async def test_what_was_previewed_by_it_is_void_and_nothing_is_done(self, api: Api) -> None:
+        await play(api, SLOT_TAKEN)
+        seen = await shown(api, "SUPERSEDE_REJECTED", fields={"item.characteristics.slot": "PM"})
+        left = {code: a for code, a in api.context.newest.actions.items() if code != "SUPERSEDE_REJECTED"}
+        without = replace(api.context, newest=replace(api.context.newest, actions=left))
+        number = inside("repair", seen["id"]) or 0
+        asked, operator = [repairs.Seen(number, seen["hash"])], Actor("person", "a-operator", frozenset({"operator"}))
+        (answer,) = await api.database.transact(lambda tx: repairs.run(tx, without, asked, operator, "go"))
+        assert isinstance(answer, Refused) and answer.refusal.code == "ACTION_GONE"
+        assert (await again(api, seen))["state"] == "voided" and await go_on(api) == []
 
 
 class WhenTheAccountIsNotKnownThere:

@@ -215,7 +215,9 @@ async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     reason = await discreet(turn, aggregate, reason)
     if repair.state is RepairState.APPROVED and repair.approved_by == str(turn.actor) and repair.hash == seen.hash:
         return Applied("repair", repair.id, already=True)
-    action = turn.context.newest.actions[repair.action]
+    action = _action(turn, repair)
+    if action is None:
+        return _refuse(turn, aggregate, repair, "approve", _gone(repair, what), reason)
     refusal = may_decide(repair, action, turn.actor, seen.hash, what) or _not_awaited(repair, what)
     refusal = refusal or expired(repair, turn.now, what) or await _moved(turn, aggregate, repair, what)
     if refusal is not None:
@@ -284,10 +286,12 @@ async def _run_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     if aggregate is None or repair is None:
         return _nothing(turn, seen, what)
     reason = await discreet(turn, aggregate, reason)
-    action = turn.context.newest.actions[repair.action]
-    if not action.may_run(turn.actor.roles):
+    action = _action(turn, repair)
+    if action is None:
+        refusal: Refusal | None = None if repair.state in UNDER_WAY else _gone(repair, what)
+    elif not action.may_run(turn.actor.roles):
         why = f"{turn.actor} has none of the roles {', '.join(action.roles)}"
-        refusal: Refusal | None = Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+        refusal = Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
     else:
         refusal = why_not_run(repair, seen.hash, turn.now, what)
     if refusal is None and repair.state in UNDER_WAY:
@@ -312,7 +316,9 @@ async def _do(turn: Turn, aggregate: Aggregate, repair: Repair) -> None:
 
 async def _moved(turn: Turn, aggregate: Aggregate, repair: Repair, what: str) -> Refusal | None:
     """Whether the world is another than the one that was seen. None where the preview still says the same."""
-    action = turn.context.newest.actions[repair.action]
+    action = _action(turn, repair)
+    if action is None:
+        return _gone(repair, what)
     scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
     given = await given_of(turn, aggregate, repair)
     made = preview(scene, action, given, PLANS[action.code], None)
@@ -323,6 +329,17 @@ async def _moved(turn: Turn, aggregate: Aggregate, repair: Repair, what: str) ->
     other = who_did([*aggregate.repairs.values()], repair.case_id, repair.asked_at)
     by = f"{other.run_by} ran {outside('repair', other.id)} ({other.action}) meanwhile; " if other is not None else ""
     return Refusal("MOVED", what, f"{by}what it read has changed: {moved}", "preview it again")
+
+
+def _action(turn: Turn, repair: Repair) -> RepairAction | None:
+    """The action of a repair as the set in force knows it; None where it does not, or does not run it any more."""
+    action = turn.context.newest.actions.get(repair.action)
+    return action if action is not None and action.available and action.code in PLANS else None
+
+
+def _gone(repair: Repair, what: str) -> Refusal:
+    why = f"the policy set in force has no {repair.action} any more"
+    return Refusal("ACTION_GONE", what, why, "preview another way out")
 
 
 async def given_of(turn: Turn, aggregate: Aggregate, repair: Repair) -> Mapping[str, Json]:
@@ -336,7 +353,7 @@ async def given_of(turn: Turn, aggregate: Aggregate, repair: Repair) -> Mapping[
     return found if isinstance(found, Mapping) else {}
 
 
-VOIDS = frozenset({"MOVED", "PREVIEW_EXPIRED"})
+VOIDS = frozenset({"MOVED", "PREVIEW_EXPIRED", "ACTION_GONE"})
 
 
 def _refuse(turn: Turn, aggregate: Aggregate, repair: Repair, verb: str, refusal: Refusal, reason: str) -> Answer:
