@@ -76,10 +76,10 @@ class Drift:
     async def run(self) -> None:
         """All of it, at its time."""
         older, set_id = self._world.policy, newer().id
-        await asyncio.sleep(self._dice.uniform(2, 60))
+        await asyncio.sleep(self._dice.uniform(0, 14))
         texts = {name: body.decode() for name, body in newer_files().items()}
         await self._until("publish", {"files": texts, "reason": "orders take longer", "activate": False})
-        await asyncio.sleep(self._dice.uniform(0, 10))
+        await asyncio.sleep(self._dice.uniform(0, 3))
         await self._until("activate", {"reason": "from today"}, set_id)
         self._world.mishaps.count["policy_activated"] += 1
         await asyncio.sleep(self._dice.uniform(1, 90))
