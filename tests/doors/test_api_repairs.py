@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.doors.conftest import Api
 from tests.doors.test_api_cases import play, the_case
+from tests.doors.test_api_signals import a_signal, judge
 from tests.flows import orders as world
 
 from fallsafe.core.access import Actor
@@ -274,3 +275,21 @@ class WhenWhatIsAskedIsWrong:
         assert listed["FREEZE"]["href"].endswith("/repairs/preview") and not listed["FREEZE"]["locked"]
         assert listed["DECLARE_OUTCOME"]["input"]["required"] == ["outcome", "seen", "where"]
         assert all(a["locked"] or a["href"] for a in listed.values())
+
+
+class WhenACaseEndedOnAPersonsWord:
+    """P7: resolved without a proof is watched, and taken up again by itself when the failure shows itself again."""
+
+    async def test_the_same_failure_takes_it_up_again(self, api: Api) -> None:
+        await play(api, {})
+        told = await api.post("/signals", a_signal(task="reserveRouter"), "machine", 202)
+        await judge(api)
+        case = (await api.get(f"/signals/{told['id']}"))["caseId"]
+        await api.post(f"/fallout-cases/{case}/resolve", {"type": "SolvedElsewhere", "text": "they changed the cable"})
+        assert not (await api.get(f"/fallout-cases/{case}"))["resolution"]["verified"]
+        again = await api.post("/signals", a_signal("A-2", task="reserveRouter"), "machine", 202)
+        await judge(api)
+        one = await api.get(f"/fallout-cases/{case}")
+        assert (await api.get(f"/signals/{again['id']}"))["caseId"] == case
+        assert (one["state"], one["resolution"], one["occurrences"]) == ("assigned", None, 2)
+        assert (await api.get("/coverage"))["percent"] == 100

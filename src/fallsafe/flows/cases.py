@@ -38,6 +38,8 @@ CASE_LOOK_EVERY = timedelta(minutes=15)
 LOOK_OF_AGE = 8  # an older case changes more slowly: it is looked at after an eighth of its age, hourly at the least
 ALIKE_WITHIN = timedelta(days=1)
 ALIKE_MAX = 1_000
+WATCHED_FOR = timedelta(days=7)
+"""How long a case that ended without a proof is taken up again by the same failure; later that is a new one."""
 
 
 def judge(turn: Turn, signal: Signal, code: str = "") -> Classification:
@@ -134,7 +136,33 @@ async def _open_one(turn: Turn, raised: Raised, found: _Found) -> int:
             ),
         )
         return cause.id
+    before = _recurred(turn, aggregate, key)
+    if before is not None:
+        _reopen(turn, aggregate, before, judged, signal)
+        return before.id
     return await _detect(turn, aggregate, signal, key, found)
+
+
+def _recurred(turn: Turn, aggregate: Aggregate, key: str) -> Case | None:
+    """The case of the same failure that ended without a proof, while it is watched; None where there is none."""
+    since = turn.now - WATCHED_FOR / turn.context.newest.time_scale
+    ended = (c for c in aggregate.cases.values() if c.case_key == key and c.state is CaseState.RESOLVED)
+    watched = [c for c in ended if isinstance(c.resolution, Mapping) and not c.resolution.get("verified")]
+    return max((c for c in watched if c.touched_at >= since), key=lambda c: c.touched_at, default=None)
+
+
+def _reopen(turn: Turn, aggregate: Aggregate, case: Case, judged: Classification, signal: Signal) -> None:
+    """It was not over: what was only said to be is taken up again, with the failure that shows it."""
+    again = advance(case, "reopen", turn.now, resolution=None, occurrences=case.occurrences + 1)
+    why = turn.why(
+        f"seen again while it was watched: {judged.code}",
+        policy=turn.context.newest,
+        rule=judged.rule,
+        evidence=signal.evidence,
+        causation=_led_to(aggregate, signal),
+    )
+    aggregate.put(again, "reopen", why)
+    look_again(turn, again)
 
 
 def _cause(aggregate: Aggregate, task_id: int | None, code: str) -> Case | None:
@@ -315,13 +343,13 @@ async def score_all(turn: Turn, aggregates: Iterable[Aggregate]) -> None:
             score(turn, aggregate, case, seen[case.id], worth)
 
 
-def heal(turn: Turn, aggregate: Aggregate, command: Command, evidence: tuple[int, ...], was: CommandState) -> None:
+def heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     """The effect exists after all: every open case of its task is resolved, verified by the very answer that proved
     it; so is what was seen of it earlier in this turn and has no case yet.
 
     A contradiction (`ABSENCE_WRONG`, `CALLBACK_CONFLICT`) is not healed by success; it is what has to be looked at.
     """
-    ended = Ended(command, was, evidence)
+    command = ended.command
     for n, raised in enumerate(turn.raised):
         if raised.aggregate is aggregate and _ends(command, raised.signal.task_id, raised.signal.command_id):
             turn.raised[n] = replace(raised, ended=ended)
@@ -340,7 +368,7 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     for case in aggregate.open_cases:
         ends = _ends(command, case.task_id, case.command_id) and case.code not in CONTRADICTIONS
         if ends and not _stopped_by_hand(aggregate, case):
-            resolution = _resolved_by(turn, case, _resolution(ended.was, case), evidence)
+            resolution = _resolved_by(turn, case, _resolution(ended.was, case), evidence, ended.proved)
             how = resolution["type"]
             healed = advance(case, "heal", turn.now, resolution=resolution, repair=None)
             why = turn.why(
@@ -368,14 +396,14 @@ def let_go(turn: Turn, aggregate: Aggregate, case_id: int, repair: str) -> None:
         end_by_itself(turn, aggregate, case, "actions/THAW", f"let go by {repair}, and nothing of it stands")
 
 
-def _resolved_by(turn: Turn, case: Case, how: str, evidence: tuple[int, ...]) -> dict[str, Json]:
+def _resolved_by(turn: Turn, case: Case, how: str, evidence: tuple[int, ...], proved: bool = True) -> dict[str, Json]:
     """How a case ends: by the repair that it waited for, if any; a person's word alone proves nothing."""
     resolution: dict[str, Json] = {
-        "type": how, "verified": True, "evidence": [*evidence], "at": turn.now.isoformat(),
+        "type": how, "verified": proved, "evidence": [*evidence], "at": turn.now.isoformat(),
     }  # fmt: skip
     if isinstance(case.repair, Mapping):
         named = {"type": case.repair["resolves"] or how, "repair": case.repair["id"], "by": case.repair["by"]}
-        resolution |= named | {"verified": bool(case.repair["proves"])}
+        resolution |= named
     return resolution
 
 

@@ -21,7 +21,7 @@ from fallsafe.core.recover.retry import OWN_DELAY
 from fallsafe.flows import cases, failures, lapse, parking
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.moves import file, move_command
-from fallsafe.flows.turn import Turn
+from fallsafe.flows.turn import Ended, Turn
 from fallsafe.store.work import Aggregate, Why, row_digest
 
 DETECTOR_OF = {
@@ -163,7 +163,7 @@ def _follow(turn: Turn, aggregate: Aggregate, was: Command, command: Command, to
     match command.state:
         case CommandState.DONE:
             _keep_result(turn, aggregate, command, told)
-            cases.heal(turn, aggregate, command, told.evidence, was.state)
+            cases.heal(turn, aggregate, Ended(command, was.state, told.evidence, told.fact.source != "person"))
             lapse.renewed(turn, aggregate, command)
         case CommandState.UNKNOWN:
             file(turn, aggregate, "lookup", command.task_id, turn.now, command.system)

@@ -91,15 +91,13 @@ def _why(turn: Turn, repair: Repair, supersedes: str = "") -> Why:
     return replace(turn.why(repair.reason, policy=turn.context.newest, rule=rule, causation=name), facts=said)
 
 
-def _mark(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, *, proves: bool = True) -> Json:
+def _mark(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair) -> None:
     """The case waits for the proof of what was done."""
     resolves = turn.context.newest.actions[repair.action].resolves
     said: Json = {
         "id": outside("repair", repair.id), "action": repair.action, "resolves": resolves, "by": repair.run_by,
-        "proves": proves,
     }  # fmt: skip
     cases.begin_repair(turn, aggregate, aggregate.cases[scene.case.id], said, repair.reason)
-    return said
 
 
 def _must(command: Command | None) -> Command:
@@ -171,7 +169,7 @@ async def _skip(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     for kind in (*moves.LIVE_KINDS, parking.KIND):
         turn.tx.clear(kind, task.id)
     said: dict[str, Json] = {
-        "id": outside("repair", repair.id), "resolves": "Skipped", "by": repair.run_by, "proves": True,
+        "id": outside("repair", repair.id), "resolves": "Skipped", "by": repair.run_by,
     }  # fmt: skip
     cases.skipped(turn, aggregate, task.id, said, repair.reason)
     await moves.release_dependants(turn, aggregate, left)
@@ -224,7 +222,7 @@ async def _declare(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     )
     says = {"done": Says.DONE, "rejected": Says.REJECTED, "absent": Says.ABSENT}[str(given["outcome"])]
     if says is Says.DONE:
-        _mark(turn, aggregate, scene, repair, proves=False)
+        _mark(turn, aggregate, scene, repair)
     code = "DECLARED_REJECTED" if says is Says.REJECTED else ""
     fact = Fact(says, "person", str(given.get("reference", "")), code, "", 0)
     await facts.apply(turn, aggregate, aggregate.commands[command.id], Told(fact, (seen.id,)))

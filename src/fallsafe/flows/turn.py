@@ -22,11 +22,14 @@ from fallsafe.store.work import Aggregate, Why
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What ended a failure in the turn that saw it: the command that is done, from which state, on which evidence."""
+    """What ended a failure in the turn that saw it: the command that is done, from which state, on which evidence, and
+    whether that proves it (a person's word alone does not).
+    """
 
     command: Command
     was: CommandState
     evidence: tuple[int, ...]
+    proved: bool = True
 
 
 @dataclass(frozen=True, slots=True)
