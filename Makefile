@@ -63,6 +63,7 @@ sim: setup ## play simulated worlds that try to break every promise (SEED=7 or S
 bench: setup ## measure throughput and latency, each with its limit beside it
 	@$(BIN)/python bench/run.py
 	@$(BIN)/python bench/desk.py
+	@$(BIN)/python bench/files.py --rows $(ROWS)
 
 shots: setup browser ## take pictures of every page of the workbench in both themes, into build/shots (SHOTS=name takes some)
 	@$(BIN)/python scripts/shots.py $(SHOTS)
