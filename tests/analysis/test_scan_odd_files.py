@@ -124,6 +124,14 @@ class WhenSomeRowsCannotBeUsed:
         assert found.told["totals"]["orders"] == 60
         assert list(found.left_out.values()) == [1]
 
+    def test_a_row_that_is_left_out_as_a_whole_is_counted_once(self, tmp_path: Path):
+        text = "order_id,status,created,due\n" + "".join(
+            f"A{n},open,2026-01-{n:02d},2026-03-01\n" for n in range(1, 29)
+        )
+        found = scanned(put(tmp_path, text + "A90,open,2026-02-30,2026-03-01\n"))
+        reasons = {why.split(": ", 1)[1]: n for why, n in found.left_out.items()}
+        assert reasons == {"no date that can be read": 1}
+
 
 class WhenTimesAreOdd:
     def test_times_far_off_are_impossible_and_do_not_become_the_time_of_the_file(self, tmp_path: Path):

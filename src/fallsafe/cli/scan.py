@@ -3,6 +3,7 @@ out, and brings it into a running installation where that is wanted.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,7 +208,9 @@ def _tell(result: "Scan", summary: "Summary", html: str, as_json: bool, brought:
     mapping = offered(result.files[0].layout)
     if as_json:
         told = shaped(result, summary, mapping) | ({"brought": brought.as_json()} if brought is not None else {})
-        typer.echo(json.dumps(told, indent=2))
+        for part in json.JSONEncoder(indent=2).iterencode(told):  # one text of it all can take gigabytes
+            sys.stdout.write(part)
+        typer.echo()
     else:
         from fallsafe.cli.scanned import show
 

@@ -237,8 +237,14 @@ def _unread(engine: Engine, file: File, inserted: int) -> Iterator[LeftOut]:
             continue
         wrong = literal(f"{column.name}: {_NO_TIME}; the rest of the row was used")
         there = f"nullif({column.text}, '') IS NOT NULL"
-        why = f"CASE WHEN {there} AND {_expression(layout, column)} IS NULL THEN {wrong} END"
+        why = f"CASE WHEN {there} AND {_expression(layout, column)} IS NULL AND {_is_used(layout)} THEN {wrong} END"
         yield from _counted(engine, file, why, f"left({column.text}, 60)")
+
+
+def _is_used(layout: Layout) -> str:
+    """Whether anything of a row became an event, as SQL."""
+    times = [_time(layout, Role.TIME)] if layout.is_log else [_expression(layout, c) for _, c in layout.dates]
+    return f"{_text(layout, Role.ORDER)} IS NOT NULL AND coalesce({', '.join(times)}) IS NOT NULL"
 
 
 def _whole_rows(engine: Engine, file: File) -> Iterator[LeftOut]:
