@@ -34,6 +34,7 @@ PAGES: dict[str, str] = {
     "audit": "/audit",
     "permissions": "/permissions?right=publish_policy",
     "search": "/search?q=Halcyon+Care",
+    "order": "{order}",
     "case": "{case}",
 }
 

@@ -215,7 +215,11 @@ class WhenAViewIsSaved:
             assert (await browser.get("/search", params={"q": word})).headers["location"].startswith("/cases/F-")
         for word in (outside("order", late.order), "late", outside("command", late.command), row.command_key):
             location = (await browser.get("/search", params={"q": word})).headers["location"]
-            assert cases_of((await browser.get(location)).text) == [outside("case", late.case)], word
+            page = (await browser.get(location)).text
+            assert location == f"/orders/{outside('order', late.order)}", word
+            assert f'href="/cases/{outside("case", late.case)}"' in page and "activateFiberService" in page, word
+            assert "CRM/late/router.reserveRouter/fulfill/1" in page and "Outcome unknown" in page
+        assert (await browser.get("/orders/O-1")).status_code == 404
         for word in (row.customer_ref, row.case.raw_code):
             assert "5 o" in (await browser.get("/search", params={"q": word})).text, word
 

@@ -32,6 +32,7 @@ from fallsafe.workbench.frame import PageRoute, base, density, no_such_case, not
 from fallsafe.workbench.guard import form_token
 from fallsafe.workbench.live import Live
 from fallsafe.workbench.marks import digest_of
+from fallsafe.workbench.order_pages import OrderDoor
 from fallsafe.workbench.overview import OverviewDoor
 from fallsafe.workbench.paper import html, markup
 from fallsafe.workbench.policy_pages import PolicyDoor
@@ -259,7 +260,10 @@ def create_pages(deps: Deps) -> APIRouter:
     """The router of the workbench, to be mounted without a prefix: `app.include_router(create_pages(deps))`."""
     door = Door(deps, Live(deps.database, deps.stopping))
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
-    doors = (QueueDoor(deps), BulkDoor(deps), ViewDoor(deps), OverviewDoor(deps), PolicyDoor(deps), RepairDoor(deps))
+    doors = (
+        QueueDoor(deps), BulkDoor(deps), ViewDoor(deps), OverviewDoor(deps), OrderDoor(deps), PolicyDoor(deps),
+        RepairDoor(deps),
+    )  # fmt: skip
     for path, handler, method in (route for one in doors for route in one.routes()):
         router.add_api_route(path, handler, methods=[method], response_model=None)
     router.add_api_route("/cases/{case_id}", door.case, methods=["GET"], response_model=None)

@@ -132,29 +132,29 @@ class ViewDoor:
         if case is not None and await case_rows(self.deps.database, [case]):
             yield Hit("case", outside("case", case), "case", f"/cases/{outside('case', case)}")
         if order is not None:
-            yield Hit("order", outside("order", order), "order", _cases_of(order))
+            yield Hit("order", outside("order", order), "order", _page_of(order))
         if command is not None:
             of = await order_of_command(self.deps.database, command)
             if of is not None:
-                yield Hit("command", outside("command", command), "its order's cases", _cases_of(of))
+                yield Hit("command", outside("command", command), "its order", _page_of(of))
         for found in await named(self.deps.database, word):
             yield await self._hit(found)
 
     async def _hit(self, found: Named) -> Hit:
         match found.thing:
             case "order":
-                return Hit("order", found.name, found.note, _cases_of(found.id))
+                return Hit("order", found.name, found.note, _page_of(found.id))
             case "command":
                 of = await order_of_command(self.deps.database, found.id)
-                return Hit("command", found.name, found.note, _cases_of(of or 0))
+                return Hit("command", found.name, found.note, _page_of(of or 0))
             case "raw":
                 return Hit("raw code", found.name, found.note, list_url(_query("raw", [found.name])))
             case _:
                 return Hit("customer", found.name, found.note, list_url(_query("customer", [found.name])))
 
 
-def _cases_of(order_id: int) -> str:
-    return list_url(_query("order", [outside("order", order_id)]).scoped("any"))
+def _page_of(order_id: int) -> str:
+    return f"/orders/{outside('order', order_id)}"
 
 
 def _query(key: str, values: Iterable[str]) -> CaseQuery:

@@ -1,0 +1,76 @@
+"""One order: its items, its plan, all its cases, and what was sent for it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import Request
+from starlette.responses import Response
+
+from fallsafe.core.cases.case import OPEN_CASE_STATES
+from fallsafe.store.ids import inside, outside
+from fallsafe.store.reads import OrderFile, order_file
+from fallsafe.workbench.deps import Deps
+from fallsafe.workbench.frame import base, sign_in, sorry
+from fallsafe.workbench.marks import stage_of
+from fallsafe.workbench.narrowing import title_of
+from fallsafe.workbench.paper import html
+from fallsafe.workbench.words import COMMAND_WORDS, ITEM_WORDS, ORDER_WORDS, TASK_WORDS, words
+
+ROWS_MAX = 200
+Handler = Callable[..., Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDoor:
+    """The routes under /orders."""
+
+    deps: Deps
+
+    def routes(self) -> tuple[tuple[str, Handler, str], ...]:
+        """Path, handler and method of each."""
+        return (("/orders/{order_id}", self.show, "GET"),)
+
+    async def show(self, request: Request, order_id: str) -> Response:
+        """One order."""
+        actor = await self.deps.authenticate(request)
+        if actor is None:
+            return sign_in(request)
+        number = inside("order", order_id)
+        file = await order_file(self.deps.database, number) if number is not None else None
+        if file is None:
+            lines = (f"Nothing is known by the name {order_id[:40]}.", "An order is named O- and a number.")
+            return await sorry(self.deps, request, 404, "There is no such order", lines, actor)
+        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
+        policy, items = self.deps.context().newest, {item.id: item for item in file.items}
+        return html(
+            "order.html",
+            **await base(self.deps, request, actor, "order"),
+            now=now,
+            order=file.order,
+            name=outside("order", file.order.id),
+            state=words(file.order.state, ORDER_WORDS),
+            items=[
+                (item, policy.offers[item.offer].title if item.offer in policy.offers else item.offer,
+                 words(item.state, ITEM_WORDS))
+                for item in file.items[:ROWS_MAX]
+            ],
+            tasks=[
+                (task, items[task.item_id].external_id if task.item_id in items else "", words(task.state, TASK_WORDS),
+                 title_of("system", task.system or "none", policy), _waits(file, task.id))
+                for task in file.tasks[:ROWS_MAX]
+            ],
+            cases=[
+                (outside("case", case.id), case, title_of("code", case.code, policy), stage_of(case.state),
+                 case.state in OPEN_CASE_STATES)
+                for case in sorted(file.cases, key=lambda case: -case.id)[:ROWS_MAX]
+            ],
+            commands=[(outside("command", c.id), c, words(c.state, COMMAND_WORDS)) for c in file.commands[:ROWS_MAX]],
+        )  # fmt: skip
+
+
+def _waits(file: OrderFile, task_id: int) -> str:
+    """The steps that a task waits for, by name."""
+    task = file.task(task_id)
+    before = [file.task(number) for number in task.depends_on] if task is not None else []
+    return ", ".join(one.step for one in before if one is not None)
