@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -55,8 +56,11 @@ async def store(database_url: str, context: Context) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def worker(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
-    """What a worker has of the database. Some seconds are an hour here, so that a wait never ends by itself."""
+    """What a worker has of the database. Some seconds are an hour here, so that a wait never ends by itself, and a
+    server is young for long.
+    """
     monkeypatch.setattr(transactions, "SURE_SECONDS", 3600.0)
+    monkeypatch.setattr(transactions, "SERVER_IS_YOUNG", timedelta(days=365))
     database = Database(database_url, "worker-1", Vault(bytes(32)))
     await database.open()
     yield database
@@ -94,6 +98,13 @@ class WhenAWorkerStarts:
         await is_seen(store, "worker-2")
         assert await steps(worker, context) == []
         await is_seen(store, "api-1")
+        assert await steps(worker, context)
+
+    async def test_it_sends_at_once_where_the_server_has_run_for_long(
+        self, store: Database, worker: Database, context: Context, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transactions, "SERVER_IS_YOUNG", timedelta(0))
+        await is_seen(store, "worker-2")
         assert await steps(worker, context)
 
 

@@ -292,6 +292,9 @@ class World:
         """A process begins."""
         if self.stopping or name in self.lives:
             return
+        if self.weather.unnoticed:  # it begins once those who live have said so
+            self.loop.call_later(1.0, self.begin, name, kind)
+            return
         life = Life(name, kind, 1000 + len(self.lives) + self.commits, self)
         self.lives[name] = life
         life.start_work(life.live())

@@ -44,6 +44,8 @@ LANE_LEASE = timedelta(seconds=60)
 LANE_LOCK_CLASS = 0x6C616E65
 # Twice as long as a process that lives needs to look whether the database went back.
 SURE_SECONDS = 2.0
+# A server that has run for longer was looked at by every process that lives.
+SERVER_IS_YOUNG = timedelta(seconds=10)
 BECAME_OF_SECONDS_MAX = 30.0
 BECAME_OF_SECONDS_BETWEEN = 0.2
 # What belongs to an order, in the order in which it is written.
@@ -308,15 +310,19 @@ class Database:
 
     async def is_sure(self, reader: "Reader | Tx") -> bool:
         """Whether whoever remembers more of this database has had the time to say that it went back (rule 14): some
-        seconds after a connection was lost; after a start no longer than until all other processes were heard of.
+        seconds after a connection was lost; after a start, where the server has just started too, no longer than until
+        all other processes were heard of.
         """
         now = asyncio.get_running_loop().time()
         if self._sure_at is not None and now < self._sure_at:
-            unheard = await reader.fetch("workers/unheard", worker=self.owner, since=self._connected_at)
-            if self._returned or unheard:
+            if self._returned or await self._unheard(reader):
                 return False
             self._sure_at = now
         return True
+
+    async def _unheard(self, reader: "Reader | Tx") -> list[dict[str, Any]]:
+        since, young = self._connected_at, SERVER_IS_YOUNG
+        return await reader.fetch("workers/unheard", worker=self.owner, since=since, young=young)
 
     async def check_heads(self) -> None:
         """Raises `Rewound` when the database is behind what this process, or an anchor, remembers of it (rule 14)."""
