@@ -77,9 +77,9 @@ class WhenTheOutcomeIsUnknown:
 
     def test_every_other_action_of_the_policy_is_locked_with_its_reasons(self):
         locked = {action.code: action.reasons for action in page_of().repair.locked}
-        assert set(locked) == set(drill.policy().codes["UNKNOWN_OUTCOME"].actions) - {
-            "RECONCILE_NOW", "ESCALATE", "DECLARE_OUTCOME",
-        }  # fmt: skip
+        of_its_code = set(drill.policy().codes["UNKNOWN_OUTCOME"].actions)
+        assert set(locked) == of_its_code - {"RECONCILE_NOW", "ESCALATE", "DECLARE_OUTCOME"} | {"THAW"}
+        assert locked["THAW"] == ("Nothing of it is frozen.",)
         assert locked["RESEND_SAME_KEY"] == ("Locked while the outcome is unknown: find out first.",)
         assert all(locked.values())
 

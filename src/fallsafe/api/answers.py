@@ -400,7 +400,7 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
 
 def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[str]:
     stands = standing(file.case, file.order, file.item, file.task)
-    return why_locked(action, file.case, newest_command(file), asker.actor, stands)
+    return why_locked(action, file.case, newest_command(file), asker.actor, stands, file.is_frozen)
 
 
 def newest_command(file: CaseFile) -> Command | None:

@@ -165,6 +165,11 @@ class CaseFile:
         return self.file.task(self.case.task_id) if self.file else None
 
     @property
+    def is_frozen(self) -> bool:
+        """Whether its task stands still until somebody lets it go, or its whole order does."""
+        return any(thing is not None and thing.frozen is not None for thing in (self.task, self.order))
+
+    @property
     def command(self) -> Command | None:
         """The command that failed."""
         return self.file.command(self.case.command_id) if self.file else None

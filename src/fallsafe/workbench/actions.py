@@ -187,7 +187,7 @@ def _listed(file: CaseFile, newest: PolicySet, actor: Actor) -> Iterable[Offered
         action = newest.actions.get(code)
         if action is None or code == RECONCILE:
             continue
-        why = tuple(why_locked(action, file.case, _newest(file), actor, stands))
+        why = tuple(why_locked(action, file.case, _newest(file), actor, stands, file.is_frozen))
         if why:
             yield Locked(code, action.title, why)
         elif code in PLANS:

@@ -15,8 +15,12 @@ ONLY_PROVED = frozenset({"SUPERSEDE_REJECTED"})
 """Actions that are about what is proved not to be there."""
 
 
-def why_locked(action: RepairAction, case: Case, command: Command | None, actor: Actor, stands: str) -> Iterator[str]:
-    """Every reason. `stands` says why the case's failure stands still, empty where it does not."""
+def why_locked(
+    action: RepairAction, case: Case, command: Command | None, actor: Actor, stands: str, frozen: bool
+) -> Iterator[str]:
+    """Every reason. `stands` says why the case's failure stands still, empty where it does not; `frozen` whether its
+    task or its order is.
+    """
     unknown = command is not None and command.state is CommandState.UNKNOWN
     if case.state not in OPEN_CASE_STATES:
         yield "The case is no longer open."
@@ -26,6 +30,8 @@ def why_locked(action: RepairAction, case: Case, command: Command | None, actor:
         yield "There is nothing to find out: the outcome is known."
     if action.code in ONLY_PROVED and not unknown and not _proved(command):
         yield "Nothing of it was refused."
+    if action.code == "THAW" and not frozen:
+        yield "Nothing of it is frozen."
     if action.roles and not action.may_run(actor.roles):
         yield f"Needs one of the roles {', '.join(action.roles)}."
     if action.code == "WITHDRAW" and stands:
