@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
 
 FAILURES = {"lose", "reject", "find_rejected"}
-MANAGED = {"detect", "join"}
+MANAGED = {"detect", "join", "reopen"}
 CONTRADICTS = ("disposition/conflict",)
 NEEDS_NO_CASE = ("Ignore", "Wait", "RetrySameCommand", "Park")
 NEEDS_A_CASE = ("unknown", "failed", "undo_failed", "undo_unknown")
