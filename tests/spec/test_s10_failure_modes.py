@@ -68,7 +68,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 class WhenASystemIsBusy:
-    def test_the_same_command_goes_out_again_later_and_later_and_nobody_is_bothered(self, there: Installation) -> None:
+    def test_the_same_command_goes_out_again_and_nobody_is_bothered(self, there: Installation) -> None:
         is_completed(there, "busy")
         sent = command(there, "busy", "fiber.scheduleInstallation")
         assert times_sent(sent) == 3
@@ -103,7 +103,7 @@ class WhenACallbackIsMissing:
 
 
 class WhenACallbackComesTwice:
-    def test_the_second_one_is_kept_and_moves_nothing(self, there: Installation) -> None:
+    def test_the_second_one_moves_nothing(self, there: Installation) -> None:
         is_completed(there, "twice")
         assert task(there, "twice", "activateFiberService")["state"] == "completed"
         assert told(there, "twice")["cases"] == []

@@ -1,8 +1,7 @@
 """The live monitors: promises P1, P2 and P5 are checked while the product runs, and a broken one is a case.
 
-One process at a time looks; which one does not matter. It also adds the
-numbers beside the queue up. The journal is followed link by link from the last anchor on, a
-page at a time, so that a look costs the same however long the journal is.
+One process at a time looks; which one does not matter. It also adds up the numbers beside the queue. The journal is
+followed link by link from the last anchor on, a page at a time, so that a look costs the same however long it is.
 """
 
 import asyncio

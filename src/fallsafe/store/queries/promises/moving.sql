@@ -7,5 +7,5 @@ WHERE a.kind IN ('send', 'lease', 'overdue', 'apply', 'signal', 'lookup', 'relea
   AND NOT EXISTS (SELECT 1 FROM tasks t JOIN tasks f ON f.id = t.id OR f.id = ANY(t.depends_on)
                   WHERE t.id = a.id AND a.kind IN ('send', 'release') AND f.frozen IS NOT NULL)
   AND NOT (a.kind = 'lookup' AND EXISTS (SELECT 1 FROM cases k WHERE k.task_id = a.id AND k.code = 'LOOKUP_UNDECIDED'))
-  AND NOT EXISTS (SELECT 1 FROM suspects s WHERE s.order_id = a.order_id AND s.set_aside_at IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM suspects s WHERE s.order_id = coalesce(a.order_id, a.id) AND s.set_aside_at IS NOT NULL)
 ORDER BY a.kind, a.id LIMIT 10
