@@ -400,14 +400,7 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
 
 def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[str]:
     stands = standing(file.case, file.order, file.item, file.task)
-    return why_locked(action, file.case, newest_command(file), asker.actor, stands, file.is_frozen)
-
-
-def newest_command(file: CaseFile) -> Command | None:
-    """The command that speaks for a case: the newest of its task, else the one that failed."""
-    own = [c for c in file.file.commands if c.task_id == file.case.task_id] if file.file and file.case.task_id else []
-    effects = [c for c in own if c.purpose is Purpose.FULFILL]
-    return max(effects, key=lambda c: (c.n, c.id), default=file.command)
+    return why_locked(action, file.case, file.newest_command, asker.actor, stands, file.is_frozen)
 
 
 def _undo(file: OrderFile, asker: Asker) -> list[wire.Undo]:

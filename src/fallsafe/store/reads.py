@@ -16,7 +16,7 @@ import msgspec
 
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.cases.evidence import Evidence
-from fallsafe.core.commands.ledger import Command
+from fallsafe.core.commands.ledger import Command, Purpose
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
@@ -173,6 +173,13 @@ class CaseFile:
     def command(self) -> Command | None:
         """The command that failed."""
         return self.file.command(self.case.command_id) if self.file else None
+
+    @property
+    def newest_command(self) -> Command | None:
+        """The command that speaks for the case: the newest of its task, else the one that failed."""
+        commands = self.file.commands if self.file else ()
+        own = [c for c in commands if c.task_id == self.case.task_id and c.purpose is Purpose.FULFILL]
+        return max(own, key=lambda c: (c.n, c.id), default=self.command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,15 +187,8 @@ def _listed(file: CaseFile, newest: PolicySet, actor: Actor) -> Iterable[Offered
         action = newest.actions.get(code)
         if action is None or code == RECONCILE:
             continue
-        why = tuple(why_locked(action, file.case, _newest(file), actor, stands, file.is_frozen))
+        why = tuple(why_locked(action, file.case, file.newest_command, actor, stands, file.is_frozen))
         if why:
             yield Locked(code, action.title, why)
         elif code in PLANS:
             yield Offered(code, action.title, action.risk)
-
-
-def _newest(file: CaseFile) -> Command | None:
-    """The command that speaks for the case: the newest of its task, else the one that failed."""
-    commands = file.file.commands if file.file else ()
-    own = [c for c in commands if c.task_id == file.case.task_id and c.purpose is Purpose.FULFILL]
-    return max(own, key=lambda c: (c.n, c.id), default=file.command)
