@@ -70,6 +70,10 @@ async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) 
         changes = _changes(turn, command, _meant(written, verdict), verdict.verb)
         moved = await move_command(turn, aggregate, command, verdict.verb, why, **changes)
         _follow(turn, aggregate, command, moved, _meant(told, verdict))
+    if verdict.disposition in (Disposition.APPLIED, Disposition.NOTICE):
+        from fallsafe.flows import notices  # safe because notices are facts too, and each needs the other
+
+        notices.heed(turn, aggregate, aggregate.commands[command.id], told)
     if verdict.opens:
         _contradicts(turn, aggregate, command, told, verdict.opens)
     if verdict.disposition is Disposition.CONFLICT:

@@ -45,6 +45,7 @@ class Known:
     retry_after: timedelta | None = None
     stored: int = 0
     overdue: bool = False
+    wait_until: datetime | None = None
 
 
 NOTHING_MORE = Known()
@@ -132,6 +133,7 @@ def _facts(turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classificat
         executor=task.executor if task is not None else "command",
         retry_at=turn.now if own_delay else _retry_at(turn, aggregate, command, judged.code, known.retry_after),
         repeat_refused=known.repeat_refused,
+        wait_until=known.wait_until,
         system_tripped=_came_back_unsent(command) and parking.stopped(turn, signal.system),
         overdue=known.overdue,
     )

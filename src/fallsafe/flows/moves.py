@@ -18,8 +18,10 @@ from fallsafe.core.orders.task import (
     TaskState,
     TaskType,
     still_pending,
+    supplied_at,
 )
 from fallsafe.core.orders.windows import next_cut_off
+from fallsafe.core.recover import polling
 from fallsafe.flows import payload
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate, Entry, Why, must_be
@@ -56,10 +58,18 @@ async def move_command(
     if moved.purpose is Purpose.FULFILL:
         await _move_task(turn, aggregate, moved, verb, why)
     _clear_looks(turn, command, moved)
+    _poll(turn, aggregate, moved)
     if moved.purpose is Purpose.RESUME and moved.state is CommandState.ACCEPTED:
         silent = turn.context.newest.limits.silent_after
         file(turn, aggregate, "overdue", moved.task_id, (moved.accepted_at or turn.now) + silent)
     return moved
+
+
+def _poll(turn: Turn, aggregate: Aggregate, command: Command) -> None:
+    """What was accepted by a system that says nothing by itself is asked about every so often."""
+    operation = turn.policy(aggregate).operations.get(command.operation)
+    if operation is not None and operation.poll_every is not None and polling.is_polled(command, operation):
+        file(turn, aggregate, "lookup", command.task_id, turn.now + operation.poll_every, command.system)
 
 
 def _clear_looks(turn: Turn, was: Command, now: Command) -> None:
@@ -82,7 +92,8 @@ async def _move_task(turn: Turn, aggregate: Aggregate, command: Command, verb: s
     if state is None or state is task.state:
         return
     kind = turn.policy(aggregate).task_types[task.type]
-    moved = timed(replace(task, state=state), kind, turn.now, _date(turn, aggregate, task, kind))
+    told = None if supplied_at(task) is not None else task.waiting  # what was said of work that went on there is over
+    moved = timed(replace(task, state=state, waiting=told), kind, turn.now, _date(turn, aggregate, task, kind))
     if state is TaskState.COMPLETED:
         lasts = turn.now + kind.valid if kind.valid else None
         moved = replace(moved, completed_at=turn.now, reference=command.reference or task.reference, valid_until=lasts)
@@ -111,6 +122,22 @@ def timed(task: Task, policy: TaskType, now: datetime, date: datetime | None = N
     return replace(
         task, expected_at=since + policy.expected, warning_at=since + policy.warning, breach_at=since + policy.breach
     )
+
+
+def retime(turn: Turn, aggregate: Aggregate, task: Task, why: Why) -> None:
+    """The other side gave a date for a task that it has: where its times count from a date outside they count anew,
+    and the silence that is a failure begins after that date.
+    """
+    kind, date = turn.policy(aggregate).task_types[task.type], supplied_at(task)
+    if date is None or (kind.anchor in ANCHOR_OF.values() and date <= (task.breach_at or date)):
+        return
+    since = max(turn.now, date)
+    late = replace(
+        task, expected_at=since + kind.expected, warning_at=since + kind.warning, breach_at=since + kind.breach
+    )
+    aggregate.put(late, "expect", why)
+    turn.tx.clear("overdue", task.id)
+    file(turn, aggregate, "overdue", task.id, since + kind.breach)
 
 
 def _date(turn: Turn, aggregate: Aggregate, task: Task, kind: TaskType) -> datetime | None:

@@ -17,6 +17,7 @@ from fallsafe.core.commands.outcome import Fact, Looked, Lost, NotSent, Says
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.orders.task import Task
+from fallsafe.core.recover import polling
 from fallsafe.core.recover.reconcile import (
     Finding,
     FoundAbsent,
@@ -65,12 +66,20 @@ async def claim_looks(tx: Tx, context: Context, due: Sequence[commands.Due], act
 async def _begin_look(turn: Turn, aggregate: Aggregate, task_id: int) -> list[commands.Claimed]:
     target, task = aggregate.current(task_id), aggregate.tasks.get(task_id)
     turn.tx.clear("lookup", task_id)
-    if target is None or task is None or target.state is not CommandState.UNKNOWN:
+    if target is None or task is None:
+        return []
+    _, operation = facts.contract(turn, aggregate, target)
+    polled = polling.is_polled(target, operation)
+    if target.state is not CommandState.UNKNOWN and not polled:
         return []
     if _asking(aggregate, target):
         _look_when_answered(turn, aggregate, target, turn.now + WHILE_ASKING)
         return []
-    _, operation = facts.contract(turn, aggregate, target)
+    if polled and operation.poll_every is not None:
+        way, look = operation.look_ups[0], polling.next_number(target, aggregate.commands.values())
+        sent = [await _ask(turn, aggregate, task, target, way, look)]
+        _look_when_answered(turn, aggregate, target, turn.now + operation.poll_every)
+        return sent
     look = target.looks + 1
     aggregate.put(
         replace(target, looks=look),
@@ -253,6 +262,9 @@ def _look_after(turn: Turn, aggregate: Aggregate, target: Command, at: datetime 
 
 async def _decide(turn: Turn, aggregate: Aggregate, query: Command, outcome: Looked) -> None:
     target = aggregate.commands[query.target_id or 0]
+    if polling.is_poll(query) and target.state is CommandState.ACCEPTED:
+        await _hear(turn, aggregate, target, query, outcome)
+        return
     if target.state is not CommandState.UNKNOWN or _asking(aggregate, target):
         return
     policy, operation = facts.contract(turn, aggregate, target)
@@ -264,6 +276,17 @@ async def _decide(turn: Turn, aggregate: Aggregate, query: Command, outcome: Loo
     finding = reconcile(target, operation, answers, (), turn.now, pending_looks_max=policy.limits.pending_looks_max)
     said = await looked.answers(turn, aggregate, asked)
     await _conclude(turn, aggregate, target, operation, finding, said, outcome)
+
+
+async def _hear(turn: Turn, aggregate: Aggregate, target: Command, query: Command, outcome: Looked) -> None:
+    """What a poll brought is a fact like a callback's. That it is not known there proves nothing: its silence will."""
+    says = polling.said(outcome)
+    if says is None:
+        return
+    evidence = (await looked.answers(turn, aggregate, [query])).evidence
+    words = outcome.reference, outcome.raw_code, outcome.message
+    fact = Fact(says, "look_up", *words, 0, None, outcome.result, outcome.date)
+    await facts.apply(turn, aggregate, target, Told(fact, evidence))
 
 
 def _answer(query: Command) -> LookUpAnswer:

@@ -86,6 +86,7 @@ def _answer(part: Part) -> AnswerRule:
         code=part.at("code").text(),
         message=part.at("message").text(),
         lost_because=part.at("lost_because").text(),
+        date=part.at("date").text(),
     )
 
 
@@ -188,6 +189,7 @@ class _Reader:
             not_sent_statuses=_statuses(part.at("not_sent"), NOT_SENT_STATUSES),
             call_timeout=self.findings.duration(part.at("call_timeout"), CALL_TIMEOUT_LEAST, scaled=False),
             object_fact="object",
+            poll_every=self.findings.duration(poll) if (poll := part.at("poll_every")).value is not None else None,
         )
 
     def _key_lives(self, part: Part) -> timedelta | None:
@@ -227,9 +229,15 @@ class _Reader:
 
     def _completion_fits(self, name: str, part: Part) -> None:
         system = self.known.get(name.partition(".")[0])
-        if part.at("completion").text() == "callback" and system is not None and system.callback is None:
+        completion, polled = part.at("completion"), part.at("poll_every").value is not None
+        if completion.text() == "callback" and system is not None and system.callback is None:
             right = f"give {system.code} a `callback` in systems, or say `completion: answer`"
-            self.findings.add(part.at("completion"), f"{system.code} has no callback", right)
+            self.findings.add(completion, f"{system.code} has no callback", right)
+        if polled != (completion.text() == "poll"):
+            right = "`completion: poll` and `poll_every` stand together"
+            self.findings.add(completion, f"{name} is asked for its result, or it is not", right)
+        if polled and not list(part.at("look_ups").each()):
+            self.findings.add(part.at("look_ups"), f"{name} is polled and cannot be asked", "name a look-up")
 
     def _says(self, part: Part, allowed: tuple[Says, ...], who: str) -> None:
         for row in part.each():

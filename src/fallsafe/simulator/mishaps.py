@@ -54,6 +54,7 @@ CALLBACK = {
     "callback_of_a_second_effect": 0.02,
     "callback_of_progress": 0.1,
     "callback_of_progress_late": 0.04,
+    "callback_of_delay": 0.12,
     "callback_forged": 0.04,
     "callback_about_other": 0.02,
     "callback_unmatched": 0.02,

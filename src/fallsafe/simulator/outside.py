@@ -29,7 +29,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.security.signature import sign
 from fallsafe.simulator.mishaps import CALLBACK, LOOK, REQUEST, Mishaps
-from fallsafe.simulator.sandbox.callbacks import RETRY_WAITS, told_of
+from fallsafe.simulator.sandbox.callbacks import RETRY_WAITS, noticed, told_of
 from fallsafe.simulator.sandbox.deciding import Answer, Deciding, Manner
 from fallsafe.simulator.sandbox.dialects import Asked, Kind
 from fallsafe.simulator.sandbox.disk import Disk
@@ -46,6 +46,7 @@ PATIENT_WAIT = 60.0
 LATE_WITHIN_SETTLE = (11.0, 45.0)
 LATE_WHERE_REPEATS_ARE_KNOWN = (11.0, 2_400.0)
 KNOWS_REPEATS = (Repeat.SAME_RESULT, Repeat.REJECTS_DUPLICATE)
+GIVE_DATES = ("WHA.order", "SHP.track")
 STRIKES = {
     "refused": Strike.REFUSE,
     "saved_error": Strike.REFUSE,
@@ -308,12 +309,19 @@ class Outside:
         elif fault == "callback_of_progress":
             held.course = replace(held.course, ends_at=self.now().timestamp() + self._dice.uniform(12, 90))
             self._tell(held, _progress(held), self._dice.choice((0.0, 5.0, 60.0)) * self._dice.random())
+        elif fault == "callback_of_delay" and held.kind.operation in GIVE_DATES:
+            late = self.now() + timedelta(days=self._dice.uniform(0.1, 60))
+            delayed = replace(held.course, notice="DELAYED", text="no capacity", expected_at=late.timestamp())
+            self._tell(held, noticed(held, delayed), self._dice.uniform(0, 2))
+        elif fault == "callback_of_delay":
+            self._mishaps.count[fault] -= 1
         after = held.course.ends_at - self.now().timestamp() + self._dice.uniform(0, 2)
         self._loop.call_later(max(0.0, after), self._end_course, held, fault)
 
     def _end_course(self, held: Held, fault: str) -> None:
         self.truth.end(held)
-        silent = held.course is not None and held.course.callbacks == 0 and held.kind.operation not in self._patient
+        quiet = held.course is not None and held.course.callbacks == 0 and held.kind.operation not in self._patient
+        silent = quiet or not held.kind.tells_end
         if silent or fault == "callback_never":
             return
         delay = {"callback_late": (60, 1_200), "callback_very_late": (1_800, 10_800)}.get(fault, (0.0, 0.2))

@@ -7,17 +7,15 @@ A callback that does not name what was asked for says nothing about it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from fallsafe.core.commands.contract import AnswerRule, CallbackContract
 from fallsafe.core.commands.outcome import Fact, Lost, Says
-from fallsafe.core.commands.reading import code_and_message, fits, found, mismatch, reference_of
+from fallsafe.core.commands.reading import code_and_message, date_at, fits, found, mismatch, reference_of, time_at
 from fallsafe.core.events import Json
 
 ID_LENGTH_MAX = 512
 """Longer than any key of ours: source, order and item may have 300 characters, and the step comes behind them."""
 ANY_STATUS = 0
-YEAR_MIN, YEAR_MAX = 1970, 2200
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +87,5 @@ def read_callback(contract: CallbackContract, body: Json, asked: Mapping[str, st
 def _fact(contract: CallbackContract, row: AnswerRule, body: Json, reference: str) -> Fact:
     code, message = code_and_message(row, body)
     raw_code = code or (row.lost_because if row.says is Says.LOST else "")
-    return Fact(
-        row.says, "callback", reference, raw_code, message, occurred_at=_time(body, contract.occurred_at), result=body
-    )
-
-
-def _time(body: Json, pointer: str) -> datetime | None:
-    """The sender's own time. It is evidence, never our clock: one that cannot be read, has no zone, or lies outside the
-    years in which there are orders, is left out.
-    """
-    text = found(body, pointer) if pointer else None
-    try:
-        at = datetime.fromisoformat(text or "")
-        return at.astimezone(UTC) if at.tzinfo is not None and YEAR_MIN <= at.year <= YEAR_MAX else None
-    except ValueError:
-        return None
+    occurred_at, date = time_at(body, contract.occurred_at), date_at(body, row.date)
+    return Fact(row.says, "callback", reference, raw_code, message, occurred_at=occurred_at, result=body, date=date)

@@ -46,7 +46,7 @@ class AnswerRule:
     says.
 
     `must_match` are (pointer, fact) pairs: the answer's value must equal what was asked (`key`, `object`, …), else the
-    answer is `lost`. `reference`, `code` and `message` are pointers.
+    answer is `lost`. `reference`, `code`, `message` and `date` (the one that the other side gives) are pointers.
     """
 
     statuses: frozenset[int]
@@ -57,6 +57,7 @@ class AnswerRule:
     code: str = ""
     message: str = ""
     lost_because: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Operation:
     system: str
     effect: bool
     moves_money_or_goods: bool
-    completion: str  # answer, callback
+    completion: str  # answer, callback, poll, file, person
     render: Render
     answers: tuple[AnswerRule, ...]
     key_lives: timedelta | None  # None = for ever
@@ -91,6 +92,7 @@ class Operation:
     not_sent_statuses: frozenset[int]
     call_timeout: timedelta
     object_fact: str  # which fact is the business object that answers must name, e.g. "object"
+    poll_every: timedelta | None = None  # how often it is asked for what it has accepted
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,13 +70,16 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The answer to a look-up: `says` is done, rejected, pending or absent; `unclear` look-ups are `Lost`."""
+    """The answer to a look-up: `says` is done, rejected, pending or absent; `unclear` look-ups are `Lost`. `date` is
+    when the other side means to have done it.
+    """
 
     says: Says
     reference: str = ""
     raw_code: str = ""
     message: str = ""
     result: Json = None
+    date: datetime | None = None
 
 
 Outcome = Accepted | Done | Rejected | NotSent | Lost | Looked
@@ -107,7 +110,7 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Something the outside said about one command, stored before it is read. `attempt` 0 is "of no attempt in
-    particular".
+    particular"; `date` is when the other side now means to have done it, where it says so.
     """
 
     says: Says
@@ -118,3 +121,4 @@ class Fact:
     attempt: int = 0
     occurred_at: datetime | None = None
     result: Json = field(default=None)
+    date: datetime | None = None

@@ -6,6 +6,7 @@ taken out of an answer is fit to be written down: the whole stands in its eviden
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from fallsafe.core.commands.contract import AnswerRule
 from fallsafe.core.commands.outcome import Accepted, Done, Looked, Lost, NotSent, Outcome, Rejected, Says
@@ -68,6 +69,30 @@ def reference_of(pointer: str, body: Json) -> str | Lost:
 
 def _at(body: Json, pointer: str) -> str:
     return (found(body, pointer) or "") if pointer else ""
+
+
+YEAR_MIN, YEAR_MAX = 1970, 2200
+
+
+def time_at(body: Json, pointer: str) -> datetime | None:
+    """The sender's own time. It is evidence, never our clock: one that cannot be read, has no zone, or lies outside the
+    years in which there are orders, is left out.
+    """
+    text = found(body, pointer) if pointer else None
+    try:
+        at = datetime.fromisoformat(text or "")
+        return at.astimezone(UTC) if at.tzinfo is not None and YEAR_MIN <= at.year <= YEAR_MAX else None
+    except ValueError:
+        return None
+
+
+def date_at(body: Json, pointer: str) -> datetime | None:
+    """A date that the other side gives: an instant, or a day, by whose end (UTC) it means to be done."""
+    text = found(body, pointer) if pointer else None
+    if text is None or len(text) != len("2026-07-15"):
+        return time_at(body, pointer)
+    day = time_at({"day": f"{text}T00:00:00Z"}, "/day")
+    return day + timedelta(days=1) if day is not None else None
 
 
 def fits(row: AnswerRule, status: int, body: Json) -> bool:
@@ -154,7 +179,7 @@ def _looked(row: AnswerRule, status: int, body: Json) -> Looked | NotSent | Lost
         case Says.REJECTED:
             return Looked(Says.REJECTED, reference, code or f"http_{status}", message, body)
         case Says.PENDING | Says.ACCEPTED | Says.PROGRESS:
-            return Looked(Says.PENDING, reference, code, message, body)
+            return Looked(Says.PENDING, reference, code, message, body, date_at(body, row.date))
         case Says.NOT_SENT:
             return NotSent(f"http_{status}", code)
         case Says.LOST:

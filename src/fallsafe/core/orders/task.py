@@ -151,6 +151,18 @@ def is_frozen(task: Task, tasks: Mapping[int, Task]) -> bool:
     return bool(task.frozen) or any(tasks[before].frozen for before in task.depends_on)
 
 
+SUPPLIER = "supplier"
+"""Whom a task waits for that another side has accepted and given a date for."""
+
+
+def supplied_at(task: Task) -> datetime | None:
+    """The date that the other side gave for a task that it still has; None where it gave none."""
+    waiting = task.waiting if isinstance(task.waiting, Mapping) else {}
+    if waiting.get("for") != SUPPLIER or task.state is not TaskState.WAITING_CALLBACK:
+        return None
+    return datetime.fromisoformat(str(waiting["until"]))
+
+
 HELD_ITEMS = "held_items"
 
 

@@ -173,7 +173,7 @@ def _of_contract(was_name: str, now_name: str, was: PolicySet, now: PolicySet) -
     before, after = was.operations.get(was_name), now.operations.get(now_name)
     if before is None or after is None or was_name != now_name:
         return
-    for column in ("repeat", "key_lives", "settle_window", "second_look", "completion", "call_timeout"):
+    for column in ("repeat", "key_lives", "settle_window", "second_look", "completion", "poll_every", "call_timeout"):
         if getattr(before, column) != getattr(after, column):
             yield f"contract {column.replace('_', ' ')} was {getattr(before, column)}, is {getattr(after, column)}"
     if before.not_sent_statuses != after.not_sent_statuses:

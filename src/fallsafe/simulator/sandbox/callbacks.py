@@ -15,7 +15,7 @@ from yarl import URL
 from fallsafe.security.signature import sign
 from fallsafe.simulator.sandbox.dialects import Body, notice
 from fallsafe.simulator.sandbox.disk import Disk
-from fallsafe.simulator.sandbox.truth import REJECTED, Held, Truth, stamp
+from fallsafe.simulator.sandbox.truth import PENDING, REJECTED, Course, Held, Truth, stamp
 
 RETRY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # six tries
 CALL_SECONDS_MAX = 10.0
@@ -55,6 +55,8 @@ class Courses:
         course = held.course
         if course is None:
             return
+        if course.notice and held.state == PENDING:
+            await self._tell(held, noticed(held, course))
         await self._until(course.ends_at)
         self._truth.end(held)
         await self._disk.flushed()
@@ -62,22 +64,22 @@ class Courses:
             return
         await self._until(course.call_back_at)
         for _ in range(course.callbacks):
-            await self._tell(held)
+            await self._tell(held, told_of(held))
         self._truth.called_back(held)
 
     async def _until(self, at: float) -> None:
         await asyncio.sleep(max(0.0, at - self._clock()))
 
-    async def _tell(self, held: Held) -> None:
+    async def _tell(self, held: Held, told: Body) -> None:
         """Tries until the other side says that it has it; then gives up, as systems do."""
         for wait in (*RETRY_WAITS, None):
-            if await self._post(held) or wait is None:
+            if await self._post(held, told) or wait is None:
                 return
             await asyncio.sleep(wait)
 
-    async def _post(self, held: Held) -> bool:
+    async def _post(self, held: Held, told: Body) -> bool:
         assert self._session is not None
-        body = json.dumps(told_of(held), separators=(",", ":")).encode()
+        body = json.dumps(told, separators=(",", ":")).encode()
         headers = {
             "Content-Type": "application/json",
             SIGNATURE_HEADER: sign(self._secrets[held.kind.system], body),
@@ -98,6 +100,13 @@ class Courses:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+
+def noticed(held: Held, course: Course) -> Body:
+    """What is told of a command before it ends: where it stands, why, and the date that is expected now."""
+    dialect = held.kind.dialect
+    date: Body = {dialect.date: stamp(course.expected_at)} if course.expected_at else {}
+    return told_of(held, suffix="-N", state=course.notice) | {dialect.text: course.text} | date
 
 
 def told_of(held: Held, *, suffix: str = "", state: str = "", key: str = "", about: str = "", code: str = "") -> Body:

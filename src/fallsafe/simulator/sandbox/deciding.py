@@ -185,7 +185,7 @@ class Deciding:
             return said(200, described(kind, asked, f"{kind.id_prefix}-0", kind.state))
         if not kind.calls_back:
             return said(201, self.truth.make(kind, asked, hidden_until).document())
-        held = self.truth.accept(kind, asked, self._course(fault), hidden_until)
+        held = self.truth.accept(kind, asked, self._course(kind, fault), hidden_until)
         self.begin(held)
         return said(202, accepted(kind, asked, held.id))
 
@@ -193,9 +193,9 @@ class Deciding:
         late = (Strike.EFFECT_LATE, Strike.ANSWER_LOST_AFTER_EFFECT)
         return self.clock() + (fault.seconds or 0.0) if fault is not None and fault.strike in late else 0.0
 
-    def _course(self, fault: Fault | None) -> Course:
+    def _course(self, kind: Kind, fault: Fault | None) -> Course:
         now = self.clock()
-        usual = Course(now + self.delay, now + self.delay, callbacks=1)
+        usual = Course(now + self.delay, now + self.delay, callbacks=int(kind.tells_end))
         match fault.strike if fault is not None else None:
             case Strike.CALLBACK_LATE if fault is not None:
                 return replace(usual, call_back_at=now + max(self.delay, fault.seconds or 0.0))
@@ -205,6 +205,9 @@ class Deciding:
                 return replace(usual, callbacks=2)
             case Strike.CALLBACK_NEVER:
                 return replace(usual, callbacks=0)
+            case Strike.NOTICE if fault is not None:
+                expected_at = now + fault.seconds if fault.seconds is not None else 0.0
+                return replace(usual, notice=fault.code or "DELAYED", text=fault.text, expected_at=expected_at)
             case Strike.CALLBACK_REJECTED if fault is not None:
                 code = fault.code or "PORT_FAULT"
                 return replace(usual, rejected=True, code=code, text=fault.text or "refused by the network")

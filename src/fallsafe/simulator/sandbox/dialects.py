@@ -26,7 +26,8 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """The words of one system: the fields of its answers that name key and state, how it refuses what it understood,
-    and how it says that it did not understand. `code` and `text` are the fields of a callback that tell of a refusal.
+    and how it says that it did not understand. `code` and `text` are the fields of a callback that tell of a refusal,
+    `date` that of a notice that tells when.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Dialect:
     problem: Callable[[str, str], Body]
     code: str = "code"
     text: str = "text"
+    date: str = "date"
     prefixed: bool = False
     """Whether its codes carry a number, as billing's do."""
 
@@ -50,7 +52,7 @@ class Kind:
 
     `key_in` is the field of a request that holds the key, `key_header` the header where no field does. `required` names
     the fields of a request and their JSON types; `echoed` those that come back in an answer. `effect` false: it only
-    answers, and nothing is made.
+    answers, and nothing is made. `tells_end` false: it calls back with notices only, and has to be asked for the end.
     """
 
     operation: str
@@ -68,6 +70,7 @@ class Kind:
     echoed: tuple[str, ...] = ()
     calls_back: bool = False
     effect: bool = True
+    tells_end: bool = True
 
     @property
     def system(self) -> str:
@@ -192,7 +195,7 @@ VERDICT = Dialect("ref", "state", _verdict_refusal, _plain_problem)
 PAYMENT = Dialect("key", "outcome", _payment_refusal, _payment_problem)
 CREDIT = Dialect("applicationId", "decision", _credit_refusal, _plain_problem)
 PORTING = Dialect("request", "event", _plain_refusal, _plain_problem, code="reason")
-ACCESS = Dialect("yourRef", "event", _plain_refusal, _plain_problem, code="reason")
+ACCESS = Dialect("yourRef", "event", _plain_refusal, _plain_problem, code="reason", date="newDate")
 FILES = Dialect("line", "result", _plain_refusal, _plain_problem)
 CONTENT = Dialect("txn", "state", _content_refusal, _content_problem)
 PAPERS = Dialect("reference", "state", _plain_refusal, _plain_problem)

@@ -33,6 +33,7 @@ class Strike(StrEnum):
     CALLBACK_TWICE = "callback_twice"
     CALLBACK_NEVER = "callback_never"
     CALLBACK_REJECTED = "callback_rejected"  # accepted, then refused by callback with `code`, `text`
+    NOTICE = "notice"  # accepted, and told at once that it is at `code`, with a date `seconds` ahead where that is set
     EFFECT_LATE = "effect_late"  # done, but look-ups see it only after `seconds`
     NOT_FOUND_FOR = (
         "not_found_for"  # look-ups see nothing until `seconds` after it was done (no seconds: as long as `times`)
@@ -46,6 +47,7 @@ ONLY_CALLBACKS = frozenset(
         Strike.CALLBACK_TWICE,
         Strike.CALLBACK_NEVER,
         Strike.CALLBACK_REJECTED,
+        Strike.NOTICE,
     }
 )
 NOT_FOR_LOOK_UPS = ONLY_CALLBACKS | {Strike.EFFECT_LATE, Strike.NOT_FOUND_FOR}

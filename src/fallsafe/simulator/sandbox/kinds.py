@@ -51,6 +51,7 @@ def _kind(
     echoed: tuple[str, ...] = (),
     calls_back: bool = False,
     effect: bool = True,
+    tells_end: bool = True,
 ) -> Kind:
     """A row. `identity` is prefix and field (`BA accountId`); without `key_in` the key goes in a header."""
     prefix, _, field = identity.partition(" ")
@@ -58,6 +59,7 @@ def _kind(
     return Kind(
         operation, query, path, prefix, field, state, key_in, {**keyed, **(BACK if calls_back else ABOUT), **required},
         repeat, refusal, dialect, "" if key_in else KEY_HEADER, echoed, calls_back, effect,
+        tells_end,
     )  # fmt: skip
 
 
@@ -119,7 +121,7 @@ SHP = (
     _kind("SHP.createLabel", "/labels", "LB label", "PRINTED", SAME, "ADDRESS_UNDELIVERABLE", CARRIER,
           query="SHP.queryLabel"),
     _kind("SHP.track", "/trackings", "TR tracking", "DELIVERED", SAME, "TRACKING_UNKNOWN", CARRIER,
-          {"shipment": str}, query="SHP.queryTracking", calls_back=True),
+          {"shipment": str}, query="SHP.queryTracking", calls_back=True, tells_end=False),
 )  # fmt: skip
 WFM = (
     _kind("WFM.book", "/appointments", "AP appointmentId", "BOOKED", DUPLICATE, "SLOT_TAKEN", WORKFORCE,

@@ -22,7 +22,9 @@ FIRST_ID = 100_001
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How an accepted command goes on: when it ends and how, when and how often it is told (epoch seconds)."""
+    """How an accepted command goes on: when it ends and how, when and how often it is told (epoch seconds). `notice` is
+    what is told of it before, `expected_at` the date that this gives.
+    """
 
     ends_at: float
     call_back_at: float
@@ -30,6 +32,8 @@ class Course:
     rejected: bool = False
     code: str = ""
     text: str = ""
+    notice: str = ""
+    expected_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -230,7 +234,8 @@ def _line(held: Held) -> dict[str, Json]:
 def _course_line(course: Course) -> dict[str, Json]:
     return {
         "endsAt": course.ends_at, "callBackAt": course.call_back_at, "callbacks": course.callbacks,
-        "rejected": course.rejected, "code": course.code, "text": course.text,
+        "rejected": course.rejected, "code": course.code, "text": course.text, "notice": course.notice,
+        "expectedAt": course.expected_at,
     }  # fmt: skip
 
 
@@ -238,5 +243,6 @@ def _course(line: Json) -> Course:
     read = cast(Mapping[str, Json], line)
     return Course(
         float(cast(float, read["endsAt"])), float(cast(float, read["callBackAt"])), int(cast(int, read["callbacks"])),
-        read["rejected"] is True, str(read["code"]), str(read["text"]),
+        read["rejected"] is True, str(read["code"]), str(read["text"]), str(read["notice"]),
+        float(cast(float, read["expectedAt"])),
     )  # fmt: skip
