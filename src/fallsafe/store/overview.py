@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from fallsafe.core.repair.request import Repair
 from fallsafe.store.ids import EPOCH
 from fallsafe.store.rows import read_row
 from fallsafe.store.trail import JournalLine, line_of
@@ -16,6 +17,7 @@ NAMED_MAX = 20
 COUNTED_MAX = 100_000
 GROUPS_MAX = 50
 RECORDS_MAX = 200
+WAITING_MAX = 200
 DEEP = 5_000
 """So many records of each lane are looked at for what was done lately."""
 
@@ -79,6 +81,24 @@ class FailureGroup:
     days: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingRepair:
+    """A repair that waits to be agreed to or run, with the severity and code of its case and the name of its order."""
+
+    repair: Repair
+    severity: str
+    code: str
+    order_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How many calls to a system are under way, and when the longest of them was sent."""
+
+    calls: int
+    oldest: datetime
+
+
 async def named(database: Database, word: str) -> tuple[Named, ...]:
     """What a word names exactly."""
     rows = await database.fetch("reads/named", word=word, limit=NAMED_MAX)
@@ -89,6 +109,26 @@ async def unknown_outcomes(database: Database, after: int | None, limit: int) ->
     """The oldest first."""
     rows = await database.fetch("reads/unknown_outcomes", after_id=after, limit=limit)
     return tuple(read_row(UnknownOutcome, row) for row in rows)
+
+
+async def waiting_repairs(database: Database, now: datetime) -> tuple[WaitingRepair, ...]:
+    """Those whose time is over first come first; at most `WAITING_MAX`."""
+    rows = await database.fetch("reads/repairs_waiting", now=now, limit=WAITING_MAX)
+    return tuple(
+        WaitingRepair(read_row(Repair, row), row["severity"], row["code"], row["order_name"] or "") for row in rows
+    )
+
+
+async def awaited(database: Database, me: str) -> int:
+    """How many repairs wait for a second person who is not the one who asked; `me` is an actor in words."""
+    now = (await database.fetch("tx/now"))[0]["clock_timestamp"]
+    count: int = (await database.fetch("reads/awaited", now=now, me=me))[0]["n"]
+    return count
+
+
+async def calls_under_way(database: Database) -> Mapping[str, Calls]:
+    """By system."""
+    return {row["system"]: Calls(row["calls"], row["oldest"]) for row in await database.fetch("reads/calls")}
 
 
 async def failure_groups(database: Database, now: datetime) -> tuple[FailureGroup, ...]:

@@ -14,11 +14,13 @@ from fastapi.routing import APIRoute
 from psycopg_pool import PoolTimeout
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from fallsafe.core.access import Actor
+from fallsafe.core.access import Actor, may
 from fallsafe.core.cases.views import role_views
+from fallsafe.core.repair.approval import RIGHT as APPROVES
 from fallsafe.core.triage.taxonomy import Recoverability
 from fallsafe.flows.views import views_of
 from fallsafe.store.ids import outside
+from fallsafe.store.overview import awaited
 from fallsafe.store.queue import open_cells
 from fallsafe.store.trail import BadCursor
 from fallsafe.workbench.deps import Deps
@@ -78,6 +80,8 @@ async def base(deps: Deps, request: Request, actor: Actor, here: str) -> dict[st
         "queue": sum(cell.cases for cell in cells),
         "unknown": sum(cell.cases for cell in cells if cell.recover == Recoverability.UNKNOWN_OUTCOME),
     }
+    if may(actor, APPROVES):
+        numbers["approvals"] = await awaited(deps.database, str(actor))
     saved = await views_of(deps.database, actor)
     return {
         **_look(request),

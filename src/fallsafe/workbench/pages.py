@@ -26,8 +26,10 @@ from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.evidence import comments_on
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import CaseFile, case_file, case_row, repairs_of_case
+from fallsafe.workbench.approval_pages import ApprovalDoor
 from fallsafe.workbench.bulk import BulkDoor
 from fallsafe.workbench.deps import Deps
+from fallsafe.workbench.downstream_pages import DownstreamDoor
 from fallsafe.workbench.frame import PageRoute, base, density, no_such_case, not_ours, own_form, sign_in, sorry, theme
 from fallsafe.workbench.guard import form_token
 from fallsafe.workbench.live import Live
@@ -262,7 +264,7 @@ def create_pages(deps: Deps) -> APIRouter:
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
     doors = (
         QueueDoor(deps), BulkDoor(deps), ViewDoor(deps), OverviewDoor(deps), OrderDoor(deps), PolicyDoor(deps),
-        RepairDoor(deps),
+        RepairDoor(deps), ApprovalDoor(deps), DownstreamDoor(deps),
     )  # fmt: skip
     for path, handler, method in (route for one in doors for route in one.routes()):
         router.add_api_route(path, handler, methods=[method], response_model=None)

@@ -4,6 +4,7 @@ work without a script; each decision goes through its flow, and a refusal is sho
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
@@ -11,10 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from fallsafe.core.access import Actor
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
-from fallsafe.core.repair.approval import may_decide
+from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_not_run
 from fallsafe.core.repair.catalogue import LOCKED, RepairAction, class_of
 from fallsafe.core.repair.preview import Preview
-from fallsafe.core.repair.request import WAITING, RepairState, progress_of, proves
+from fallsafe.core.repair.request import Repair, RepairState, progress_of, proves
 from fallsafe.flows import repairs
 from fallsafe.flows.context import Refused
 from fallsafe.store.ids import inside, outside
@@ -139,7 +140,7 @@ class RepairDoor:
         if one is None or action is None:
             lines = (f"The case has no repair {repair_id[:40]}.",)
             return await sorry(self.deps, request, 404, "There is no such repair", lines, actor)
-        command = file.file.command(one.command_id) if file.file else None
+        command, now = file.file.command(one.command_id) if file.file else None, await self._now()
         return html(
             "repair.html",
             409 if refusal is not None else 200,
@@ -147,14 +148,14 @@ class RepairDoor:
             case_id=case_id,
             action=action,
             one=one,
+            now=now,
+            order_id=outside("order", one.order_id),
             name=repair_id,
             kept=one.preview if isinstance(one.preview, dict) else {},
             state=words(one.state.value),
             progress=words(progress_of(one, command, proves(repair_id, file.case.resolution))),
             command=outside("command", one.command_id) if one.command_id else "",
-            may_run=one.state in (RepairState.PREVIEWED, RepairState.APPROVED) and action.may_run(actor.roles),
-            may_approve=one.state is RepairState.AWAITED and may_decide(one, action, actor, one.hash, "") is None,
-            may_decline=one.state in WAITING,
+            decisions=_decisions(one, action, actor, now),
             refusal=refusal,
         )
 
@@ -176,9 +177,30 @@ class RepairDoor:
             return await self._show(request, actor, case_id, repair_id, answers[0].refusal)
         return RedirectResponse(f"/cases/{case_id}/repairs/{repair_id}", 303)
 
+    async def _now(self) -> datetime:
+        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
+        return now
+
     async def _file(self, case_id: str) -> CaseFile | None:
         number = inside("case", case_id)
         return await case_file(self.deps.database, number) if number is not None else None
+
+
+def _decisions(one: Repair, action: RepairAction, actor: Actor, now: datetime) -> list[tuple[str, str, str]]:
+    """(verb, button, why not) of what may be decided about a repair where it stands; `why not` is empty where this
+    person may now.
+    """
+    over = expired(one, now, "")
+    if one.state is RepairState.AWAITED:
+        first = ("approve", "Approve", may_decide(one, action, actor, one.hash, "") or over)
+    elif one.state in (RepairState.PREVIEWED, RepairState.APPROVED):
+        roles = "" if action.may_run(actor.roles) else f"{actor} has none of the roles {', '.join(action.roles)}"
+        refusal = Refusal("NOT_ALLOWED", "", roles) if roles else why_not_run(one, one.hash, now, "")
+        first = ("run", "Run", refusal)
+    else:
+        return []
+    offered = [first, ("decline", "Decline", may_decline(one, actor, ""))]
+    return [(verb, title, refusal.why if refusal else "") for verb, title, refusal in offered]
 
 
 def fields_of(action: RepairAction, file: CaseFile, given: Mapping[str, str]) -> list[Field]:

@@ -98,7 +98,35 @@
     const { q, sort, seen, first } = desk().dataset;
     return `/queue/rows?${new URLSearchParams({ ids: wanted.join(","), q, sort, seen: first === "yes" ? seen : "" })}`;
   };
+  // A page that is read as a whole is read again when what it is about moved, and not too often.
+  const FRESH_EVERY = 3_000;
+  let freshAt = 0, freshSoon = 0;
+  const freshen = async () => {
+    freshAt = Date.now();
+    const open = new Set([...document.querySelectorAll("#fresh details[open]")].map((d) => d.id)), focused = document.activeElement?.id;
+    try {
+      const answer = await fetch(location.href, { headers: { "X-Part": "fresh" } });
+      const next = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("fresh");
+      const old = document.getElementById("fresh");
+      if (!next || !old || old.innerHTML === next.innerHTML) return;
+      old.replaceWith(document.adoptNode(next));
+      for (const d of document.querySelectorAll("#fresh details")) if (open.has(d.id)) d.open = true;
+      document.getElementById(focused)?.focus({ preventScroll: true });
+      say("This page has changed.");
+      tick_times();
+    } catch {
+      show("reconnecting");
+    }
+  };
+  const freshenSoon = () => {
+    clearTimeout(freshSoon);
+    freshSoon = setTimeout(freshen, Math.max(0, freshAt + FRESH_EVERY - Date.now()));
+  };
   const onMoved = ({ orders = {}, cases = [] }) => {
+    if (document.getElementById("fresh")) {
+      if (!page.dataset.order || page.dataset.order in orders) freshenSoon();
+      return;
+    }
     if (page?.dataset.page === "case") {
       if (page.dataset.order in orders || cases.includes(page.dataset.case)) read(casePage);
     } else if (page?.dataset.page === "queue") {
@@ -108,6 +136,7 @@
     }
   };
   const onAll = () => {
+    if (page && document.getElementById("fresh")) freshenSoon();
     if (page?.dataset.page === "case") read(casePage);
     else if (page?.dataset.page === "queue" && desk()) read(rowsOf([...document.querySelectorAll("tr[data-case]")].map((r) => r.dataset.case)));
   };
@@ -149,13 +178,13 @@
   // Letters work where nothing is being typed and no dialog is open. j and k move the real focus, so that whatever reads
   // the page aloud follows.
   const KEYS_OFF = "fallsafe-keys-off";
-  const rows = () => [...document.querySelectorAll("tr[data-case]")];
-  const at = () => document.activeElement?.closest?.("tr[data-case]");
+  const rows = () => [...document.querySelectorAll("tr[data-case], tr[data-row]")];
+  const at = () => document.activeElement?.closest?.("tr[data-case], tr[data-row]");
   const go = (step) => {
     const all = rows(), now = all.indexOf(at());
     const next = all[now < 0 ? (step > 0 ? 0 : all.length - 1) : now + step];
     next?.querySelector("a[id^=open-]").focus();
-    if (next && !peek()?.hidden) look(next);
+    if (next && peek()?.hidden === false) look(next);
   };
   const count = () => {
     const ticked = document.querySelectorAll("input[name=case]:checked").length, bar = document.getElementById("bar");
@@ -184,10 +213,11 @@
     panel.hidden = false;
   };
   const press = (id) => document.getElementById(id)?.click();
-  const GO = { q: "/queue", u: "/unknown", g: "/groups", d: "/dashboard", a: "/audit" };
+  const GO = { q: "/queue", u: "/unknown", g: "/groups", p: "/approvals", s: "/downstreams", d: "/dashboard", a: "/audit" };
   const ACTS = {
     j: () => go(1), k: () => go(-1), x: () => tick(at()), X: () => tick(at(), true), n: () => press("take-next"),
-    b: () => press("with-ticked"), "]": () => press("next-page"), "/": () => {
+    b: () => press("with-ticked"),
+    r: () => document.querySelector("#part-repair :is(summary, a, button), #fresh :is(button, a)")?.focus(), "]": () => press("next-page"), "/": () => {
       const box = document.getElementById("q");
       box?.focus();
       box?.setSelectionRange(box.value.length, box.value.length);
