@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
@@ -17,6 +18,8 @@ from fallsafe.flows.asking import ask
 from fallsafe.flows.context import Answer, Refused
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.queue import FROZEN_MAX, case_rows, freeze
+from fallsafe.store.tx import Tx
+from fallsafe.workbench import once
 from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.frame import base, not_ours, own_form, sign_in
 from fallsafe.workbench.listing import rows_of
@@ -47,9 +50,13 @@ Handler = Callable[..., Awaitable[Response]]
 class Outcome:
     """What became of each case: how many were done, how many were so already, and the refusals word for word."""
 
-    done: int
-    already: int
-    refused: Sequence[tuple[str, str, str, str]]
+    done: int = 0
+    already: int = 0
+    refused: Sequence[tuple[str, str, str, str]] = ()
+
+    def and_of(self, other: "Outcome") -> "Outcome":
+        """Both together."""
+        return Outcome(self.done + other.done, self.already + other.already, (*self.refused, *other.refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,14 @@ class BulkDoor:
         return await self._set(request, actor, ids, back, str(found.query) if form.get("what") == "all" else "")
 
     async def _set(
-        self, request: Request, actor: Actor, ids: Sequence[int], back: str, query: str, wrong: str = ""
+        self,
+        request: Request,
+        actor: Actor,
+        ids: Sequence[int],
+        back: str,
+        query: str,
+        wrong: str = "",
+        given: Mapping[str, str] | None = None,
     ) -> Response:
         context = self.deps.context()
         rows = await case_rows(self.deps.database, ids[:SHOWN])
@@ -99,6 +113,8 @@ class BulkDoor:
             back=back,
             query=query,
             wrong=wrong,
+            key=once.form_key(),
+            given=dict.fromkeys(("action", "ownerGroup", "assignee", "text", "reason"), "") | dict(given or {}),
             typed=len(ids) > TYPED_ABOVE,
             groups=[(code, group.title) for code, group in sorted(context.newest.owners.items())],
         )
@@ -118,9 +134,11 @@ class BulkDoor:
         action = form.get("action", "")
         wrong = _wrong(action, form, len(ids))
         if wrong:
-            return await self._set(request, actor, ids, back, form.get("query", ""), wrong)
+            return await self._set(request, actor, ids, back, form.get("query", ""), wrong, form)
         what = casework.ask_of(action, {name: value[:300] for name, value in form.items()}, actor)
         outcome = await self._each(ids, actor, what, form)
+        if outcome is None:
+            return await self._no(request, actor, "Nothing was done twice", (once.STILL_RUNS,), back)
         return html(
             "worked.html",
             **await base(self.deps, request, actor, "queue"),
@@ -130,28 +148,41 @@ class BulkDoor:
             back=back,
         )
 
-    async def _each(self, ids: Sequence[int], actor: Actor, what: Ask, form: Mapping[str, str]) -> Outcome:
-        """In parts of a transaction each, so that nobody waits long for any of the cases."""
-        context, answers = self.deps.context(), list[Answer]()
+    async def _each(self, ids: Sequence[int], actor: Actor, what: Ask, form: Mapping[str, str]) -> Outcome | None:
+        """In parts of a transaction each, so that nobody waits long for any of the cases; None where this very form is
+        being worked on.
+        """
+        context, whole = self.deps.context(), Outcome()
         reason = form.get("reason", "").strip()[:500] or f"asked in the queue, with {len(ids)} cases at once"
         text = form.get("text", "").strip()[:10_000]
         for first in range(0, len(ids), AT_ONCE):
             part = ids[first : first + AT_ONCE]
-            answers += await self.deps.database.transact(
-                lambda tx, part=part: casework.work(tx, context, part, actor, what, reason, text)  # type: ignore[misc]
-            )
-        refused = [
-            (outside("case", a.id), a.refusal.what, a.refusal.why, a.refusal.hint)
-            for a in answers
-            if isinstance(a, Refused)
-        ]
-        already = sum(not isinstance(a, Refused) and a.already for a in answers)
-        return Outcome(len(answers) - len(refused) - already, already, refused)
+
+            async def work(tx: Tx, part: Sequence[int] = part) -> str:
+                answers = await casework.work(tx, context, part, actor, what, reason, text)
+                return msgspec.json.encode(_outcome(answers)).decode()
+
+            asked = once.asked_of(actor, "/queue/work", form, str(first))
+            told = await once.once(self.deps.database, asked, work)
+            if told == once.STILL_RUNS:
+                return None
+            whole = whole.and_of(msgspec.json.decode(told, type=Outcome))
+        return whole
 
     async def _no(self, request: Request, actor: Actor, title: str, lines: tuple[str, ...], back: str) -> Response:
         frame: dict[str, Any] = await base(self.deps, request, actor, "queue")
         link = (back, "Back to the list")
         return html("message.html", 400, **frame, title=title, lines=lines, command="", link=link)
+
+
+def _outcome(answers: Sequence[Answer]) -> Outcome:
+    refused = [
+        (outside("case", a.id), a.refusal.what, a.refusal.why, a.refusal.hint)
+        for a in answers
+        if isinstance(a, Refused)
+    ]
+    already = sum(not isinstance(a, Refused) and a.already for a in answers)
+    return Outcome(len(answers) - len(refused) - already, already, refused)
 
 
 def _ids(text: str) -> tuple[int, ...]:

@@ -26,8 +26,10 @@ from fallsafe.store.trail import BadCursor
 from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.guard import HEADERS, form_token, is_ours, local_path
 from fallsafe.workbench.paper import html
+from fallsafe.workbench.words import size
 
 FORM_BYTES_MAX = 64 * 1024
+DRAINED_MAX = 32 * 1024 * 1024
 FIELDS_MAX = 20
 PACKED_FROM = 2_048
 THEMES, THEME_COOKIE = ("auto", "dark", "light"), "fallsafe_theme"
@@ -38,6 +40,14 @@ WHOSE = {"own": "", "team": "of your team", "everyone": "of everyone"}
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
+class TooLong(Exception):
+    """A form that is longer than any of ours; `most` is what fits."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most} bytes")
+        self.most = most
+
+
 class PageRoute(APIRoute):
     """A route whose every answer carries the headers of a page, and whose expected troubles are pages too."""
 
@@ -45,11 +55,15 @@ class PageRoute(APIRoute):
         inner = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
+            lines: tuple[str, ...]
             try:
                 response = await inner(request)
             except BadCursor:
                 lines = ("Its address was not given by this product, or is from another time.",)
                 response = message(request, 400, "This page of the list is not there", lines)
+            except TooLong as error:
+                lines = (f"A form holds {size(error.most)}. Nothing was changed.", "Go back, and send less of it.")
+                response = message(request, 413, "That is more than fits", lines)
             except (psycopg.OperationalError, PoolTimeout):
                 lines = ("Nothing was changed. The page works again as soon as the database does.",)
                 response = message(request, 503, "The database cannot be reached", lines)
@@ -154,15 +168,19 @@ def sign_in(request: Request) -> Response:
 
 async def read_form(request: Request, bytes_max: int = FORM_BYTES_MAX) -> dict[str, str] | None:
     """The fields of a small form, or None when it is none. Of a field that stands in it several times all values are
-    kept, parted by commas.
+    kept, parted by commas. Raises `TooLong`.
     """
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return None
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > bytes_max:
-            return None
+    length = 0
+    async for chunk in request.stream():  # read to its end, so that the browser hears the answer
+        length += len(chunk)
+        body += chunk if length <= bytes_max else b""
+        if length > DRAINED_MAX:
+            break
+    if length > bytes_max:
+        raise TooLong(bytes_max)
     try:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=max(FIELDS_MAX, bytes_max // 20))
     except ValueError:

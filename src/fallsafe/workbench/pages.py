@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
@@ -26,6 +26,7 @@ from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.evidence import comments_on
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import CaseFile, case_file, case_row, repairs_of_case
+from fallsafe.store.tx import Tx
 from fallsafe.workbench.approval_pages import ApprovalDoor
 from fallsafe.workbench.bulk import BulkDoor
 from fallsafe.workbench.deps import Deps
@@ -34,6 +35,7 @@ from fallsafe.workbench.frame import PageRoute, base, density, no_such_case, not
 from fallsafe.workbench.guard import form_token
 from fallsafe.workbench.live import Live
 from fallsafe.workbench.marks import digest_of
+from fallsafe.workbench.once import asked_of, form_key, once
 from fallsafe.workbench.order_pages import OrderDoor
 from fallsafe.workbench.overview import OverviewDoor
 from fallsafe.workbench.paper import html, markup
@@ -137,11 +139,16 @@ class Door:
             return await sorry(self.deps, request, 400, "The form is not complete", why, actor)
         context, reason = self.deps.context(), form.get("reason", "").strip()[:500] or "asked on the case page"
         text = form.get("text", "").strip()[:TEXT_LETTERS_MAX]
-        answers = await self.deps.database.transact(
-            lambda tx: casework.work(tx, context, [number], actor, ask, reason, text)
-        )
-        if isinstance(answers[0], Refused):
-            return await self._case(request, actor, case_id, "all", False, answers[0].refusal, 409)
+        refused = list[Refusal]()
+
+        async def work(tx: Tx) -> str:
+            (answer,) = await casework.work(tx, context, [number], actor, ask, reason, text)
+            refused[:] = [answer.refusal] if isinstance(answer, Refused) else []
+            return "" if refused else "done"
+
+        await once(self.deps.database, asked_of(actor, f"/cases/{number}/work/{action}", form), work)
+        if refused:
+            return await self._case(request, actor, case_id, "all", False, refused[0], 409)
         return RedirectResponse(f"/cases/{case_id}#part-work", 303)
 
     async def _find_out(self, case: Case, actor: Actor, reason: str) -> Refusal | None:
@@ -166,6 +173,14 @@ class Door:
         headers = {"X-Accel-Buffering": "no"}
         return StreamingResponse(self.live.listen(may_read), media_type="text/event-stream", headers=headers)
 
+    async def session(self, request: Request) -> Response:
+        """Whether who has a page open is still signed in, and the token of their forms: asked before a form is sent,
+        so that nothing that was written is lost.
+        """
+        if await self.deps.authenticate(request) is None:
+            return Response(status_code=401)
+        return JSONResponse({"csrf": form_token(request)})
+
     async def _now(self) -> datetime:
         now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
         return now
@@ -189,7 +204,14 @@ class Door:
     ) -> dict[str, dict[str, str]]:
         system = self.deps.context().newest.systems.get(file.case.system)
         said = {"next_action": file.case.next_action, "command_system": system.title if system else file.case.system}
-        shared = {"page": page, "now": look.now, "csrf": form_token(request), "choices": CHOICES, **said}
+        shared = {
+            "page": page,
+            "now": look.now,
+            "csrf": form_token(request),
+            "choices": CHOICES,
+            "key": form_key(),
+            **said,
+        }
         values = {
             "head": page.head,
             "plan": page.plan,
@@ -272,6 +294,7 @@ def create_pages(deps: Deps) -> APIRouter:
     router.add_api_route("/cases/{case_id}/parts", door.parts, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/reconcile", door.reconcile, methods=["POST"], response_model=None)
     router.add_api_route("/cases/{case_id}/work/{action}", door.work, methods=["POST"], response_model=None)
+    router.add_api_route("/session", door.session, methods=["GET"], response_model=None)
     router.add_api_route("/events", door.events, methods=["GET"], response_model=None)
     router.add_api_route("/theme", theme, methods=["GET"], response_model=None)
     router.add_api_route("/density", density, methods=["GET"], response_model=None)

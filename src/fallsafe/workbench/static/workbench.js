@@ -292,6 +292,54 @@
     count();
   }
 
+  // Nothing that was written is lost: before a form leaves the page, the server is asked whether it would be heard. --------
+  const GONE = {
+    session: "Your session is over. Nothing was sent, and what you wrote is still here. Sign in again in another tab (fallsafe up prints a link), then send it again.",
+    server: "The server does not answer. Nothing was sent, and what you wrote is still here. Send it again when it is back.",
+    case: "What this page is about is not there any more.",
+  };
+  const tell = (before, text) => {
+    document.getElementById("kept")?.remove();
+    const box = document.createElement("div");
+    box.id = "kept";
+    box.className = "refusal";
+    box.tabIndex = -1;
+    box.setAttribute("role", "alert");
+    box.append(Object.assign(document.createElement("p"), { textContent: text }));
+    before.before(box);
+    box.focus();
+  };
+  document.addEventListener("submit", async (event) => {
+    const form = event.target, button = event.submitter;
+    if (form.method !== "post" || form.dataset.heard) return;
+    event.preventDefault();
+    if (form.dataset.asking) return;
+    form.dataset.asking = "yes";
+    try {
+      const answer = await fetch("/session", { signal: AbortSignal.timeout(10_000) });
+      if (answer.status === 401) { tell(form, GONE.session); return; }
+      if (!answer.ok) { tell(form, GONE.server); return; }
+      const token = form.querySelector("[name=csrf]");
+      if (token) token.value = (await answer.json()).csrf;
+      document.getElementById("kept")?.remove();
+      form.dataset.heard = "yes";
+      form.requestSubmit(button);
+      delete form.dataset.heard;
+    } catch {
+      tell(form, GONE.server);
+    } finally {
+      delete form.dataset.asking;
+    }
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status, top = document.querySelector(".page > :nth-child(2)");
+    if (top && (status === 401 || status === 404)) tell(top, GONE[status === 401 ? "session" : "case"]);
+  });
+  document.addEventListener("paste", (event) => {
+    const field = event.target, room = field.maxLength - (field.value?.length ?? 0) + ((field.selectionEnd ?? 0) - (field.selectionStart ?? 0));
+    if (field.maxLength > 0 && (event.clipboardData?.getData("text").length ?? 0) > room) tell(field.form ?? field, `Not all of it fits: this field holds ${field.maxLength} letters. The rest was left out.`);
+  });
+
   // Small comforts -----------------------------------------------------------------------------------------------------
   document.addEventListener("click", (event) => {
     const box = event.target.closest("a.box");
