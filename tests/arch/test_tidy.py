@@ -32,7 +32,7 @@ LINES_MAX = 70
 DEPTH_MAX = 3
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
 CORE_MAY_IMPORT = {
-    "abc", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "fractions",
+    "abc", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions",
     "functools", "hashlib", "heapq", "itertools", "math", "operator", "re", "string", "types", "typing", "zoneinfo",
 }  # fmt: skip
 STATEMENT = re.compile(

@@ -46,7 +46,7 @@ from fallsafe.core.commands.contract import Request
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.commands.outcome import NotSent, Reply
 from fallsafe.core.repair.request import Repair, RepairState
-from fallsafe.flows import callbacks, commands, moving, orders, planning, recover, repairs, review, steering
+from fallsafe.flows import callbacks, checking, commands, moving, orders, planning, recover, repairs, review, steering
 from fallsafe.flows.callbacks import Received
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Applied, Context, Refused
@@ -562,6 +562,7 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
         return said_of(await world.flow(lambda tx: repairs.run(tx, context, seen, BOSS, "again")))
 
     return {
+        "checking.claim": due(checking.claim, "check"),
         "steering.steer": steer,
         "repairs.run": repair,
         "commands.claim": due(commands.claim, "send"),

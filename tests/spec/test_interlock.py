@@ -30,7 +30,7 @@ from tests.spec.interlock import (
     writing_routes,
 )
 
-from fallsafe.flows import commands, downstreams, planning, recover, reports, review, signals
+from fallsafe.flows import checking, commands, downstreams, planning, recover, reports, review, signals
 from fallsafe.store.ids import outside
 
 Fifty = Callable[[World], list[Said | None]]
@@ -281,6 +281,7 @@ KINDS = {
     "retry": planning.replan_due,
     "review": review.review,
     "release": downstreams.release,
+    "check": checking.claim,
     "report": reports.apply,
     "signal": signals.apply,
     "apply": None,  # names a callback; tried by the flow that applies it

@@ -362,7 +362,7 @@ def case_actions(file: CaseFile, asker: Asker) -> list[wire.CaseAction]:
                 approval=action.approval,
                 mode=action.mode,
                 sends=action.sends,
-                checks=action.checks,
+                checks=[check.title for check in action.checks],
                 input=action.given if isinstance(action.given, dict) else {},
                 fields=action.fields,
                 locked=why,
@@ -374,7 +374,7 @@ def case_actions(file: CaseFile, asker: Asker) -> list[wire.CaseAction]:
 
 def _href(action: RepairAction, file: CaseFile) -> str | None:
     """Where an action is done: case work at its own door, a repair by its preview."""
-    path = ACTION_PATHS.get(action.code) or ("repairs/preview" if action.code in PLANS else "")
+    path = ACTION_PATHS.get(action.code) or ("repairs/preview" if action.does in PLANS else "")
     return f"{shapes.BASE}/fallout-cases/{outside('case', file.case.id)}/{path}" if path else None
 
 

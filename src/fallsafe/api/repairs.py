@@ -198,7 +198,7 @@ def shown_answer(shown: repairs.Shown, asked: repairs.Asked) -> wire.Repair:
             for s in plan.sends
         ],
         after=[wire.StateAfter(thing=a.thing, name=a.name, was=a.was, then=a.then) for a in plan.after],
-        checks=made.action.checks,
+        checks=[check.title for check in made.action.checks],
         approval=asks if made.approval else None,
         reason=one.reason if one else "",
         asked_by=one.asked_by if one else "",

@@ -16,8 +16,8 @@ from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
 from fallsafe.flows import failures, planning, settle, signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.correcting import seal
 from fallsafe.flows.turn import Turn, begin
-from fallsafe.store.canonical import digest
 from fallsafe.store.tx import Tx
 from fallsafe.store.vault import OrderKey
 from fallsafe.store.work import Aggregate
@@ -202,19 +202,11 @@ async def acknowledge(
     items that were only named so far, by what they are called now.
     """
     content = _content(draft, aggregate.key)
-    sealed = {path: _seal(turn, aggregate, path, value) for path, value in sorted(_stand_ins(draft).items())}
+    sealed = {path: seal(turn, aggregate, path, value) for path, value in sorted(_stand_ins(draft).items())}
     order = replace(aggregate.order, snapshot=content, fingerprint=snapshot.fingerprint(content))
     why = turn.why("taken in", policy=turn.context.newest, evidence=evidence, personal=sealed)
     aggregate.put(order, "acknowledge", why)
     await put_items(turn, aggregate, draft.items, named)
-
-
-def _seal(turn: Turn, aggregate: Aggregate, path: str, value: Json) -> dict[str, str]:
-    """Seals a personal value; what the order's record says of it, enough to prove later that it is the same."""
-    plain, key = snapshot.canonical(value), aggregate.key
-    sealed = key.seal(plain)
-    turn.tx.pages.personal.append((aggregate.order.id, path, sealed, key.digest(plain)))
-    return {"digest": key.digest(plain), "sealed": digest(sealed).hex()}
 
 
 async def put_items(

@@ -59,8 +59,9 @@ def of_order(
             "oneOffMinor": item.one_off_minor,
             "currency": item.currency,
             "characteristics": item.characteristics,
-            "place": personal.get(f"items/{item.external_id}/place") or {},
+            "place": personal.get(place_path(item)) or {},
         },
+        "customer": personal.get(customer_path(order)) or {},
         "task": {"step": task.step, "type": task.type},
         "results": {
             t.step: {**_mapping(t.result), "reference": t.reference}
@@ -68,6 +69,20 @@ def of_order(
             if t.completed_at is not None
         },
     }
+
+
+def place_path(item: Item) -> str:
+    """Where the place of an item is sealed."""
+    named = item.place.get("personal") if isinstance(item.place, Mapping) else None
+    return str(named or f"items/{item.external_id}/place")
+
+
+def customer_path(order: Order) -> str:
+    """Where the person who is the customer is sealed; empty where no party is one."""
+    for n, party in enumerate(order.parties if isinstance(order.parties, list) else ()):
+        if isinstance(party, Mapping) and party.get("role") == "customer":
+            return str(party.get("personal") or f"parties/{n}/person")
+    return ""
 
 
 def _nearness(items: Mapping[int, Item], item: Item, task: Task) -> int:

@@ -31,7 +31,7 @@ from fallsafe.core.recover.reconcile import (
     ways_to_look,
 )
 from fallsafe.core.recover.strategy import RetrySameCommand
-from fallsafe.flows import cases, commands, facts, failures, looked, payload, settle
+from fallsafe.flows import cases, checking, commands, facts, failures, looked, payload, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
@@ -121,7 +121,7 @@ async def _ask(
     query = (
         replace(asked_before[0], look=look)
         if asked_before
-        else await _new_query(turn, aggregate, task, target, way, look)
+        else await new_query(turn, aggregate, task, target, way.operation, way.method, look)
     )
     if not asked_before:
         aggregate.put(query, "intend", turn.why(f"ask {way.operation} by {way.method}", causation=target.key))
@@ -133,7 +133,10 @@ async def _ask(
     return await commands.send(turn, aggregate, task, query, operation, request, way.answers, asked)
 
 
-async def _new_query(turn: Turn, aggregate: Aggregate, task: Task, target: Command, way: LookUp, look: int) -> Command:
+async def new_query(
+    turn: Turn, aggregate: Aggregate, task: Task, target: Command, operation: str, method: str, look: int = 0
+) -> Command:
+    """A question about the task of a command, with a key of its own."""
     order, item = aggregate.order, aggregate.items[task.item_id]
     n = 1 + sum(1 for c in aggregate.commands.values() if c.task_id == task.id and c.purpose is Purpose.QUERY)
     return replace(
@@ -142,7 +145,7 @@ async def _new_query(turn: Turn, aggregate: Aggregate, task: Task, target: Comma
         purpose=Purpose.QUERY,
         n=n,
         key=key_for(order.source, order.external_id, item.external_id, task.step, Purpose.QUERY, n),
-        operation=way.operation,
+        operation=operation,
         state=CommandState.INTENDED,
         intended_at=turn.now,
         attempts=0,
@@ -164,7 +167,7 @@ async def _new_query(turn: Turn, aggregate: Aggregate, task: Task, target: Comma
         pending_looks=0,
         target_id=target.id,
         look=look,
-        method=way.method,
+        method=method,
         finding="",
         contract_set="",
         failing_since=None,
@@ -175,6 +178,9 @@ async def record_look(
     turn: Turn, aggregate: Aggregate, query: Command, one: commands.Attempted, evidence: tuple[int, ...]
 ) -> None:
     """Records the answer to a question; when all questions of the look are answered, decides."""
+    if query.target_id is None:
+        await checking.record(turn, aggregate, query, one, evidence)
+        return
     outcome = one.reply.outcome
     if query.state is not CommandState.SENDING or one.claimed.attempt != query.attempts:
         aggregate.record(
@@ -189,6 +195,14 @@ async def record_look(
         verb = "not_sent" if isinstance(outcome, NotSent) else "lose"
         await lose_look(turn, aggregate, query, reason, evidence, verb=verb)
         return
+    await complete(turn, aggregate, query, outcome, evidence)
+    await _decide(turn, aggregate, query, outcome)
+
+
+async def complete(
+    turn: Turn, aggregate: Aggregate, query: Command, outcome: Looked, evidence: tuple[int, ...]
+) -> None:
+    """A question was answered."""
     raw_code = await discreet(turn, aggregate, outcome.raw_code)
     why = turn.why(
         f"{query.operation} by {query.method} says {outcome.says.value}",
@@ -211,7 +225,6 @@ async def record_look(
         finding=outcome.says.value,
         lost_because=raw_code,
     )
-    await _decide(turn, aggregate, query, outcome)
 
 
 async def lose_look(
@@ -224,6 +237,9 @@ async def lose_look(
     verb: str = "lose",
 ) -> None:
     """A question without an answer, or that never left, is intended again; the next look asks it."""
+    if query.target_id is None:
+        await checking.lose(turn, aggregate, query, evidence, verb)
+        return
     why = turn.why(f"no answer to the question ({reason})", evidence=evidence, causation=query.key)
     await move_command(
         turn,

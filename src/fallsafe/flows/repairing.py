@@ -1,5 +1,6 @@
 """What a repair reads, and what running one does: for each action the steps that its preview told, and no other."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -10,12 +11,13 @@ from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.snapshot import canonical
-from fallsafe.core.orders.task import TASK_LIFECYCLE
-from fallsafe.core.repair.actions import ACCOUNT, CHARACTERISTIC, why_not_resend
+from fallsafe.core.orders.task import TASK_LIFECYCLE, TaskState
+from fallsafe.core.repair.actions import CORRECTABLE, why_not_resend
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
-from fallsafe.flows import cases, commands, facts, lapse, moves, parking, payload, recover
+from fallsafe.flows import cases, checking, commands, correcting, facts, lapse, moves, parking, payload, recover
 from fallsafe.flows.facts import Told
 from fallsafe.flows.moves import move_command, timed
 from fallsafe.flows.turn import Turn
@@ -49,8 +51,21 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         salted=lambda value: aggregate.key.digest(canonical(value)),
         values=await _values(turn, aggregate, case, command, asked),
         asked=asked,
+        done_with=_done_with(turn, aggregate, item),
         lapsed=lapse.why_not(turn, aggregate, task, "cannot go on") if task else None,
     )
+
+
+def _done_with(turn: Turn, aggregate: Aggregate, item: Item | None) -> dict[str, list[str]]:
+    """For each fact the steps of an item that had an effect made with it."""
+    policy, found = turn.policy(aggregate), defaultdict[str, list[str]](list)
+    for task in aggregate.tasks.values():
+        operation = policy.operations.get(task.operation)
+        own = item is not None and task.item_id == item.id and task.state is TaskState.COMPLETED
+        if own and operation is not None and operation.effect:
+            for fact in policy.request_facts.get(task.operation, ()):
+                found[fact].append(task.step)
+    return found
 
 
 def _command(aggregate: Aggregate, case: Case) -> Command | None:
@@ -72,9 +87,9 @@ async def _values(
     known = payload.facts(turn, aggregate, task, command.key, personal)
     names = {name for name in asked if name.startswith("item.")}
     item = known["item"] if isinstance(known["item"], Mapping) else {}
-    characteristics = item.get("characteristics")
-    if isinstance(characteristics, Mapping):
-        names |= {f"{CHARACTERISTIC}{name}" for name in characteristics}
+    correctable = (item.get("characteristics"), item.get("place"), known["customer"])
+    for prefix, held in zip(CORRECTABLE, correctable, strict=True):
+        names |= {f"{prefix}{name}" for name in held} if isinstance(held, Mapping) else set()
     return {name: value for name in sorted(names) if (value := _at(known, name)) is not None}
 
 
@@ -91,7 +106,7 @@ def _why(turn: Turn, repair: Repair, supersedes: str = "") -> Why:
     return replace(turn.why(repair.reason, policy=turn.context.newest, rule=rule, causation=name), facts=said)
 
 
-def _mark(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair) -> None:
+def mark(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair) -> None:
     """The case waits for the proof of what was done."""
     resolves = turn.context.newest.actions[repair.action].resolves
     said: Json = {
@@ -115,7 +130,7 @@ async def _reconcile_now(turn: Turn, aggregate: Aggregate, scene: Scene, repair:
 async def _resend(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     command, operation = _must(scene.command), scene.operation
     refused = operation and why_not_resend("", command, operation, turn.now, scene.scheduled)
-    _mark(turn, aggregate, scene, repair)
+    mark(turn, aggregate, scene, repair)
     await commands.go_again(
         turn, aggregate, command, repair.reason, approved=outside("repair", repair.id) if refused else ""
     )
@@ -125,28 +140,22 @@ async def _resend(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair
 async def _supersede(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """Old and new stand side by side for good; the new one has a key of its own."""
     fields = given.get("fields")
-    await _correct(turn, aggregate, scene, repair, fields if isinstance(fields, Mapping) else {})
+    wanted = fields if isinstance(fields, Mapping) else {}
+    await correcting.correct(turn, aggregate, scene, _why(turn, repair), wanted, {})
     return await replace_command(turn, aggregate, scene, repair)
 
 
-async def _fix_account(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
-    await _correct(turn, aggregate, scene, repair, {ACCOUNT: given["accountId"]})
+async def _correct(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    fields = await checking.corrected(turn, aggregate, repair)
+    answered = checking.answered_of(aggregate, repair)
+    await correcting.correct(turn, aggregate, scene, _why(turn, repair), fields, answered)
     return await replace_command(turn, aggregate, scene, repair)
-
-
-async def _correct(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, fields: Mapping[str, Json]) -> None:
-    """What the order holds to fulfil it is corrected; what was accepted stays as it was."""
-    item = aggregate.items[scene.item.id] if scene.item else None
-    known = item.characteristics if item and isinstance(item.characteristics, Mapping) else {}
-    wanted = {name.removeprefix(CHARACTERISTIC): value for name, value in fields.items()}
-    if item is not None and {**known, **wanted} != known:
-        aggregate.put(replace(item, characteristics={**known, **wanted}), "correct", _why(turn, repair))
 
 
 async def replace_command(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair) -> int:
     """A new command in place of one that is proved not to be there; its task is ready again."""
     old, task = _must(scene.command), aggregate.tasks[_must(scene.command).task_id]
-    _mark(turn, aggregate, scene, repair)
+    mark(turn, aggregate, scene, repair)
     why = _why(turn, repair, supersedes=outside("command", old.id))
     await move_command(turn, aggregate, old, "supersede", why)
     ready = replace(task, state=move(TASK_LIFECYCLE, task.state, "repair"))
@@ -222,7 +231,7 @@ async def _declare(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     )
     says = {"done": Says.DONE, "rejected": Says.REJECTED, "absent": Says.ABSENT}[str(given["outcome"])]
     if says is Says.DONE:
-        _mark(turn, aggregate, scene, repair)
+        mark(turn, aggregate, scene, repair)
     code = "DECLARED_REJECTED" if says is Says.REJECTED else ""
     fact = Fact(says, "person", str(given.get("reference", "")), code, "", 0)
     await facts.apply(turn, aggregate, aggregate.commands[command.id], Told(fact, (seen.id,)))
@@ -256,6 +265,6 @@ EFFECTS: Mapping[str, Effect] = {
     "THAW": _thaw,
     "DECLARE_OUTCOME": _declare,
     "REQUEST_AMENDMENT": _hand_off,
-    "FIX_ACCOUNT_MAPPING": _fix_account,
+    "correct": _correct,
 }
 """What running each action does; the same names as `core.repair.actions.PLANS`."""

@@ -18,12 +18,12 @@ from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_
 from fallsafe.core.repair.catalogue import APPROVAL_LIVES, RepairAction
 from fallsafe.core.repair.preview import Preview, differences, preview, unmet
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, UNDER_WAY, WAITING, Repair, RepairState, who_did
-from fallsafe.flows import settle
+from fallsafe.flows import checking, settle
 from fallsafe.flows.casework import no_such
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.payload import read_json
-from fallsafe.flows.repairing import EFFECTS, scene_of
+from fallsafe.flows.repairing import EFFECTS, mark, scene_of
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
@@ -77,7 +77,7 @@ async def show(tx: Tx, context: Context, asked: Asked, actor: Actor) -> Shown | 
         aggregate.refuse("case", case.id, "preview", refusal, turn.why(action=asked.action[:60]))
         return Refused("case", case.id, refusal)
     scene = await scene_of(turn, aggregate, case)
-    made = preview(scene, action, asked.given, PLANS[action.code], actor)
+    made = preview(scene, action, asked.given, PLANS[action.does], actor)
     repair = await _kept(turn, aggregate, case, made, asked) if made.ready else None
     await settle.end(turn)
     return Shown(made, repair, aggregate.order.version + len(aggregate.records))
@@ -100,8 +100,8 @@ async def _open(tx: Tx, context: Context, case_id: int, actor: Actor) -> tuple[T
 
 def _why_not_asked(turn: Turn, case: Case, action: RepairAction | None, asked: Asked) -> Refusal | None:
     what = f"cannot preview {asked.action[:60]} for case {outside('case', case.id)}"
-    known = [a.code for a in actions_of(turn.context, case) if a.code in PLANS]
-    if action is None or action.code not in PLANS or not action.available:
+    known = [a.code for a in actions_of(turn.context, case) if a.does in PLANS]
+    if action is None or action.does not in PLANS or not action.available:
         why = (action.because if action else "") or "this release has no such repair"
         return Refusal("ACTION_NOT_AVAILABLE", what, why, f"available here: {', '.join(known) or 'none'}", "/action")
     if action.code not in known:
@@ -186,17 +186,20 @@ def told(made: Preview, aggregate: Aggregate) -> Json:
         "changes": changes,
         "sends": [asdict(s) for s in plan.sends],
         "after": [asdict(a) for a in plan.after],
-        "checks": [*made.action.checks],
+        "checks": [check.title for check in made.action.checks],
     }
 
 
-def _move(turn: Turn, aggregate: Aggregate, repair: Repair, verb: str, because: str = "", **changes: object) -> Repair:
-    moved = replace(repair, state=move(REPAIR_LIFECYCLE, repair.state, verb), **changes)  # type: ignore[arg-type]  # safe because the callers name columns
+def _move(
+    turn: Turn, aggregate: Aggregate, repair: Repair, verb: str, because: str = "", evidence: tuple[int, ...] = ()
+) -> Repair:
+    then = replace(repair, state=move(REPAIR_LIFECYCLE, repair.state, verb))
     if because:
-        moved = replace(moved, ended_because=because)
-    why = turn.why(because or repair.reason, rule=f"actions/{repair.action}", causation=outside("repair", repair.id))
-    aggregate.put(moved, verb, replace(why, facts={"hash": repair.hash}))
-    return moved
+        then = replace(then, ended_because=because)
+    name, rule = outside("repair", repair.id), f"actions/{repair.action}"
+    why = turn.why(because or repair.reason, rule=rule, causation=name, evidence=evidence, hash=repair.hash)
+    aggregate.put(then, verb, why)
+    return then
 
 
 async def approve(tx: Tx, context: Context, seen: Sequence[Seen], actor: Actor, reason: str) -> list[Answer]:
@@ -219,7 +222,7 @@ async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     if action is None:
         return _refuse(turn, aggregate, repair, "approve", _gone(repair, what), reason)
     refusal = may_decide(repair, action, turn.actor, seen.hash, what) or _not_awaited(repair, what)
-    refusal = refusal or expired(repair, turn.now, what) or await _moved(turn, aggregate, repair, what)
+    refusal = refusal or expired(repair, turn.now, what) or await moved(turn, aggregate, repair, what)
     if refusal is not None:
         return _refuse(turn, aggregate, repair, "approve", refusal, reason)
     agreed = replace(repair, approved_by=str(turn.actor), approved_at=turn.now)
@@ -296,45 +299,56 @@ async def _run_one(turn: Turn, seen: Seen, reason: str) -> Answer:
         refusal = why_not_run(repair, seen.hash, turn.now, what)
     if refusal is None and repair.state in UNDER_WAY:
         return Applied("repair", repair.id, already=True)
-    refusal = refusal or await _moved(turn, aggregate, repair, what)
+    refusal = refusal or await moved(turn, aggregate, repair, what)
     if refusal is not None:
         return _refuse(turn, aggregate, repair, "run", refusal, reason)
-    await _do(turn, aggregate, repair)
+    await _begin(turn, aggregate, repair, action)
     return Applied("repair", repair.id)
 
 
-async def _do(turn: Turn, aggregate: Aggregate, repair: Repair) -> None:
-    """The repair is written down as run, then what its preview says is done."""
+async def _begin(turn: Turn, aggregate: Aggregate, repair: Repair, action: RepairAction | None) -> None:
+    """The repair is written down as run by whoever ran it; what it asks again is asked first."""
     ran = replace(repair, run_by=str(turn.actor), run_at=turn.now)
-    ran = _move(turn, aggregate, ran, "run")
+    if action is None or not action.checks:
+        await do(turn, aggregate, ran)
+        return
+    asked = checking.started(turn, aggregate, ran, action)
+    _move(turn, aggregate, asked, "check")
+    mark(turn, aggregate, await scene_of(turn, aggregate, aggregate.cases[repair.case_id]), asked)
+
+
+async def do(turn: Turn, aggregate: Aggregate, repair: Repair, evidence: tuple[int, ...] = ()) -> None:
+    """The repair is written down as run, then what its preview says is done. `evidence` is what let it go on."""
+    ran = _move(turn, aggregate, repair, "run", evidence=evidence)
     scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
-    command_id = await EFFECTS[repair.action](turn, aggregate, scene, ran, await given_of(turn, aggregate, repair))
+    does = turn.context.newest.actions[repair.action].does
+    command_id = await EFFECTS[does](turn, aggregate, scene, ran, await given_of(turn, aggregate, repair))
     if command_id is not None:
         named = replace(ran, command_id=command_id)
         aggregate.put(named, "name", turn.why("what it speaks of", causation=outside("repair", repair.id)))
 
 
-async def _moved(turn: Turn, aggregate: Aggregate, repair: Repair, what: str) -> Refusal | None:
+async def moved(turn: Turn, aggregate: Aggregate, repair: Repair, what: str) -> Refusal | None:
     """Whether the world is another than the one that was seen. None where the preview still says the same."""
     action = _action(turn, repair)
     if action is None:
         return _gone(repair, what)
     scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
     given = await given_of(turn, aggregate, repair)
-    made = preview(scene, action, given, PLANS[action.code], None)
+    made = preview(scene, action, given, PLANS[action.does], None)
     if made.hash == repair.hash:
         return unmet(made, what)
     reads = repair.reads if isinstance(repair.reads, Mapping) else {}
-    moved = "; ".join(differences(reads, made.reads)) or "what it would do is another"
+    changed = "; ".join(differences(reads, made.reads)) or "what it would do is another"
     other = who_did([*aggregate.repairs.values()], repair.case_id, repair.asked_at)
     by = f"{other.run_by} ran {outside('repair', other.id)} ({other.action}) meanwhile; " if other is not None else ""
-    return Refusal("MOVED", what, f"{by}what it read has changed: {moved}", "preview it again")
+    return Refusal("MOVED", what, f"{by}what it read has changed: {changed}", "preview it again")
 
 
 def _action(turn: Turn, repair: Repair) -> RepairAction | None:
     """The action of a repair as the set in force knows it; None where it does not, or does not run it any more."""
     action = turn.context.newest.actions.get(repair.action)
-    return action if action is not None and action.available and action.code in PLANS else None
+    return action if action is not None and action.available and action.does in PLANS else None
 
 
 def _gone(repair: Repair, what: str) -> Refusal:

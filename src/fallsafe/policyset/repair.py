@@ -13,7 +13,7 @@ import jsonschema_rs
 from fallsafe.core.access import ROLES
 from fallsafe.core.events import Json
 from fallsafe.core.repair.actions import PLANS
-from fallsafe.core.repair.catalogue import CASE_WORK, ELSEWHERE, PREVIEW_LIVES, RepairAction, Wrong
+from fallsafe.core.repair.catalogue import CASE_WORK, ELSEWHERE, PREVIEW_LIVES, Check, RepairAction, Wrong
 from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
 from fallsafe.policyset.templates import is_fact
@@ -32,15 +32,14 @@ def _action(code: str, part: Part, findings: Findings) -> RepairAction:
     input_, given = part.at("input"), dict(ANYTHING)
     if isinstance(input_.value, Mapping):
         given = dict(input_.value)
-    available = part.at("available").flag()
-    if available and code not in RUNS:
+    available, does = part.at("available").flag(), part.at("does").text(code)
+    if available and does not in RUNS:
         right = "say `because` instead: nothing of this release runs it"
         findings.add(part.at("available"), f"{code} is said to be available", right)
-    for name, _ in part.at("fields").entries():
-        if not is_fact(name.replace("*", "x")):
-            findings.add(
-                part.at("fields").at(name), f"no fact is called {name!r}", "for example item.characteristics.site"
-            )
+    for name, below in part.at("fields").entries():
+        _fact(below, name.replace("*", "x"), findings)
+    for name, below in part.at("corrects").entries():
+        _corrects(below, name, given, findings)
     return RepairAction(
         code=code,
         title=part.at("title").text(),
@@ -58,12 +57,34 @@ def _action(code: str, part: Part, findings: Findings) -> RepairAction:
         fields={name: below.text() for name, below in part.at("fields").entries()},
         mode=part.at("mode").text("manual"),
         sends=part.at("sends").texts(),
-        checks=part.at("checks").texts(),
+        checks=tuple(_check(below, findings) for below in part.at("checks").each()),
+        does=does,
+        corrects={name: below.text() for name, below in part.at("corrects").entries()},
         resolves=part.at("resolves").text(),
         lives=_lives(part.at("lives"), findings),
         every_case=part.at("every_case").flag(),
         digest=sha256(json.dumps(part.value, sort_keys=True).encode()).hexdigest()[:16],
     )
+
+
+def _fact(part: Part, name: str, findings: Findings) -> None:
+    if not is_fact(name):
+        findings.add(part, f"no fact is called {name!r}", "for example item.characteristics.site")
+
+
+def _corrects(part: Part, name: str, given: Mapping[str, Json], findings: Findings) -> None:
+    """What corrects a fact is something that the action is given."""
+    properties = given.get("properties")
+    if not isinstance(properties, Mapping) or name not in properties:
+        findings.add(part, f"it is given nothing that is called {name!r}", "name a property of its `input`")
+    _fact(part, part.text(), findings)
+
+
+def _check(part: Part, findings: Findings) -> Check:
+    gives = part.at("gives")
+    if gives.value is not None:
+        _fact(gives, gives.text(), findings)
+    return Check(part.at("operation").text(), part.at("title").text(), gives.text(), part.at("unchanged").text())
 
 
 def _roles(part: Part, findings: Findings) -> tuple[str, ...]:

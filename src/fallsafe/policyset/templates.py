@@ -46,6 +46,7 @@ FACTS: Mapping[str, Fact] = {
     "item.currency": Fact("text", "currency of the amounts", "EUR"),
     "item.characteristics.*": Fact("any", "a characteristic of the item", "x"),
     "item.place.*": Fact("any", "a field of the item's place", "x"),
+    "customer.*": Fact("any", "a field of the person who is the customer", "x"),
     "task.step": Fact("text", "step of the plan", "activateFiberService"),
     "task.type": Fact("text", "task type", "activateFiberService"),
     "verb": Fact("text", "what another engine is told to do with the step: resume, retry, skip or cancel", "retry"),

@@ -41,6 +41,7 @@ def check(policy: PolicySet, parts: Parts, rules: Placed, asked: Contracts, find
     _owners(policy, parts, findings)
     _asked(parts, findings)
     _own_words(policy, parts, findings)
+    _repair_checks(policy, parts["actions"], findings)
     _requests(policy, asked, findings)
     _rule_words(policy, rules, parts["classification"].at("fallback"), findings)
     _ties(rules, findings)
@@ -78,6 +79,16 @@ def _own_words(policy: PolicySet, parts: Parts, findings: Findings) -> None:
         for word in own:
             if word not in known:
                 findings.add(parts[kind].at(kind), f"{word} is missing", "the product itself says it; describe it")
+
+
+def _repair_checks(policy: PolicySet, file: Part, findings: Findings) -> None:
+    """What a repair asks again has no effect."""
+    for action in file.at("actions").each():
+        for below in action.at("checks").each():
+            named = findings.name(below.at("operation"), "operation", policy.operations)
+            if named in policy.operations and policy.operations[named].effect:
+                right = "a check only asks: name an operation without an effect"
+                findings.add(below.at("operation"), f"{named} has an effect", right)
 
 
 def _requests(policy: PolicySet, asked: Contracts, findings: Findings) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 DECIDED = (200, 202)
+NO_PLACE = ("ADDRESS_REJECTED", "ADDRESS_NOT_SERVICEABLE", "ADDRESS_AMBIGUOUS")
+STREET = {"street": "Jalan Melati", "city": "Jakarta", "customerConfirmationRef": "CALL-1"}
 PATIENCE = 40
 """How often somebody asks again when nothing comes back."""
 
@@ -70,6 +72,9 @@ class Menders:
         if self._strikes("repair_stops_all"):
             self._stopped.append(case)
             return "FREEZE", {"what": "order"}
+        if case["code"] in NO_PLACE and case["state"] == "rejected":
+            number = str(self._dice.choice((8, 9, 12, 30, 38, 388)))
+            return "CORRECT_SERVICE_ADDRESS", {**STREET, "houseNumber": number}
         there = bool(self._world.outside.effects_by_key.get(case["key"]))
         match case["state"]:
             case "unknown" if there and self._dice.random() < 0.6:

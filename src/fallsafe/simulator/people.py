@@ -34,6 +34,7 @@ PEOPLE = {
     "machine.crm": ("machine",),
 }
 TOKENS = {name: f"token-of-{name}" for name in PEOPLE}
+AT_A_PLACE = ("FIBER-HOME-COMPLETE",)
 UNPLANNABLE = Line("old-tv", "TV-CLASSIC-2009", "", 900)
 CASE_WORK: Mapping[str, Mapping[str, str]] = {
     "transfer": {"assignee": "eva", "reason": "she knows it"},
@@ -109,9 +110,15 @@ class People:
                 {"externalId": line.name, "offer": line.offer, "action": kind.action, "currency": "EUR"}
                 | {"monthlyMinor": line.monthly_minor + changed}
                 | ({"parent": line.parent} if line.parent else {})
+                | ({"place": self._place(number)} if line.offer in AT_A_PLACE else {})
                 for line in lines
             ],
         }
+
+    def _place(self, number: int) -> dict[str, str]:
+        """Where somebody lives; some say a house number that there is not."""
+        wrong = not self._mishaps.healthy and number % 3 == 0
+        return {"street": "Jalan Melati", "houseNumber": "388" if wrong else "8", "city": "Jakarta"}
 
     def _is_unplannable(self, number: int) -> bool:
         return not self._mishaps.healthy and (self._world.plan.seed * 31 + number * 17) % 100 < 5

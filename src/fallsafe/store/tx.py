@@ -427,6 +427,7 @@ class Tx:
         self._database, self._writer = database, writer
         self._now: datetime | None = None
         self.aggregates: dict[int, Aggregate] = {}
+        self._with_repairs: set[int] = set()
         self.pages = Pages()
 
     async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
@@ -474,8 +475,10 @@ class Tx:
             self.aggregates[order.id] = Aggregate(order, things, keys[order.id])
 
     async def load_repairs(self) -> None:
-        """Loads the repairs of the locked orders, which only the flows of repairs ask for."""
-        for row in await self.fetch("repairs/of_orders", ids=list(self.aggregates)):
+        """Loads the repairs of the locked orders, once; only the flows of repairs ask for them."""
+        wanted = [i for i in self.aggregates if i not in self._with_repairs]
+        self._with_repairs.update(wanted)
+        for row in await self.fetch("repairs/of_orders", ids=wanted) if wanted else []:
             self.aggregates[row["order_id"]].load([read_row(Repair, row)])
 
     async def keys_of(self, ids: Sequence[int]) -> dict[int, OrderKey]:

@@ -190,5 +190,5 @@ def _listed(file: CaseFile, newest: PolicySet, actor: Actor) -> Iterable[Offered
         why = tuple(why_locked(action, file.case, file.newest_command, actor, stands, file.is_frozen))
         if why:
             yield Locked(code, action.title, why)
-        elif code in PLANS:
+        elif action.does in PLANS:
             yield Offered(code, action.title, action.risk)

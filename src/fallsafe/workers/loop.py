@@ -15,7 +15,7 @@ from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Lost, Reply
 from fallsafe.core.orders.order import SHARDS
 from fallsafe.core.recover.breaker import Heard
-from fallsafe.flows import callbacks, commands, downstreams, planning, recover, reports, review, signals
+from fallsafe.flows import callbacks, checking, commands, downstreams, planning, recover, reports, review, signals
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import PASSING, Database, Rewound, Tx
@@ -42,6 +42,7 @@ TIMED: dict[str, tuple[str, Timed]] = {
 CLAIMS: dict[str, tuple[str, Claims]] = {
     "send": ("dispatcher", commands.claim),
     "lookup": ("reconciler", recover.claim_looks),
+    "check": ("checker", checking.claim),
 }
 
 STEPS = tuple(name for name, _ in (*CLAIMS.values(), *TIMED.values()))

@@ -5,6 +5,7 @@ runs an action does what its plan says, and nothing else.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from difflib import SequenceMatcher
 
 from fallsafe.core.commands.contract import Operation, repeat_is_harmless
 from fallsafe.core.commands.ledger import (
@@ -22,11 +23,12 @@ from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.task import TASK_LIFECYCLE, TaskState
 from fallsafe.core.repair import correction
-from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, RepairAction, class_of
+from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
 from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending
 
-CHARACTERISTIC = "item.characteristics."
-ACCOUNT = f"{CHARACTERISTIC}accountId"
+CHARACTERISTIC, PLACE, CUSTOMER = "item.characteristics.", "item.place.", "customer."
+CORRECTABLE = (CHARACTERISTIC, PLACE, CUSTOMER)
+PERSONAL = (PLACE, CUSTOMER)
 NO_COMMAND = "this case has no command"
 
 
@@ -108,18 +110,66 @@ def resend_same_key(scene: Scene, action: RepairAction, given: Given) -> Plan:
 
 def supersede_rejected(scene: Scene, action: RepairAction, given: Given) -> Plan:
     """A corrected request as a new command with a new key, after a proved rejection or absence; the chain is kept."""
+    fields = given.get("fields")
+    wanted = fields if isinstance(fields, Mapping) else {}
+    return _made_anew(scene, action, wanted, elsewhere=bool(given.get("correctedElsewhere")))
+
+
+def correct(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """What the action says that its input corrects is corrected, and the refused request is made anew. What it asks
+    again first stands in its checks; an action that corrects nothing only asks, and then the same is asked for anew.
+    """
+    wanted = wanted_of(action, given)
+    made = _made_anew(scene, action, wanted, elsewhere=bool(action.checks and not action.corrects))
+    named = scene.asked & {*action.corrects.values(), *(check.gives for check in action.checks)}
+    why = f"{scene.command.operation if scene.command else 'it'} does not name what is corrected"
+    reads = _is(
+        "named", "Its request names what is corrected.", bool(named or not action.corrects), why, "NOT_NAMED",
+        "see its other actions",
+    )  # fmt: skip
+    asks = tuple(_asking(check) for check in action.checks)
+    return replace(made, conditions=(reads, _same_person(made.changes), *made.conditions), sends=(*asks, *made.sends))
+
+
+def wanted_of(action: RepairAction, given: Given) -> dict[str, Json]:
+    """What is wanted of each fact that an action corrects, by fact."""
+    return {fact: given[name] for name, fact in action.corrects.items() if given.get(name) is not None}
+
+
+def _asking(check: Check) -> Sending:
+    return Sending("query", check.operation, "", False, check.title)
+
+
+ALIKE_MIN = 0.7
+"""How much of a name must stay for it to be another spelling of the same one."""
+
+
+def _same_person(changes: tuple[Change, ...]) -> Condition:
+    """A corrected name is a spelling of the name that was accepted: another person is another deal (§18.1)."""
+    names = [c for c in changes if c.name == f"{CUSTOMER}name" and c.old]
+    other = [c for c in names if SequenceMatcher(None, str(c.old).lower(), str(c.new).lower()).ratio() < ALIKE_MIN]
+    why = "the name would be that of another person" if other else ""
+    hint = "hand it off as a change of the deal: REQUEST_AMENDMENT"
+    return Condition("same_person", "The name stays that of the same person.", why, "BUSINESS_CORRECTION", hint)
+
+
+def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *, elsewhere: bool) -> Plan:
+    """The request that was refused as a new command, with what is wanted in place of what was wrong."""
     command, operation, task, item = scene.command, scene.operation, scene.task, scene.item
     if command is None or operation is None or task is None or item is None:
         return Plan((Condition("command", "It has a command.", NO_COMMAND),))
-    changes = tuple(_corrections(scene, action, given))
+    changes = tuple(_corrections(scene, action, wanted))
     said = _is(
         "corrected",
         "Something is corrected, here or elsewhere.",
-        bool(changes or given.get("correctedElsewhere")),
+        bool(changes or elsewhere),
         "nothing is corrected, so that the same would be refused again",
         hint="give `fields`, or say in `correctedElsewhere` who corrected what",
     )
-    conditions = (_may_supersede(scene, command), _relied(scene), said, *_locked(changes), _guard(scene, changes))
+    conditions = (
+        _may_supersede(scene, command), _relied(scene), said, *_locked(changes), _guard(scene, changes),
+        _not_done_with(scene, action, changes),
+    )  # fmt: skip
     n = 1 + max(c.n for c in scene.commands if c.purpose is command.purpose)
     key = key_for(scene.order.source, scene.order.external_id, item.external_id, task.step, command.purpose, n)
     sensitive = [c.name for c in changes if c.field_class == SENSITIVE]
@@ -151,15 +201,13 @@ def _relied(scene: Scene) -> Condition:
     return _met("relied", "What it relies on counts still.", scene.lapsed)
 
 
-def fix_account_mapping(scene: Scene, action: RepairAction, given: Given) -> Plan:
-    """The refused request is made anew for another account of the same customer. Whose account it is, nothing here can
-    ask: the proof is kept, and a second person looks at it.
-    """
-    made = supersede_rejected(scene, action, {"fields": {ACCOUNT: given.get("accountId")}})
-    reads = ACCOUNT in scene.asked
-    why = f"{scene.command.operation if scene.command else 'it'} names no account of its own"
-    names = _is("names_account", "Its request names an account.", reads, why, "NO_ACCOUNT", "see its other actions")
-    return replace(made, conditions=(names, *made.conditions))
+def _not_done_with(scene: Scene, action: RepairAction, changes: tuple[Change, ...]) -> Condition:
+    """Nothing was done with what was wrong: an effect that was made with it would have to be undone and made anew."""
+    touched = {c.name for c in changes} | {check.gives for check in action.checks if check.gives and changes}
+    steps = sorted({step for name in touched for step in scene.done_with.get(name, ())})
+    why = f"{', '.join(steps)} was done with what was wrong, and would have to be undone" if steps else ""
+    hint = "this release undoes nothing: REQUEST_AMENDMENT, or let its people correct it: REQUEST_FIX_ELSEWHERE"
+    return Condition("not_done_with", "Nothing was done with what was wrong.", why, "UNDO_NEEDED", hint)
 
 
 def _may_supersede(scene: Scene, command: Command) -> Condition:
@@ -176,18 +224,23 @@ def _may_supersede(scene: Scene, command: Command) -> Condition:
     return _is("proved", "It is proved that nothing happened.", proved, why, "NOT_REJECTED", hint)
 
 
-def _corrections(scene: Scene, action: RepairAction, given: Given) -> list[Change]:
-    fields = given.get("fields")
-    wanted = fields if isinstance(fields, Mapping) else {}
+def _corrections(scene: Scene, action: RepairAction, wanted: Mapping[str, Json]) -> list[Change]:
     return [
-        Change(name, name.removeprefix(CHARACTERISTIC), class_of(action, name), scene.values.get(name), value)
+        Change(
+            name,
+            name.removeprefix(CHARACTERISTIC),
+            class_of(action, name),
+            scene.values.get(name),
+            value,
+            personal=name.startswith(PERSONAL),
+        )
         for name, value in sorted(wanted.items())
         if scene.values.get(name) != value
     ]
 
 
 def _locked(changes: tuple[Change, ...]) -> list[Condition]:
-    locked = [c.name for c in changes if c.field_class == LOCKED or not c.name.startswith(CHARACTERISTIC)]
+    locked = [c.name for c in changes if c.field_class == LOCKED or not c.name.startswith(CORRECTABLE)]
     why = f"{', '.join(locked)} cannot be corrected by a repair" if locked else ""
     hint = "if the deal is to change: REQUEST_AMENDMENT"
     return [Condition("fields", "Only fields that may be corrected change.", why, "FIELD_LOCKED", hint)]
@@ -353,6 +406,6 @@ PLANS: Mapping[str, Planner] = {
     "THAW": thaw,
     "DECLARE_OUTCOME": declare_outcome,
     "REQUEST_AMENDMENT": request_amendment,
-    "FIX_ACCOUNT_MAPPING": fix_account_mapping,
+    "correct": correct,
 }
-"""The actions that this release runs."""
+"""What this release runs, by what an action `does`."""

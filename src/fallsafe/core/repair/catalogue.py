@@ -34,6 +34,19 @@ class Wrong:
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question that is asked again before the task goes on (§9.2), of an `operation` without effect. `gives` is the
+    fact that the reference of its answer becomes. `unchanged` says what of the deal its answer decides: it is asked of
+    what was accepted too, and another answer makes a correction one of the deal.
+    """
+
+    operation: str
+    title: str
+    gives: str = ""
+    unchanged: str = ""
+
+
 def _nothing_wrong(_: Json) -> tuple[Wrong, ...]:
     return ()
 
@@ -45,7 +58,8 @@ class RepairAction:
 
     `given` is the JSON Schema of what it must be given, `wrong` that schema compiled. `fields` gives patterns of facts
     (`item.characteristics.*`) their class, the most exact one wins. `mode` is automatic, manual or hybrid; `sends` what
-    kinds of commands it may make; `checks` what is checked again before resume; `resolves` how a case ends by it.
+    kinds of commands it may make; `checks` what is asked again before resume; `resolves` how a case ends by it. `does`
+    names what runs it, and `corrects` says which fact each thing that it is given corrects.
     `available` says whether this release runs it, and `because` why not; `every_case` that it is for any code. `digest`
     is over its definition.
     """
@@ -66,7 +80,9 @@ class RepairAction:
     fields: Mapping[str, str] = field(default_factory=dict)
     mode: str = "manual"
     sends: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    does: str = ""
+    corrects: Mapping[str, str] = field(default_factory=dict)
     resolves: str = ""
     lives: timedelta = PREVIEW_LIVES
     every_case: bool = False

@@ -11,7 +11,7 @@ from fallsafe.core.repair.catalogue import RepairAction
 
 ONLY_UNKNOWN = frozenset({"RECONCILE_NOW", "DECLARE_OUTCOME"})
 """Actions that are about an unknown outcome."""
-ONLY_PROVED = frozenset({"SUPERSEDE_REJECTED"})
+ONLY_PROVED = frozenset({"SUPERSEDE_REJECTED", "correct"})
 """Actions that are about what is proved not to be there."""
 
 
@@ -26,11 +26,11 @@ def why_locked(
         yield "The case is no longer open."
     if action.locked_while_unknown and unknown:
         yield "Locked while the outcome is unknown: find out first."
-    if action.code in ONLY_UNKNOWN and not unknown:
+    if action.does in ONLY_UNKNOWN and not unknown:
         yield "There is nothing to find out: the outcome is known."
-    if action.code in ONLY_PROVED and not unknown and not _proved(command):
+    if action.does in ONLY_PROVED and not unknown and not _proved(command):
         yield "Nothing of it was refused."
-    if action.code == "THAW" and not frozen:
+    if action.does == "THAW" and not frozen:
         yield "Nothing of it is frozen."
     if action.roles and not action.may_run(actor.roles):
         yield f"Needs one of the roles {', '.join(action.roles)}."

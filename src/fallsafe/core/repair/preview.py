@@ -28,7 +28,8 @@ Given = Mapping[str, Json]
 class Scene:
     """What a repair may read: the case with its order, item, task and commands, the contract of its command, whether
     that is on its way by itself (`scheduled`), what its request reads (`asked`, and of its item `values`), and what it
-    relies on that does not count any more (`lapsed`). `salted` gives the digest of a value that may be personal.
+    relies on that does not count any more (`lapsed`). `done_with` names for a fact the steps that had an effect made
+    with it. `salted` gives the digest of a value that may be personal.
     """
 
     case: Case
@@ -45,6 +46,7 @@ class Scene:
     values: Mapping[str, Json] = field(default_factory=dict)
     lapsed: Refusal | None = None
     asked: frozenset[str] = frozenset()
+    done_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Cond
         why = f"the outcome of C-{command.id} is unknown" if unknown and command is not None else ""
         hint = f"first find out: fallsafe command reconcile C-{command.id}" if command is not None else ""
         conditions.append(Condition("outcome_known", "Its outcome is known.", why, "OUTCOME_UNKNOWN", hint))
-    if action.code not in WHILE_FROZEN:
+    if action.does not in WHILE_FROZEN:
         conditions.append(Condition("not_frozen", "Nothing of it is frozen.", frozen_why(scene), "FROZEN", "thaw it"))
     return conditions
 

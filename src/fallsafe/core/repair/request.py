@@ -86,10 +86,10 @@ def proves(name: str, resolution: Json) -> bool:
 def progress_of(repair: Repair, command: Command | None, proved: bool) -> str:
     """How far a repair that was run has come: `requested` (decided here), `sent` (an attempt left), `confirmed` (the
     other side says so), `verified` (the failure stands no more), or `refused` by the other side. `proved` says that its
-    case ended verified. Empty before it is run.
+    case ended verified. While its questions are asked it is requested; empty before it is run.
     """
     if repair.state is not RepairState.RUN:
-        return ""
+        return "requested" if repair.state is RepairState.CHECKING else ""
     if proved:
         return "verified"
     if command is None:
@@ -107,5 +107,9 @@ def progress_of(repair: Repair, command: Command | None, proved: bool) -> str:
 
 def who_did(repairs: Sequence[Repair], case_id: int, since: datetime) -> Repair | None:
     """The repair of a case that somebody ran after a moment: what another operator is told."""
-    ran = [r for r in repairs if r.case_id == case_id and r.run_at is not None and r.run_at >= since]
+    ran = [
+        r
+        for r in repairs
+        if r.case_id == case_id and r.state in UNDER_WAY and r.run_at is not None and r.run_at >= since
+    ]
     return max(ran, key=lambda r: r.run_at or since, default=None)

@@ -95,6 +95,11 @@ def _cases_and_items(seen: OrderSeen) -> Iterator[Broken]:
     for case in seen.open_cases:
         if "review" not in seen.looks.get(case.id, {}):
             yield _told(seen, "case", case.id, f"{case.code} is {case.state} and nobody will ever review it")
+    for repair in seen.repairs.values():
+        asks = [q["query"] for q in repair.checks if isinstance(q, dict)] if isinstance(repair.checks, list) else []
+        asked = any(c.id in asks and c.state.value == "sending" for c in seen.commands.values())
+        if repair.state.value == "checking" and not asked and "check" not in seen.looks.get(repair.id, {}):
+            yield _told(seen, "repair", repair.id, "is being checked, and nobody will ask what it still has to know")
     for item in seen.items.values():
         held = item.hold_code and item.state.value not in ("completed", "cancelled")
         if held and not seen.looks.get(item.id) and not any(c.item_id == item.id for c in seen.open_cases):

@@ -54,6 +54,8 @@ def _fails(order: OrderSeen) -> Iterator[Broken]:
     for case in order.open_cases:
         own = [c for c in order.commands.values() if c.task_id == case.task_id and c.purpose.value == "fulfill"]
         newest = max(own, key=lambda c: (c.n, c.id), default=None)
-        if case.state.value == "revalidating" and newest is not None and newest.state.value == "rejected":
+        checking = any(r.case_id == case.id and r.state.value == "checking" for r in order.repairs.values())
+        refused = newest is not None and newest.state.value == "rejected"
+        if case.state.value == "revalidating" and not checking and newest is not None and refused:
             what = f"is being checked after a repair, and {newest.key} was refused"
             yield Broken("P7", order.where("case", case.id), what, order.order.id)

@@ -23,7 +23,10 @@ DEAL = (
 )
 ALWAYS_AGREED = ("SKIP_TASK", "FIX_ACCOUNT_MAPPING", "ADOPT_EXTERNAL_RESULT", "MARK_EXTERNAL_COMPLETED")
 # What an order holds to be fulfilled, and may be put right without asking the customer.
-DATA = ("site", "slot", "serial", "lineId", "addressKey", "portRequest", "recipient", "accountId")
+DATA = (
+    *("site", "slot", "serial", "lineId", "addressKey", "portRequest", "recipient", "accountId"),
+    *("sku", "line", "portDate", "donorAccount", "portingCode"),
+)
 WRITES = ("supersede", "send_again", "skip")
 
 
@@ -59,11 +62,24 @@ def _record(order: OrderSeen, record: Row) -> Iterator[Broken]:
         if changed:
             yield Broken("P8", where, f"{record['verb']} changed {', '.join(changed)}", order.order.id)
         yield from _corrected(order, record, where)
+        if "place" in delta and not _shows(order, record, "item.place."):
+            yield Broken("P8", where, "its place was corrected, and no repair had shown it", order.order.id)
+    person = record["thing"] == "order" and record["was"] and "parties" in delta
+    if person and not _shows(order, record, "customer."):
+        yield Broken("P8", where, "its customer was corrected, and no repair had shown it", order.order.id)
     if record["thing"] == "order" and record["was"] and {"snapshot", "fingerprint"} & set(delta):
         yield Broken("P8", where, f"{record['verb']} changed what was accepted", order.order.id)
     by_repair = str(record["causation"]).startswith("RA-")
     if record["verb"] == "supersede" and not by_repair:
         yield Broken("P8", where, "was superseded by no repair", order.order.id)
+
+
+def _shows(order: OrderSeen, record: Row, prefix: str) -> bool:
+    """Whether the repair that a record comes from had shown a change of such a fact."""
+    number = str(record["causation"]).partition("-")[2]
+    repair = order.repairs.get(int(number)) if number.isdigit() else None
+    preview = repair.preview if repair is not None and isinstance(repair.preview, Mapping) else {}
+    return any(str(c["name"]).startswith(prefix) for c in preview.get("changes", ()))  # type: ignore[union-attr, index, call-overload]
 
 
 def _corrected(order: OrderSeen, record: Row, where: str) -> Iterator[Broken]:
@@ -128,7 +144,10 @@ def _did(order: OrderSeen, number: int, preview: object, where: str) -> Iterator
     made = [
         r["delta"].get("key")
         for r in order.records
-        if r["causation"] == f"RA-{number}" and r["thing"] == "command" and r["verb"] == "intend"
+        if r["causation"] == f"RA-{number}"
+        and r["thing"] == "command"
+        and r["verb"] == "intend"
+        and r["delta"].get("purpose") != "query"
     ]
     for key in made:
         if key not in keys:

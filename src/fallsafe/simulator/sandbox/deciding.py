@@ -11,10 +11,10 @@ from enum import StrEnum
 
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.events import Json
-from fallsafe.simulator.sandbox import faults
+from fallsafe.simulator.sandbox import faults, places
 from fallsafe.simulator.sandbox.dialects import Asked, Kind, accepted, described
 from fallsafe.simulator.sandbox.faults import Fault, Faults, Strike
-from fallsafe.simulator.sandbox.kinds import ACCOUNT, SUBSCRIPTION
+from fallsafe.simulator.sandbox.kinds import ACCOUNT, NORMALIZE, QUALIFY, SUBSCRIPTION, TAX_AREA
 from fallsafe.simulator.sandbox.truth import REJECTED, Course, Held, Truth
 
 JSON_TYPE = "application/json"
@@ -182,12 +182,26 @@ class Deciding:
     def _done(self, kind: Kind, asked: Asked, fault: Fault | None) -> Answer:
         hidden_until = self._hidden_until(fault)
         if not kind.effect:
-            return said(200, described(kind, asked, f"{kind.id_prefix}-0", kind.state))
+            return self._told(kind, asked)
         if not kind.calls_back:
             return said(201, self.truth.make(kind, asked, hidden_until).document())
         held = self.truth.accept(kind, asked, self._course(kind, fault), hidden_until)
         self.begin(held)
         return said(202, accepted(kind, asked, held.id))
+
+    def _told(self, kind: Kind, asked: Asked) -> Answer:
+        """The answer to a question that changes nothing: what is known of a place, else that all is well."""
+        place = places.resolve(asked.fields) if kind in (NORMALIZE, QUALIFY, TAX_AREA) else None
+        name = f"{kind.id_prefix}-0"
+        if isinstance(place, places.Found):
+            if kind is QUALIFY and not place.reached:
+                return self._refuse(kind, asked, places.NOT_SERVICEABLE, "no drop within 80 m")
+            name = {NORMALIZE.operation: place.address, TAX_AREA.operation: place.area}.get(kind.operation, name)
+        elif kind is TAX_AREA:
+            name = places.area_of_city(asked.fields) or name
+        elif place is not None:
+            return self._refuse(kind, asked, place, "no such place" if place == places.NOT_FOUND else "several fit")
+        return said(200, described(kind, asked, name, kind.state))
 
     def _hidden_until(self, fault: Fault | None) -> float:
         late = (Strike.EFFECT_LATE, Strike.ANSWER_LOST_AFTER_EFFECT)

@@ -95,10 +95,11 @@ PAY = (
     _kind("PAY.void", "/voids", "PV void", "VOIDED", SAME, "ALREADY_CAPTURED", PAYMENT, {"authorization": str},
           query="PAY.queryVoid"),
 )  # fmt: skip
-TAX = (
-    _kind("TAX.resolve", "/jurisdictions", "TJ jurisdiction", "FOUND", SAME, "JURISDICTION_AMBIGUOUS", VERDICT,
-          key_in="ref", effect=False),
+TAX_AREA = _kind(
+    "TAX.resolve", "/jurisdictions", "TJ jurisdiction", "FOUND", SAME, "JURISDICTION_AMBIGUOUS", VERDICT, key_in="ref",
+    effect=False,
 )  # fmt: skip
+TAX = (TAX_AREA,)
 CRD = (
     _kind("CRD.assess", "/assessments", "AS assessment", "APPROVED", SAME, "FRAUD_SUSPECT", CREDIT,
           {"customerRef": str}, key_in="applicationId", effect=False),
@@ -196,12 +197,15 @@ EMG = (
     _kind("EMG.remove", "/emergency-address-removals", "ER removal", "REMOVED", SAME, "VOICE_STILL_ACTIVE", VERDICT,
           {"number": str}, query="EMG.queryRemoval", key_in="ref"),
 )  # fmt: skip
-ADR = (
-    _kind("ADR.normalize", "/normalizations", "AD address", "NORMALIZED", SAME, "ADDRESS_NOT_FOUND", VERDICT,
-          key_in="ref", effect=False),
-    _kind("ADR.qualify", "/qualifications", "QU qualification", "SERVICEABLE", SAME, "ADDRESS_NOT_SERVICEABLE",
-          VERDICT, key_in="ref", effect=False),
+NORMALIZE = _kind(
+    "ADR.normalize", "/normalizations", "AD address", "NORMALIZED", SAME, "ADDRESS_NOT_FOUND", VERDICT, key_in="ref",
+    effect=False,
 )  # fmt: skip
+QUALIFY = _kind(
+    "ADR.qualify", "/qualifications", "QU qualification", "SERVICEABLE", SAME, "ADDRESS_NOT_SERVICEABLE", VERDICT,
+    key_in="ref", effect=False,
+)  # fmt: skip
+ADR = (NORMALIZE, QUALIFY)
 PRT = (
     _kind("PRT.submit", "/port-requests", "P portRequest", "ACKNOWLEDGED", DUPLICATE, "ACCOUNT_MISMATCH", PORTING,
           {"number": str}, query="PRT.queryRequest", key_in="request", calls_back=True),

@@ -1,5 +1,5 @@
 -- What those who repair in a simulated world may see: open cases with the newest command of their task, and what it is about.
-SELECT k.id, k.order_id, o.source, o.external_id, coalesce(i.external_id, '') AS item,
+SELECT k.id, k.order_id, k.code, o.source, o.external_id, coalesce(i.external_id, '') AS item,
        coalesce(c.key, '') AS key, coalesce(c.operation, '') AS operation,
        CASE WHEN t.state = 'failed' AND NOT t.mandatory THEN 'failed_optional' ELSE coalesce(c.state, '') END AS state
 FROM cases k
