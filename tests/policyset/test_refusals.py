@@ -143,7 +143,8 @@ WRONG = [
         "every locale needs the same evidence", id="a text that claims more",
     ),
     pytest.param(
-        "actions.yaml", "roles: [operator, support], locked", "roles: [operater, support], locked", "operater",
+        "actions.yaml", "roles: [operator]\n    does: correct\n    corrects: {sku",
+        "roles: [operater]\n    does: correct\n    corrects: {sku", "operater",
         "no role is called 'operater'", "did you mean 'operator'?", id="an unknown role",
     ),
 ]  # fmt: skip
