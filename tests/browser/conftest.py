@@ -130,6 +130,7 @@ class Desk:
     actors: dict[str, Actor] = field(default_factory=lambda: {"operator": drill.OPERATOR, "support": drill.SUPPORT})
     asked: list[str] = field(default_factory=list)
     server: Server | None = None
+    serving: asyncio.Task[None] | None = None
 
     def context(self) -> Context:
         return stored.context()
@@ -137,6 +138,22 @@ class Desk:
     async def authenticate(self, request: Asked) -> Actor | None:
         self.asked.append(request.url.path)
         return self.actors.get(request.cookies.get(SESSION_COOKIE, ""))
+
+    async def start(self) -> None:
+        """The pages are served, at the same address as before."""
+        app = FastAPI()
+        app.include_router(create_pages(self))
+        port = int(self.url.rpartition(":")[2])
+        self.server = Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+        self.serving = asyncio.create_task(self.server.serve())
+        while not self.server.started:  # noqa: ASYNC110 - safe because uvicorn has no event for it
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """They are not there any more."""
+        assert self.server is not None and self.serving is not None
+        self.server.should_exit = True
+        await self.serving
 
     def stopping(self) -> bool:
         return self.server is not None and self.server.should_exit
@@ -197,15 +214,9 @@ async def desk(tabs: Tabs, database_url: str) -> AsyncIterator[Desk]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     made = Desk(f"http://127.0.0.1:{port}", await stored.opened(database_url), tabs)
-    app = FastAPI()
-    app.include_router(create_pages(made))
-    made.server = Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
-    serving = asyncio.create_task(made.server.serve())
-    while not made.server.started:  # noqa: ASYNC110 - safe because uvicorn has no event for it
-        await asyncio.sleep(0.01)
+    await made.start()
     yield made
-    made.server.should_exit = True
-    await serving
+    await made.stop()
     await made.database.close()
 
 

@@ -17,7 +17,11 @@ from fallsafe.store.reads import case_file
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Axe = Callable[[Page], Awaitable[dict[str, list[str]]]]
 LIVE_MILLISECONDS = 15_000
-OVERVIEWS = ("/unknown", "/groups", "/dashboard", "/audit", "/permissions?right=end_rewind", "/search?q=x")
+OVERVIEWS = (
+    "/unknown", "/groups", "/approvals", "/downstreams", "/policy", "/dashboard", "/audit",
+    "/permissions?right=end_rewind",
+    "/search?q=x",
+)  # fmt: skip
 
 
 def address(drilled: Drill) -> str:
@@ -146,20 +150,21 @@ class WhenTheCaseMovesWhileItIsOpen:
             await page.get_by_role("link", name="new. Show").click()
             await expect(page.locator("tr[data-case]")).to_have_count(2)
 
-    async def test_all_tabs_of_a_browser_share_one_stream_and_another_takes_over(self, desk: Desk):
+    async def test_the_eighth_tab_is_as_live_as_the_first_and_another_takes_over(self, desk: Desk):
+        """Over HTTP/1.1 a browser has six connections to a host: all tabs share one stream."""
         drilled = await store_drill(desk.database)
         async with desk.reader() as browser:
-            first, second = await browser.new_page(), await browser.new_page()
-            for page in (first, second):
-                await page.goto(address(drilled))
-                await until_live(page)
+            tabs = [await browser.new_page() for _ in range(8)]
+            for tab in tabs:
+                await tab.goto(address(drilled))
+                await until_live(tab)
             assert desk.asked.count("/events") == 1
             await drilled.hand_to(CaseState.REPAIRING)
-            for page in (first, second):
-                await expect(page.locator(".states")).to_contain_text("Repairing", timeout=LIVE_MILLISECONDS)
-            await first.close()
+            for tab in tabs:
+                await expect(tab.locator(".states")).to_contain_text("Repairing", timeout=LIVE_MILLISECONDS)
+            await tabs[0].close()
             await drilled.find_done()
-            await expect(second.locator(".states")).to_contain_text("Resolved", timeout=LIVE_MILLISECONDS)
+            await expect(tabs[7].locator(".states")).to_contain_text("Resolved", timeout=LIVE_MILLISECONDS)
 
     async def test_a_page_without_a_stream_says_so(self, desk: Desk):
         drilled = await store_drill(desk.database)
@@ -258,6 +263,104 @@ class WhenAnActionComesTooLate:
             await expect(refusal).to_contain_text("only an unknown outcome has to be found out")
             await expect(refusal).to_be_focused()
             await expect(page.locator("#part-timeline")).to_contain_text("Refused: reconcile")
+
+
+HARM = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+class WhenSomethingIsNotAsItShouldBe:
+    async def test_a_broken_filter_says_where_it_is_broken_and_nothing_else(self, desk: Desk):
+        await store_drill(desk.database)
+        async with desk.page("/queue?q=severity%3Acritical+colour%3Ared") as page:
+            await expect(page.get_by_role("alert")).to_contain_text("At letter 19: there is no key colour")
+            await expect(page.locator("mark")).to_have_text("colour:red")
+            await expect(page.locator("#q")).to_have_value("severity:critical colour:red")
+            await expect(page.locator("#total, #desk, .acts, .live")).to_have_count(0)
+
+    async def test_a_case_that_is_not_there_any_more_is_said_to_be_gone(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await until_live(page)
+            await page.evaluate("document.querySelector('[data-page]').dataset.case = 'F-1'")
+            await drilled.hand_to(CaseState.REPAIRING)
+            await expect(page.get_by_role("alert")).to_contain_text("is not there any more", timeout=LIVE_MILLISECONDS)
+            await page.goto(f"{desk.url}/cases/F-1")
+            await expect(page.get_by_role("heading", level=1)).to_have_text("There is no such case")
+
+    async def test_a_page_that_hears_nothing_for_a_minute_calls_itself_stale(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.reader() as browser:
+            page = await browser.new_page()
+            await page.clock.install()
+            await page.goto(address(drilled))
+            await until_live(page)
+            await page.context.set_offline(True)
+            await page.clock.fast_forward(70_000)
+            await expect(page.locator("#live")).to_contain_text("Stale: reload to be sure")
+
+    async def test_a_server_that_is_gone_is_said_to_be_gone_and_the_form_is_kept(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await page.get_by_text("Comment", exact=True).first.click()
+            await page.locator("#work-comment").fill("they called")
+            await desk.stop()
+            await page.get_by_role("button", name="Save").click()
+            await expect(page.get_by_role("alert")).to_contain_text("The server does not answer. Nothing was sent")
+            await expect(page.get_by_role("alert")).to_be_focused()
+            await expect(page.locator("#work-comment")).to_have_value("they called")
+            await desk.start()
+            await page.get_by_role("button", name="Save").click()
+            await expect(page.locator(".said")).to_contain_text("they called")
+
+    async def test_ten_megabytes_that_are_pasted_are_cut_and_that_is_said(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        async with desk.page(address(drilled)) as page:
+            await page.get_by_text("Comment", exact=True).first.click()
+            await page.locator("#work-comment").focus()
+            await page.evaluate(
+                """() => {
+                    const data = new DataTransfer();
+                    data.setData("text", "x".repeat(10_000_000));
+                    const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+                    document.activeElement.dispatchEvent(event);
+                }"""
+            )
+            await expect(page.get_by_role("alert")).to_contain_text("this field holds 10,000 letters")
+            await page.locator("#work-comment").evaluate("e => { e.value = 'x'.repeat(10_000_000); }")
+            await page.get_by_role("button", name="Save").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("That is more than fits")
+
+    async def test_a_script_in_any_field_is_shown_as_text(self, desk: Desk):
+        drilled = await store_drill(desk.database)
+        asked: list[str] = []
+        async with desk.page(address(drilled)) as page:
+            page.once("dialog", lambda dialog: asked.append(dialog.message))
+            forms = {"comment": "", "wait": "2099-01-01T10:00", "transfer": "", "escalate": ""}
+            for action, until in forms.items():
+                form = page.locator(f"form[action$='/work/{action}']")
+                await form.evaluate("e => { e.closest('details').open = true; }")
+                for field in await form.locator("input:not([type=hidden]):not([type=datetime-local]), textarea").all():
+                    await field.fill(HARM)
+                if until:
+                    await form.locator("[type=datetime-local]").fill(until)
+                await form.get_by_role("button").click()
+                await page.wait_for_load_state()
+            await expect(page.locator(".said")).to_contain_text(HARM)
+            await page.goto(f"{desk.url}{address(drilled)}")
+            await expect(page.locator("#part-timeline")).to_contain_text(HARM)
+            await page.locator("#word").fill(HARM)
+            await page.locator("#word").press("Enter")
+            await expect(page.locator("main")).to_contain_text(HARM)
+            await page.goto(f"{desk.url}/queue")
+            await page.get_by_text("Save view").click()
+            await page.get_by_label("Name", exact=True).fill(HARM)
+            await page.get_by_role("button", name="Save", exact=True).click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text(HARM)
+            await page.locator("#q").fill(HARM)
+            await page.locator("#q").press("Enter")
+            await expect(page.locator("main")).to_contain_text("<script>")
+            assert await page.locator("main img").count() == 0
+        assert asked == []
 
 
 class WhenJavaScriptIsOff:

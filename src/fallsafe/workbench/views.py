@@ -4,6 +4,7 @@ The page is made of parts. Each is a frozen value with a digest, so that an open
 become another; the passing of time alone makes none of them another.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -285,12 +286,7 @@ def _tiles(file: CaseFile, policy: PolicySet, sentence: Sentence | None, now: da
         if item
         else _named(none, "Order item"),
         Tile("Task", words(task.state, TASK_WORDS), task.step, _tone(task.state)) if task else _named(none, "Task"),
-        Tile(
-            "Fallout case",
-            stage_of(case.state).word,
-            owner.title if owner else case.owner_group,
-            "done" if case.state not in OPEN_CASE_STATES else "active",
-        ),
+        _case_tile(case, owner.title if owner else case.owner_group),
         Tile(
             "Service level",
             _sla_word(due),
@@ -300,6 +296,23 @@ def _tiles(file: CaseFile, policy: PolicySet, sentence: Sentence | None, now: da
         ),
         _told(sentence),
     )
+
+
+def _case_tile(case: Case, owner: str) -> Tile:
+    """Where the case stands: whose it is while it is open, else how it ended, and whether that is proved."""
+    word = stage_of(case.state).word
+    if case.state in OPEN_CASE_STATES:
+        return Tile("Fallout case", word, owner, "active")
+    ended = case.resolution if isinstance(case.resolution, Mapping) else {}
+    proved = bool(ended.get("verified"))
+    note = f"{_spoken(str(ended.get('type', '')))}{'verified' if proved else 'not verified'}"
+    return Tile("Fallout case", word, note, "done" if proved else "warn")
+
+
+def _spoken(kind: str) -> str:
+    """How a case ended, in words: `ReconciledDone` is Reconciled done."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind)
+    return f"{parted[:1]}{parted[1:].lower()}, " if kind else ""
 
 
 def _named(tile: Tile, layer: str) -> Tile:

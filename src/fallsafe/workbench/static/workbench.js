@@ -337,7 +337,7 @@
   });
   document.addEventListener("paste", (event) => {
     const field = event.target, room = field.maxLength - (field.value?.length ?? 0) + ((field.selectionEnd ?? 0) - (field.selectionStart ?? 0));
-    if (field.maxLength > 0 && (event.clipboardData?.getData("text").length ?? 0) > room) tell(field.form ?? field, `Not all of it fits: this field holds ${field.maxLength} letters. The rest was left out.`);
+    if (field.maxLength > 0 && (event.clipboardData?.getData("text").length ?? 0) > room) tell(field.form ?? field, `Not all of it fits: this field holds ${field.maxLength.toLocaleString('en')} letters. The rest was left out.`);
   });
 
   // Small comforts -----------------------------------------------------------------------------------------------------
