@@ -146,10 +146,10 @@ class Outside:
     ) -> None:
         self._departs = departs
         self._patient = {kind.operation for kind in policy.task_types.values() if kind.breach > MISSED_WITHIN}
-        lives = {name: operation.key_lives for name, operation in policy.operations.items()}
+        self._lives = {name: operation.key_lives for name, operation in policy.operations.items()}
         self._loop, self.now, self._mishaps, self._secrets, self._deliver = loop, now, mishaps, secrets, deliver
         self._dice = mishaps.dice
-        self.truth = MortalTruth(lambda: now().timestamp(), lives)
+        self.truth = MortalTruth(lambda: now().timestamp(), self._lives)
         self.script = Faults([])
         self._deciding = Deciding(
             self.truth, self.script, lambda: now().timestamp(), self._begin_course, CALLBACK_SECONDS
@@ -210,7 +210,7 @@ class Outside:
             case "effect_late" if kind.repeat in KNOWS_REPEATS and self._dice.random() < 0.5:
                 self._lurking[request.key] = (request, self._dice.randint(2, 4))
             case "effect_late":
-                self._loop.call_later(self._late(kind), self._do, kind, request, "")
+                self._loop.call_later(self._late(kind), self._do_late, kind, request)
             case "answer_lost_after_effect":
                 self._do(kind, request, "")
             case "reset_after_effect":
@@ -249,8 +249,16 @@ class Outside:
         """The effect is there at once, and is told of at once."""
         usual = self._deciding
         self._deciding = replace(usual, delay=0.0, begin=lambda held: self._end_course(held, ""))
-        self._do(kind, request, "")
+        self._do_late(kind, request)
         self._deciding = usual
+
+    def _do_late(self, kind: Kind, request: Request) -> None:
+        """Does what was asked long ago; no request is on its way for longer than its key lives, also where the clocks
+        went forward meanwhile.
+        """
+        lives = self._lives.get(kind.operation)
+        if lives is None or self.now() - request.at < lives:
+            self._do(kind, request, "")
 
     def _late(self, kind: Kind) -> float:
         return self._dice.uniform(
