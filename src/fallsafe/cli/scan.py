@@ -2,7 +2,6 @@
 out, and brings it into a running installation where that is wanted.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -66,14 +65,16 @@ def scan(
     there = _reached(source) if open_cases else None
     brought = None
     try:
-        with opened(_bytes(memory)) as engine, progress(quiet=as_json) as tell:
+        with opened(_bytes(memory)) as engine:
             from fallsafe.analysis.scan.scan import scan as run
             from fallsafe.analysis.scan.summary import summed
 
-            result = run(engine, files, wanted, tell)
-            summary = summed(result)
-            if there is not None:
-                brought = _bring(there, source, result, kinds, tell)
+            with progress(quiet=as_json) as tell:
+                result = run(engine, files, wanted, tell)
+                summary = summed(result)
+                if there is not None:
+                    brought = _bring(there, source, result, kinds, tell)
+            _tell(result, summary, html, as_json, brought)
     except (Unreadable, WrongMapping) as error:
         fail(str(error), 2)
     except Nothing as error:
@@ -82,7 +83,6 @@ def scan(
         fail(f"nothing to judge: {error}", 2)
     except Unrecognized as error:
         _ask(error)
-    _tell(result, summary, html, as_json, brought)
     if there is not None and brought is not None and not as_json:
         from fallsafe.cli.bringing import lines
 
@@ -119,7 +119,7 @@ class _Evidence:
 
         self._watched = Watched(result, kinds or FAILURES)
         self.as_of = result.scene.as_of.replace(tzinfo=UTC)
-        self.looked = result.scene.orders
+        self.looked = result.orders
         self.kinds = kinds or FAILURES
         self.found: Mapping[str, Found] = named(self._watched.found)
 
@@ -207,10 +207,8 @@ def _tell(result: "Scan", summary: "Summary", html: str, as_json: bool, brought:
 
     mapping = offered(result.files[0].layout)
     if as_json:
-        told = shaped(result, summary, mapping) | ({"brought": brought.as_json()} if brought is not None else {})
-        for part in json.JSONEncoder(indent=2).iterencode(told):  # one text of it all can take gigabytes
+        for part in shaped(result, summary, mapping, {"brought": brought.as_json()} if brought is not None else {}):
             sys.stdout.write(part)
-        typer.echo()
     else:
         from fallsafe.cli.scanned import show
 

@@ -34,7 +34,7 @@ def show(result: "Scan", summary: "Summary", mapping: str) -> None:
     _counts("by week (the latest)", "week", dict(list(summary.by_week.items())[-WEEKS_SHOWN:]))
     if summary.worst:
         _worst(summary)
-    _read(result, mapping)
+    _read(result, summary, mapping)
 
 
 def _name(kind: Kind) -> str:
@@ -73,8 +73,8 @@ def _why(worst: "Worst") -> str:
     return "; ".join(said[:REASONS_SHOWN]) + (f" (and {more} more)" if more > 0 else "")
 
 
-def _read(result: "Scan", mapping: str) -> None:
-    typer.echo(f"\nunderstood from {result.events:,} events:")
+def _read(result: "Scan", summary: "Summary", mapping: str) -> None:
+    typer.echo(f"\nunderstood from {summary.events:,} events:")
     for sentence in result.understood:
         typer.echo(f"  {sentence}")
     for part in result.left_out:

@@ -15,9 +15,11 @@ from fallsafe.analysis.sql import literal, statement
 from fallsafe.core.events import Json
 
 SAME_ORDER_WITHIN = "15 minutes"
-NORMAL_SHARE = 0.5
-SAME_ROWS_SHARE = 0.2
-"""Where more orders than this have rows twice, the rows lack what would tell them apart, and nothing is said."""
+NORMAL_SHARES = {
+    "wrong_order": 0.5, "gone_back": 0.5, "state_against_dates": 0.5, "after_end": 0.5, "done_twice": 0.1,
+    "unlike_rows": 0.2, "same_rows": 0.2,
+}  # fmt: skip
+"""The share of cases beyond which to break a rule is how this business works, or how its files are written."""
 
 Row = Mapping[str, Any]
 
@@ -25,22 +27,23 @@ Row = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What the statements need to know of the files: which attributes there are, the window of possible times, how
-    dates and orders end, and whether times are coarse or without a zone.
+    dates and orders end, whether times are coarse or without a zone. The tables `happened`, `task` and `ord` have the
+    orders that were taken last.
     """
 
     engine: Engine
     meanings: Sequence[Meaning]
     finish: Finish
+    events: int
+    about_orders: int
     as_of: datetime
     first: datetime
     limit: datetime
     due_day_only: bool
     day_only: bool
     naive: bool
-    orders: int
     has: frozenset[str]
     has_task_id: bool
-    has_undated: bool
     is_table_of_orders: bool
 
     def rows(self, name: str, **gaps: str) -> Iterator[Row]:
@@ -50,11 +53,43 @@ class Scene:
         while block := cursor.fetchmany(10_000):
             yield from (dict(zip(names, row, strict=True)) for row in block)
 
+    def breaking(self, rule: str) -> Iterator[Row]:
+        """The cases of a rule that break it, where that is not normal."""
+        if self._asks(rule):
+            unusual = statement("scan/unusual", rule=literal(rule))
+            yield from self.rows(f"scan/find_{rule}", cases=self._cases(rule), unusual=unusual)
+
+    def learn_normal(self) -> None:
+        """Which rules are broken so often by the orders at hand that it means nothing."""
+        self.engine.connection.execute(statement("scan/make_normal"))
+        for rule, share in NORMAL_SHARES.items():
+            if self._asks(rule):
+                gaps = {"rule": literal(rule), "cases": self._cases(rule), "share": str(share)}
+                self.engine.connection.execute(statement("scan/learn_normal", **gaps))
+
+    def _cases(self, rule: str) -> str:
+        kinds = ", ".join(map(str, sorted(self._finite)))
+        return statement(f"scan/cases_{rule}", has_task_id=str(self.has_task_id).upper(), kinds=kinds)
+
+    def _asks(self, rule: str) -> bool:
+        return {"unlike_rows": self.is_table_of_orders, "done_twice": bool(self._finite)}.get(rule, True)
+
+    @property
+    def _finite(self) -> set[int]:
+        """Kinds of work that end; of notes there can be any number."""
+        return {m.kind for m in self.meanings if m.kind and m.word is Word.COMPLETED and not _is_note(m)}
+
 
 def found(scene: Scene) -> Iterator[Finding]:
-    """Everything that statements alone can find."""
+    """Everything that statements alone can find about the orders at hand."""
     for find in _FINDERS:
         yield from find(scene)
+
+
+def found_in_all(scene: Scene) -> Iterator[Finding]:
+    """What shows only where all orders are seen together."""
+    yield from _same_orders(scene)
+    yield from _outside(scene)
 
 
 def _late(scene: Scene) -> Iterator[Finding]:
@@ -105,7 +140,7 @@ def _contradictory(scene: Scene) -> Iterator[Finding]:
 
 
 def _wrong_order(scene: Scene) -> Iterator[Finding]:
-    for row in scene.rows("scan/find_wrong_order"):
+    for row in scene.breaking("wrong_order"):
         earlier, later = row["earlier"], row["later"]
         facts: dict[str, Json] = {later: iso(row["later_at"]), earlier: iso(row["earlier_at"])}
         gap = spoken(row["earlier_at"] - row["later_at"])
@@ -116,27 +151,25 @@ def _wrong_order(scene: Scene) -> Iterator[Finding]:
 
 
 def _work_after_end(scene: Scene) -> Iterator[Finding]:
-    ends = [m for m in scene.meanings if m.no in scene.finish.meanings]
-    if not scene.finish.explicit and not any(m.step >= 3 for m in ends):
-        ends = []
-    normal = {r["meaning"] for r in scene.rows("scan/learn_after_end") if r["after_end"] > NORMAL_SHARE * r["n"]}
-    judged = [str(m.no) for m in scene.meanings if m.kind and m.no not in normal and m.no not in scene.finish.meanings]
+    judged = after_end(scene)
     if not judged:
         return
-    for row in scene.rows("scan/find_work_after_end", meanings=", ".join(judged)):
-        if not ends and not row["stopped"]:
-            continue
+    last = [m for m in scene.meanings if m.no in scene.finish.meanings]
+    known = scene.finish.explicit or any(m.step >= 3 for m in last)
+    gaps = {"meanings": ", ".join(map(str, sorted(judged))), "ends": "TRUE" if known else "stopped_at IS NOT NULL"}
+    for row in scene.rows("scan/find_work_after_end", **gaps):
         how = "stopped" if row["stopped"] else "finished"
-        what = f"{row['name']}: {row['raw']}" if row["raw"] else row["name"]
-        facts: dict[str, Json] = {"ended": iso(row["ended_at"]), "event": what, "taskType": row["name"]}
+        meaning = scene.meanings[row["meaning"]]
+        what = f"{meaning.name}: {meaning.raw}" if meaning.raw else meaning.name
+        facts: dict[str, Json] = {"ended": iso(row["ended_at"]), "event": what, "taskType": meaning.name}
         reason = f"{what} {spoken(row['ts'] - row['ended_at'])} after the order was {how}"
-        cause = f"{row['name']} goes on after the order was {how}"
+        cause = f"{meaning.name} goes on after the order was {how}"
         yield Finding(row["order_id"], Kind.CONTRADICTORY, row["ts"], row["task_id"] or None, reason, facts, cause)
 
 
 def _gone_back(scene: Scene) -> Iterator[Finding]:
     names = {m.kind: m.name for m in scene.meanings}
-    for row in scene.rows("scan/find_gone_back", has_task_id=str(scene.has_task_id).upper()):
+    for row in scene.breaking("gone_back"):
         what = names.get(row["kind"], "order")
         facts: dict[str, Json] = {"was": iso(row["was_at"]), "back": iso(row["since"]), "taskType": what}
         reason = f"the state of {what} went back, {spoken(row['since'] - row['was_at'])} after it had been further"
@@ -147,7 +180,7 @@ def _gone_back(scene: Scene) -> Iterator[Finding]:
 
 
 def _state_against_dates(scene: Scene) -> Iterator[Finding]:
-    for row in scene.rows("scan/find_state_against_dates"):
+    for row in scene.breaking("state_against_dates"):
         state = Word(row["state"]).name.lower()
         facts: dict[str, Json] = {"state": state, "date": iso(row["since"])}
         reason = f"its state is {state}, and its dates say that it was out on {row['since']:%Y-%m-%d}"
@@ -157,33 +190,19 @@ def _state_against_dates(scene: Scene) -> Iterator[Finding]:
 
 
 def _duplicate(scene: Scene) -> Iterator[Finding]:
-    same = list(scene.rows("scan/find_same_rows"))
     twice = set[str]()
-    if len(same) <= max(3, SAME_ROWS_SHARE * scene.orders):
-        for row in same:
-            twice.add(row["order_id"])
-            facts: dict[str, Json] = {"copies": row["copies"]}
-            reason = f"the same row is there {row['copies']} times"
-            yield Finding(
-                row["order_id"],
-                Kind.DUPLICATE,
-                row["since"],
-                row["task_id"],
-                reason,
-                facts,
-                "rows exported more than once",
-            )
+    for row in scene.breaking("same_rows"):
+        twice.add(row["order_id"])
+        facts: dict[str, Json] = {"copies": row["copies"]}
+        reason = f"the same row is there {row['copies']} times"
+        cause = "rows exported more than once"
+        yield Finding(row["order_id"], Kind.DUPLICATE, row["since"], row["task_id"], reason, facts, cause)
     yield from (f for f in (*_done_twice(scene), *_unlike_rows(scene)) if f.order_id not in twice)
-    yield from _same_orders(scene)
 
 
 def _done_twice(scene: Scene) -> Iterator[Finding]:
-    done = {m.kind for m in scene.meanings if m.kind and m.word is Word.COMPLETED and not _is_note(m)}
     names = {m.kind: m.name for m in scene.meanings}
-    if not done:
-        return
-    ids = str(scene.has_task_id).upper()
-    for row in scene.rows("scan/find_done_twice", kinds=", ".join(map(str, sorted(done))), has_task_id=ids):
+    for row in scene.breaking("done_twice"):
         name = names[row["kind"]]
         tasks = [t for t in dict.fromkeys(row["tasks"]) if t]
         facts: dict[str, Json] = {"times": row["times"], "tasks": list[Json](tasks), "taskType": name}
@@ -207,9 +226,7 @@ def _is_note(meaning: Meaning) -> bool:
 
 
 def _unlike_rows(scene: Scene) -> Iterator[Finding]:
-    if not scene.is_table_of_orders:
-        return
-    for row in scene.rows("scan/find_unlike_rows"):
+    for row in scene.breaking("unlike_rows"):
         reason = f"the order stands in {row['rows']} rows that do not agree"
         facts: dict[str, Json] = {"rows": row["rows"]}
         yield Finding(row["order_id"], Kind.DUPLICATE, row["since"], None, reason, facts, "orders with several rows")
@@ -232,9 +249,10 @@ def _ping_pong(scene: Scene) -> Iterator[Finding]:
         return
     for row in scene.rows("scan/find_ping_pong"):
         teams = [a for a, b in pairwise([*row["teams"], None]) if a != b]
-        facts: dict[str, Json] = {"groups": list[Json](teams), "handOvers": len(teams) - 1, "taskType": row["name"]}
+        name = scene.meanings[row["meaning"]].name
+        facts: dict[str, Json] = {"groups": list[Json](teams), "handOvers": len(teams) - 1, "taskType": name}
         pair = " and ".join(sorted(set(teams))[:3])
-        reason = f"{row['name']} was handed over {len(teams) - 1} times between {pair}"
+        reason = f"{name} was handed over {len(teams) - 1} times between {pair}"
         yield Finding(
             row["order_id"],
             Kind.PING_PONG,
@@ -256,29 +274,36 @@ def _reopened(scene: Scene) -> Iterator[Finding]:
 
 
 def _impossible(scene: Scene) -> Iterator[Finding]:
-    window = {"first": stamp(scene.first), "limit": stamp(scene.limit)}
-    for row in scene.rows("scan/find_impossible", **window):
+    for row in scene.rows("scan/find_impossible"):
         said = scene.meanings[row["meaning"]].said
-        facts: dict[str, Json]
-        if row["how"] == "outside":
-            reason, facts = (
-                f"{said} on {row['since']:%Y-%m-%d}, far from all other times of the files",
-                {"time": iso(row["since"])},
-            )
-        else:
-            reason = f"{said}: ended {spoken(row['other'] - row['since'])} before it began"
-            facts = {"began": iso(row["other"]), "ended": iso(row["since"])}
-        yield Finding(
-            row["order_id"],
-            Kind.IMPOSSIBLE_TIME,
-            row["since"],
-            row["task_id"],
-            reason,
-            dict(facts),
-            "times that cannot be right",
-        )
+        reason = f"{said}: ended {spoken(row['other'] - row['since'])} before it began"
+        yield _impossible_time(row, reason, {"began": iso(row["other"]), "ended": iso(row["since"])})
 
 
+def _outside(scene: Scene) -> Iterator[Finding]:
+    task = "nullif(task_id, '')" if "task_id" in scene.has else "NULL"
+    for row in scene.rows("scan/find_outside", task=task, first=stamp(scene.first), limit=stamp(scene.limit)):
+        said = scene.meanings[row["meaning"]].said
+        reason = f"{said} on {row['since']:%Y-%m-%d}, far from all other times of the files"
+        yield _impossible_time(row, reason, {"time": iso(row["since"])})
+
+
+def _impossible_time(row: Row, reason: str, facts: Mapping[str, Json]) -> Finding:
+    order, since, task = row["order_id"], row["since"], row["task_id"]
+    return Finding(order, Kind.IMPOSSIBLE_TIME, since, task, reason, facts, "times that cannot be right")
+
+
+def after_end(scene: Scene) -> frozenset[int]:
+    """The phrases that speak of work, and that are not to be heard of an order that is over."""
+    normal = {row["sort"] for row in scene.rows("scan/normal_sorts", rule=literal("after_end"))}
+    return frozenset(
+        m.no
+        for m in scene.meanings
+        if m.kind and m.word in _WORK and m.no not in scene.finish.meanings and str(m.no) not in normal
+    )
+
+
+_WORK = frozenset({Word.STARTED, Word.WAITING, Word.FAILED, Word.SHIPPED, Word.COMPLETED})
 _FINDERS: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
     _late,
     _contradictory,

@@ -16,7 +16,6 @@ from fallsafe.analysis.sources import Engine
 from fallsafe.analysis.sql import statement
 from fallsafe.core.policy.policy_set import PolicySet
 
-SAMPLE_EVENTS = 200_000
 FEW = 5
 """Fewer finished cases than this teach nothing."""
 SOME = 30
@@ -68,6 +67,10 @@ class Finish:
     explicit: bool
 
 
+UNKNOWN = Finish((), "", False)
+"""Before anything was learned."""
+
+
 def usual(n: int, quantiles: Sequence[float], longest: float, grain: float) -> Usual:
     """What follows from percentiles and the longest case, in seconds; `grain` is the coarseness of the times.
 
@@ -84,19 +87,12 @@ def usual(n: int, quantiles: Sequence[float], longest: float, grain: float) -> U
     return Usual(n, *(timedelta(seconds=s) for s in (median, p90, p99, breach)))
 
 
-def sample(engine: Engine, events: int) -> int:
-    """Makes `sample`; one in so many orders is in it."""
-    of = max(1, events // SAMPLE_EVENTS)
-    engine.connection.execute(statement("scan/make_sample", of=str(of)))
-    return of
-
-
-def finish_of(engine: Engine, meanings: Sequence[Meaning], orders: int, said: str) -> Finish:
-    """With what the orders of these files are finished."""
+def finish_of(engine: Engine, meanings: Sequence[Meaning], said: str) -> Finish:
+    """With what the orders of these files are finished, by the `sample` of them."""
     if said and (chosen := matching(meanings, said)):
         return Finish(tuple(m.no for m in chosen), f"an order is finished with {said!r}, as the mapping says", True)
     steps = engine.connection.execute(statement("scan/finished_words")).fetchall()
-    reached = [step for step, n in steps if n >= USUAL_SHARE * orders]
+    reached = [step for step, share in steps if share >= USUAL_SHARE]
     if reached:
         ends = tuple(m for m in meanings if m.kind == 0 and m.step >= reached[0])
         said = f"an order is finished when it is {_or(m.raw or m.type for m in ends)}"
@@ -119,11 +115,11 @@ def _or(words: Iterable[str]) -> str:
     return " or ".join(dict.fromkeys(words))
 
 
-def needed(engine: Engine, meanings: Sequence[Meaning], finish: Finish, of: int) -> dict[int, int]:
+def needed(engine: Engine, meanings: Sequence[Meaning], finish: Finish) -> dict[int, int]:
     """For each kind of work the mask of kinds that a whole order has with it; empty where one phrase ends an order."""
     if finish.meanings:
         return {}
-    company = engine.connection.execute(statement("scan/learn_company", kind_bit=KIND_BIT, of=str(of))).fetchall()
+    company = engine.connection.execute(statement("scan/learn_company", kind_bit=KIND_BIT)).fetchall()
     bits = {m.kind: m.kind_bit for m in meanings if m.kind_bit}
     having = {kind: sum(n for mask, n in company if mask & bit) for kind, bit in bits.items()}
     both = {
@@ -135,10 +131,10 @@ def needed(engine: Engine, meanings: Sequence[Meaning], finish: Finish, of: int)
     }
 
 
-def learn(engine: Engine, of: int, grain: float) -> Learned:
-    """Durations of work and of rests between steps, from the sample."""
+def learn(engine: Engine, grain: float) -> Learned:
+    """Durations of work and of rests between steps, from the orders at hand and their `sample`."""
     return Learned(
-        durations=_usuals(engine, statement("scan/learn_durations", of=str(of)), grain),
+        durations=_usuals(engine, statement("scan/learn_durations"), grain),
         steps=_usuals(engine, statement("scan/learn_steps", key="mask"), grain),
         words=_usuals(engine, statement("scan/learn_steps", key="meaning"), grain),
         rests={

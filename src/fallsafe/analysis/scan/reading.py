@@ -4,14 +4,34 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fallsafe.analysis.scan.layout import Layout, Role
-from fallsafe.analysis.scan.meaning import MEANINGS_MAX, Meaning, Phrase, interpret
+from fallsafe.analysis.scan.meaning import MEANINGS_MAX, OTHER_KIND, Meaning, Phrase, interpret
 from fallsafe.analysis.scan.profile import Profile
 from fallsafe.analysis.scan.times import TimeForm, Written
 from fallsafe.analysis.sources import Engine, LeftOut, Table
-from fallsafe.analysis.sql import literal, quoted, statement
+from fallsafe.analysis.sql import listed, literal, quoted, statement
 
 COPIED = ("csv", "json lines", "json")
 """Formats whose rows were copied to be read; those of others are read where they are."""
+SLOTS = 64
+"""Into so many parts of about equal size orders fall, to be judged some at a time."""
+COLUMNS = {
+    "order_id": "VARCHAR", "item_id": "VARCHAR", "task_id": "VARCHAR", "meaning": "SMALLINT", "kind": "SMALLINT",
+    "code": "TINYINT", "step": "TINYINT", "ts": "TIMESTAMP",
+    "dated": "BOOLEAN", "due": "TIMESTAMP", "until": "TIMESTAMP", "team": "VARCHAR", "product": "VARCHAR",
+    "customer": "VARCHAR", "sold": "DOUBLE", "listed": "DOUBLE", "quantity": "VARCHAR", "discontinued": "BOOLEAN",
+    "line": "UBIGINT", "slot": "UTINYINT",
+}  # fmt: skip
+"""All that can be known of an event, with its type."""
+ALWAYS = frozenset({"order_id", "meaning", "kind", "code", "step", "ts", "line", "slot"})
+_OF_ROLES = {
+    "item_id": Role.ITEM, "task_id": Role.TASK_ID, "due": Role.DUE, "until": Role.UNTIL, "team": Role.GROUP,
+    "product": Role.PRODUCT, "customer": Role.CUSTOMER, "sold": Role.SOLD_PRICE, "listed": Role.CATALOG_PRICE,
+    "quantity": Role.QUANTITY, "discontinued": Role.DISCONTINUED,
+}  # fmt: skip
+_MADE = {
+    "meaning": "coalesce(m.no, 0)", "kind": f"coalesce(m.kind, {OTHER_KIND})", "code": "coalesce(m.code, 0)",
+    "step": "coalesce(m.step, 0)", "slot": f"(hash(e.order_id) % {SLOTS})::UTINYINT",
+}  # fmt: skip
 _NO_TIME = "not a time, or a day that does not exist"
 
 
@@ -97,10 +117,19 @@ def _date_word(key: str) -> str:
     return key
 
 
+def kept_of(files: Sequence[File]) -> tuple[str, ...]:
+    """The columns of `event`: what is asked of every event, and what any of the files has besides."""
+    there = {name for name, role in _OF_ROLES.items() if any(f.layout.has(role) for f in files)}
+    undated = {"dated"} if not all(f.layout.is_log for f in files) else set[str]()
+    return tuple(name for name in COLUMNS if name in ALWAYS | there | undated)
+
+
 def read_events(engine: Engine, files: Sequence[File]) -> tuple[tuple[Meaning, ...], tuple[LeftOut, ...]]:
     """Fills `event` and `meaning` from all files; gives the meanings, and what was left out of each file."""
     meanings = interpret(p for file in files for p in phrases(engine, file))
-    engine.connection.execute(statement("scan/make_event"))
+    kept = kept_of(files)
+    columns = listed(f"{name} {COLUMNS[name]}" for name in kept)
+    engine.connection.execute(statement("scan/make_event", columns=columns))
     engine.connection.execute(
         statement("scan/make_meaning"),
         {
@@ -115,28 +144,30 @@ def read_events(engine: Engine, files: Sequence[File]) -> tuple[tuple[Meaning, .
             "kind_bit": [m.kind_bit for m in meanings],
         },
     )
-    return meanings, tuple(part for file in files for part in _taken(engine, file))
+    return meanings, tuple(part for file in files for part in _taken(engine, file, kept))
 
 
-def _taken(engine: Engine, file: File) -> list[LeftOut]:
+def _taken(engine: Engine, file: File, kept: Sequence[str]) -> list[LeftOut]:
     """Reads a file into `event` and gives what was left out; its own rows are let go, where they are a table here."""
-    left_out = list(_unread(engine, file, _insert(engine, file)))
+    left_out = list(_unread(engine, file, _insert(engine, file, kept)))
     if file.table.format in COPIED:
         engine.drop(file.table.relation)
     return left_out
 
 
-def _insert(engine: Engine, file: File) -> int:
+def _insert(engine: Engine, file: File, kept: Sequence[str]) -> int:
     """Reads a file into `event`; gives the number of its events."""
     layout, relation = file.layout, file.table.relation
-    columns = ",\n    ".join(f"{expression} AS {name}" for name, expression in _columns(file))
-    kind = _text(layout, Role.TASK)
+    gaps = {
+        "kept": listed(_MADE.get(name, f"e.{name}") for name in kept),
+        "columns": listed(f"{expression} AS {name}" for name, expression in _columns(file) if name in kept),
+        "type": _text(layout, Role.TASK),
+        "relation": relation,
+    }
     if layout.is_log:
-        raw = _text(layout, Role.EVENT)
-        text = statement("scan/read_log", columns=columns, type=kind, raw=raw, relation=relation)
+        text = statement("scan/read_log", raw=_text(layout, Role.EVENT), **gaps)
     else:
-        steps = ", ".join(_steps(layout))
-        text = statement("scan/read_table", columns=columns, type=kind, steps=steps, relation=relation)
+        text = statement("scan/read_table", steps=", ".join(_steps(layout)), **gaps)
     with engine.in_any_order():
         inserted = engine.connection.execute(text).fetchone()
     return int(inserted[0]) if inserted else 0
@@ -158,7 +189,6 @@ def _columns(file: File) -> Iterator[tuple[str, str]]:
     yield "listed", _number(layout, Role.CATALOG_PRICE)
     yield "quantity", _text(layout, Role.QUANTITY)
     yield "discontinued", _truth(layout)
-    yield "waits_for", _text(layout, Role.WAITS_FOR)
     yield "line", f"hash({', '.join(_telling(file))})"
 
 

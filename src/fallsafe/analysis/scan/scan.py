@@ -7,20 +7,22 @@ what was learned stand beside what was found, so that a wrong reading is seen an
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from fallsafe.analysis.scan.find import Scene, found, iso, spoken, stamp
+from fallsafe.analysis.scan.find import Scene, found, found_in_all, iso, spoken, stamp
 from fallsafe.analysis.scan.findings import Finding, Kind
+from fallsafe.analysis.scan.kept import Kept
 from fallsafe.analysis.scan.layout import Layout, Role, recognize
-from fallsafe.analysis.scan.learn import Finish, Learned, finish_of, learn, needed, sample, told_by
+from fallsafe.analysis.scan.learn import UNKNOWN, Learned, learn, told_by
 from fallsafe.analysis.scan.mapping import checked
-from fallsafe.analysis.scan.meaning import Meaning
+from fallsafe.analysis.scan.meaning import BITS, Meaning
 from fallsafe.analysis.scan.ocel import as_log
+from fallsafe.analysis.scan.portions import Portions
 from fallsafe.analysis.scan.profile import profiles
-from fallsafe.analysis.scan.reading import File, form_in, read_events, settled
+from fallsafe.analysis.scan.reading import ALWAYS, COLUMNS, File, form_in, kept_of, read_events, settled
 from fallsafe.analysis.scan.standing import OpenOrder, Standing
-from fallsafe.analysis.scan.tasks import asked, asked_of_orders, attributes
 from fallsafe.analysis.sources import Engine, LeftOut, Reading
-from fallsafe.analysis.sql import literal, statement
+from fallsafe.analysis.sql import listed, literal, statement
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 
@@ -43,15 +45,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The result. `findings` are by order, the worst first within one; the tables of the engine can be asked for more
-    while it is open.
+    """The result, which can be asked for more while the engine is open. `findings` are by order, the worst first within
+    one; `portions` gives the tables of any orders again.
     """
 
     scene: Scene
+    portions: Portions
     files: tuple[File, ...]
-    findings: tuple[Finding, ...]
+    findings: Kept
     learned: Learned
-    events: int
+    orders: int
     left_out: tuple[LeftOut, ...]
     understood: tuple[str, ...]
     unsure: tuple[str, ...]
@@ -73,19 +76,23 @@ def scan(engine: Engine, places: Sequence[str], wanted: Wanted, tell: Tell = lam
         files.append(_opened(engine, place, wanted))
     tell("putting events in order", 0.4)
     meanings, unread = read_events(engine, files)
-    scene, events, later = _scene(engine, files, meanings, wanted, unread)
-    left_out = (*unread, *later)
+    scene, later = _seen(engine, files, meanings, wanted, unread)
     tell("learning what is usual", 0.6)
+    portions = Portions(scene, next((f.layout.finish for f in files if f.layout.finish), ""))
+    scene = portions.scene
     learned = _learned(scene, wanted)
-    tell("looking for what is wrong", 0.75)
     standing = Standing(learned, meanings, scene.as_of)
-    findings = [*found(scene), *_of_open_orders(scene, standing, learned)]
-    ranks = {kind: n for n, kind in enumerate(Kind)}
-    findings.sort(key=lambda f: (f.order_id, ranks[f.kind], f.task_id or "", f.reason))
+    kept, orders = Kept(engine.scratch), 0
+    for share in portions:
+        tell("looking for what is wrong", 0.65 + 0.3 * share)
+        kept.add(found(scene))
+        kept.add(_of_open_orders(scene, standing, learned))
+        orders += portions.orders
+    kept.add(found_in_all(scene))
     tell("summing up", 0.95)
     understood = tuple(_understood(files, scene, learned, standing))
     unsure = tuple(sentence for file in files for sentence in file.layout.unsure)
-    return Scan(scene, tuple(files), tuple(findings), learned, events, left_out, understood, unsure)
+    return Scan(scene, portions, tuple(files), kept, learned, orders, (*unread, *later), understood, unsure)
 
 
 def _opened(engine: Engine, place: str, wanted: Wanted) -> File:
@@ -99,51 +106,66 @@ def _opened(engine: Engine, place: str, wanted: Wanted) -> File:
     return settled(engine, File(table, recognize(columns, wanted.mapping)))
 
 
-def _scene(
+def _seen(
     engine: Engine, files: Sequence[File], meanings: Sequence[Meaning], wanted: Wanted, left_out: Sequence[LeftOut]
-) -> tuple[Scene, int, list[LeftOut]]:
-    row = engine.connection.execute(statement("scan/span"), {"first": FIRST, "last": LAST})
-    names = [d[0] for d in row.description or ()]
-    values = row.fetchone()
-    assert values is not None
-    span = dict(zip(names, values, strict=True))
+) -> tuple[Scene, list[LeftOut]]:
+    """What all events together show, once they are read; and what of them is later than what was asked for."""
+    columns = kept_of(files)
+    span = _span(engine, columns)
     if not span["n"]:
         raise Nothing("no row has both an order's number and a time", left_out)
     first, limit = _window(span["oldest"], span["newest"], span["early"], span["recent"])
     newest = _newest(engine, first, limit)
     as_of = wanted.as_of or newest
-    has_task_id = _task_ids_tell(engine, files, meanings)
-    task = "coalesce(e.task_id, e.item_id, '')" if has_task_id else "''"
-    engine.connection.execute(
-        statement(
-            "scan/make_happened", task=task, clock=_clock(files), first=stamp(first), last=stamp(min(as_of, limit))
-        )
-    )
-    counted = engine.connection.execute(statement("scan/count_orders")).fetchone()
-    orders = counted[0] if counted else 0
-    if not orders:
-        raise Nothing(f"nothing happened before {as_of:%Y-%m-%d %H:%M}", left_out)
-    of = sample(engine, span["n"])
-    finish = finish_of(engine, meanings, orders, next((f.layout.finish for f in files if f.layout.finish), ""))
-    has = frozenset(name for name in span if type(span[name]) is int and span[name] and name != "n")
+    has = frozenset(name for name in columns if span.get(name))
     scene = Scene(
         engine=engine,
         meanings=meanings,
-        finish=finish,
+        finish=UNKNOWN,
+        events=span["n"],
+        about_orders=span["about"],
         as_of=as_of,
         first=first,
         limit=max(limit, min(as_of, LAST)),
         due_day_only=bool(span["due_day_only"]),
         day_only=bool(span["day_only"]),
         naive=any(_is_naive(f.layout) for f in files),
-        orders=orders,
         has=has,
-        has_task_id=has_task_id,
-        has_undated=not all(f.layout.is_log for f in files),
+        has_task_id="task_id" in has and _task_ids_tell(engine, meanings),
         is_table_of_orders=all(_is_table_of_orders(f.layout) for f in files),
     )
-    _tables(scene, of, _local("one", files))
-    return scene, span["n"], list(_later(scene, newest))
+    _occurred(scene, span, min(as_of, limit), _local("e.ts", files), _local("one", files))
+    if engine.connection.execute(statement("scan/any_occurred")).fetchone() is None:
+        raise Nothing(f"nothing happened before {as_of:%Y-%m-%d %H:%M}", left_out)
+    return scene, list(_later(scene, newest))
+
+
+def _span(engine: Engine, columns: Sequence[str]) -> dict[str, Any]:
+    counts = "".join(f", count({name}) AS {name}" for name in columns if name not in ALWAYS)
+    due = "due" if "due" in columns else "NULL::TIMESTAMP"
+    row = engine.connection.execute(statement("scan/span", counts=counts, due=due), {"first": FIRST, "last": LAST})
+    names = [d[0] for d in row.description or ()]
+    values = row.fetchone()
+    assert values is not None
+    return dict(zip(names, values, strict=True))
+
+
+def _occurred(scene: Scene, span: Mapping[str, Any], last: datetime, local: str, local_one: str) -> None:
+    """Makes `occurred`, all events that count with all that can be known of each, and how their times compare."""
+    task = f"coalesce(e.task_id, {'e.item_id' if 'item_id' in scene.has else 'NULL'}, '')"
+    made = {"item_id": "coalesce(e.item_id, '')", "task_id": task if scene.has_task_id else "''"}
+    nothing = {"item_id": "''", "task_id": "''", "dated": "TRUE"}
+    columns = [
+        f"{made.get(name, f'e.{name}') if name in scene.has | ALWAYS else nothing.get(name, f'NULL::{kind}')} AS {name}"
+        for name, kind in COLUMNS.items()
+    ]
+    clock = _clock(local) if scene.naive else "e.ts"
+    everything = span["oldest"] >= scene.first and span["newest"] <= last
+    counts = "TRUE" if everything else f"e.ts BETWEEN {stamp(scene.first)} AND {stamp(last)}"
+    gaps = {"columns": listed(columns), "clock": clock, "bits": str(BITS), "counts": counts}
+    scene.engine.connection.execute(statement("scan/make_occurred", **gaps))
+    naive = str(scene.naive).upper()
+    scene.engine.connection.execute(statement("scan/make_surely_before", naive=naive, local=local_one))
 
 
 def _window(oldest: datetime, newest: datetime, early: datetime, recent: datetime) -> tuple[datetime, datetime]:
@@ -160,13 +182,10 @@ def _newest(engine: Engine, first: datetime, limit: datetime) -> datetime:
     return row[0]
 
 
-def _task_ids_tell(engine: Engine, files: Sequence[File], meanings: Sequence[Meaning]) -> bool:
+def _task_ids_tell(engine: Engine, meanings: Sequence[Meaning]) -> bool:
     """Whether ids of tasks join the events of one task; one of its own on every event is the event's id."""
-    if not any(f.layout.has(Role.TASK_ID) for f in files):
-        return False
-    several = {m.kind for m in meanings if m.kind} != set() and len(
-        {(m.kind, m.word) for m in meanings if m.kind}
-    ) > len({m.kind for m in meanings if m.kind})
+    kinds = {m.kind for m in meanings if m.kind}
+    several = len({(m.kind, m.word) for m in meanings if m.kind}) > len(kinds)
     row = engine.connection.execute(statement("scan/count_task_ids")).fetchone()
     assert row is not None
     return not several or row[1] < 0.95 * row[0]
@@ -177,13 +196,10 @@ def _is_naive(layout: Layout) -> bool:
     return any(form_in(layout, c).naive for c in columns)
 
 
-def _clock(files: Sequence[File]) -> str:
-    """The time that events are ordered by: itself, or, where times are local without saying so, one hour as one instant
-    on the nights when it runs twice or not at all; the words of an order's life then say what came first.
+def _clock(local: str) -> str:
+    """The time that events are ordered by where times are local without saying so: one hour as one instant on the
+    nights when it runs twice or not at all; the words of an order's life then say what came first.
     """
-    if not any(_is_naive(f.layout) for f in files):
-        return "e.ts"
-    local = _local("e.ts", files)
     hours = (
         f"(month({local}) IN (10, 11) AND hour({local}) IN (1, 2)) OR (month({local}) = 3 AND hour({local}) IN (2, 3))"
     )
@@ -201,36 +217,8 @@ def _is_table_of_orders(layout: Layout) -> bool:
     return not layout.is_log and not any(layout.has(r) for r in (Role.ITEM, Role.TASK, Role.TASK_ID, Role.PRODUCT))
 
 
-def _tables(scene: Scene, of: int, local: str) -> None:
-    """Makes `task` and `ord`, which all findings are asked of."""
-    run = scene.engine.connection.execute
-    run(statement("scan/make_surely_before", naive=str(scene.naive).upper(), local=local))
-    undated = scene.has_undated
-    columns, aggregates = asked(scene.meanings, scene.finish.meanings, scene.has, undated=undated)
-    with scene.engine.in_any_order():
-        run(statement("scan/make_task", columns=columns, aggregates=aggregates))
-    needs = needed(scene.engine, scene.meanings, scene.finish, of)
-    run(statement("scan/make_need"), {"kind": list(needs), "needs": list(needs.values())})
-    gaps = {
-        "finished": _finished(scene.finish),
-        "columns": asked_of_orders(scene.meanings, scene.finish.meanings),
-        "attributes": attributes(scene.has),
-        "with_needs": "" if scene.finish.meanings else "LEFT JOIN need USING (kind)",
-    }
-    with scene.engine.in_any_order():
-        run(statement("scan/make_ord", **gaps))
-
-
-def _finished(finish: Finish) -> str:
-    """When an order was finished: with a word of its own unless it was reopened since, or with all its work."""
-    if finish.meanings:
-        return "CASE WHEN reopened_at IS NULL OR finish_last_at > reopened_at THEN finish_at END"
-    return "CASE WHEN open_tasks = 0 AND done_kinds <> 0 AND (needs & ~done_kinds) = 0 THEN done_last_at END"
-
-
 def _learned(scene: Scene, wanted: Wanted) -> Learned:
-    of = max(1, scene.orders // 50_000)
-    learned = learn(scene.engine, of, 86_400.0 if scene.day_only else 0.0)
+    learned = learn(scene.engine, 86_400.0 if scene.day_only else 0.0)
     return told_by(wanted.policy, learned, scene.meanings) if wanted.policy is not None else learned
 
 

@@ -2,11 +2,15 @@
 with what happened to them.
 """
 
+import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nsmallest
+from itertools import groupby, islice
+from textwrap import indent
 
 from fallsafe.analysis.scan.find import iso
 from fallsafe.analysis.scan.findings import INFORMATION, Finding, Kind
@@ -90,95 +94,142 @@ class Summary:
     worst: tuple[Worst, ...]
 
 
-Attributes = Mapping[str, tuple[str, str]]
-
-
 def summed(scan: Scan) -> Summary:
     """The summary of a scan; the engine must still be open."""
-    failures = [f for f in scan.findings if f.kind not in INFORMATION]
-    of_order = _attributes(scan, {f.order_id for f in failures})
-    kinds = defaultdict[Kind, list[str]](list)
-    for f in scan.findings:
-        kinds[f.kind].append(f.order_id)
-    causes, explained = _causes(failures, of_order)
+    tally = _Tally()
+    for some in _batches(groupby(scan.findings, key=lambda f: f.order_id)):
+        attributes = _attributes(scan, [order for order, findings in some.items() if _is_failing(findings)])
+        for order, findings in some.items():
+            tally.add(order, findings, *attributes.get(order, ("", "")))
+    causes, explained = tally.causes()
     return Summary(
-        orders=scan.scene.orders,
-        events=scan.events,
-        failing=len({f.order_id for f in failures}),
-        by_kind={kind: (len(set(kinds[kind])), len(kinds[kind])) for kind in Kind if kind in kinds},
-        by_task_type=_table(failures, lambda f: str(f.facts.get("taskType") or "")),
-        by_group=_table(failures, lambda f: of_order.get(f.order_id, ("", ""))[0]),
-        by_product=_table(failures, lambda f: of_order.get(f.order_id, ("", ""))[1]),
-        by_week=dict(sorted(_table(failures, _week, most=10_000).items())),
+        orders=scan.orders,
+        events=scan.scene.events,
+        failing=tally.failing,
+        by_kind={k: (tally.orders[k], tally.findings[k]) for k in Kind if k in tally.findings},
+        by_task_type=_most(tally.by_task_type),
+        by_group=_most(tally.by_group),
+        by_product=_most(tally.by_product),
+        by_week=dict(sorted(tally.by_week.items())),
         causes=causes,
         explained=explained,
-        worst=_worst(scan, failures, of_order),
+        worst=_worst(scan, tally.worst()),
     )
 
 
-def _attributes(scan: Scan, orders: Iterable[str]) -> dict[str, tuple[str, str]]:
-    rows = scan.scene.engine.connection.execute(statement("scan/attributes"), {"orders": sorted(orders)}).fetchall()
+ORDERS_AT_ONCE = 5_000
+_Cause = tuple[str, Kind]
+_Counts = defaultdict[str, Counter[Kind]]
+
+
+def _batches(orders: Iterable[tuple[str, Iterable[Finding]]]) -> Iterator[dict[str, tuple[Finding, ...]]]:
+    """The findings of some orders at a time."""
+    while some := {order: tuple(findings) for order, findings in islice(orders, ORDERS_AT_ONCE)}:
+        yield some
+
+
+def _is_failing(findings: Iterable[Finding]) -> bool:
+    return any(f.kind not in INFORMATION for f in findings)
+
+
+def _attributes(scan: Scan, orders: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Group and product of each of these orders."""
+    if not orders:
+        return {}
+    rows = scan.scene.engine.connection.execute(statement("scan/attributes"), {"orders": list(orders)}).fetchall()
     return {order: (team or "", product or "") for order, team, product in rows}
+
+
+class _Tally:
+    """Adds up order by order. It grows with what orders can have in common, and not with their number: of causes it
+    keeps how many orders have which of them together.
+    """
+
+    def __init__(self) -> None:
+        self.failing = 0
+        self.orders, self.findings = Counter[Kind](), Counter[Kind]()
+        self.by_task_type, self.by_group, self.by_product, self.by_week = (_Counts(Counter) for _ in range(4))
+        self._together = Counter[frozenset[_Cause]]()
+        self._examples = dict[_Cause, str]()
+        self._products, self._groups = (defaultdict[_Cause | None, Counter[str]](Counter) for _ in range(2))
+        self._worst = list[tuple[float, str, str, str, tuple[Finding, ...]]]()
+
+    def add(self, order: str, findings: Sequence[Finding], group: str, product: str) -> None:
+        """Takes in an order with all that was found about it. Orders must come in their order."""
+        self.findings.update(f.kind for f in findings)
+        self.orders.update({f.kind for f in findings})
+        failures = tuple(f for f in findings if f.kind not in INFORMATION)
+        if not failures:
+            return
+        self.failing += 1
+        for counts, name_of in (
+            (self.by_task_type, lambda f: str(f.facts.get("taskType") or "")),
+            (self.by_group, lambda f: group),
+            (self.by_product, lambda f: product),
+            (self.by_week, _week),
+        ):
+            for name, kind in {(name_of(f), f.kind) for f in failures}:
+                if name:
+                    counts[name][kind] += 1
+        self._add_causes(order, frozenset((f.cause, f.kind) for f in failures), group, product)
+        self._worst.append((-_badness(failures), order, group, product, failures))
+        if len(self._worst) > 50 * WORST_MAX:
+            self._worst = nsmallest(WORST_MAX, self._worst, key=lambda w: w[:2])
+
+    def _add_causes(self, order: str, causes: frozenset[_Cause], group: str, product: str) -> None:
+        self._together[causes] += 1
+        for cause in causes:
+            self._examples.setdefault(cause, order)
+        for one in (*causes, None):  # None is all orders
+            self._products[one][product] += 1
+            self._groups[one][group] += 1
+
+    def worst(self) -> list[tuple[str, str, str, tuple[Finding, ...]]]:
+        """The worst orders with group, product and failures, the worst first."""
+        return [w[1:] for w in nsmallest(WORST_MAX, self._worst, key=lambda w: w[:2])]
+
+    def causes(self) -> tuple[tuple[Cause, ...], int]:
+        """The causes that explain most orders, greedily: each next one by the orders that are not explained yet."""
+        left, chosen = dict(self._together), list[Cause]()
+        while left and len(chosen) < CAUSES_MAX and self.failing - sum(left.values()) < EXPLAINED_SHARE * self.failing:
+            covers = Counter[_Cause]()
+            for causes, n in left.items():
+                covers.update(dict.fromkeys(causes, n))
+            best = max(covers, key=lambda c: (covers[c], _WEIGHTS[c[1]], c[0]))
+            orders = sum(n for causes, n in self._together.items() if best in causes)
+            common, example = self._common(best, orders), self._examples[best]
+            chosen.append(Cause(best[0], best[1], orders, orders / self.failing, common, example))
+            left = {causes: n for causes, n in left.items() if best not in causes}
+        return tuple(chosen), self.failing - sum(left.values())
+
+    def _common(self, cause: _Cause, orders: int) -> str:
+        """What most of these orders have in common and the others have not."""
+        for counts, what in ((self._products, "product"), (self._groups, "group")):
+            mine = Counter({name: n for name, n in counts[cause].items() if name})
+            if not mine:
+                continue
+            name, n = mine.most_common(1)[0]
+            overall = counts[None][name]
+            if n >= CONCENTRATED * orders and orders >= 3 and n / orders > 1.5 * overall / self.failing:
+                return f"{n} of {orders} have the {what} {name}"
+        return ""
+
+
+def _most(counts: Mapping[str, Mapping[Kind, int]]) -> dict[str, Mapping[Kind, int]]:
+    """The names with the most."""
+    ranked = sorted(counts, key=lambda name: (-sum(counts[name].values()), name))
+    return {name: counts[name] for name in ranked[:ROWS_MAX]}
 
 
 def _week(finding: Finding) -> str:
     return f"{finding.since:%G-W%V}" if finding.since is not None else ""
 
 
-def _table(
-    findings: Iterable[Finding], name_of: Callable[[Finding], str], most: int = ROWS_MAX
-) -> dict[str, Mapping[Kind, int]]:
-    seen = defaultdict[str, dict[Kind, set[str]]](lambda: defaultdict(set))
-    for f in findings:
-        if name := name_of(f):
-            seen[name][f.kind].add(f.order_id)
-    counted = {name: {kind: len(orders) for kind, orders in kinds.items()} for name, kinds in seen.items()}
-    ranked = sorted(counted, key=lambda name: (-sum(counted[name].values()), name))
-    return {name: counted[name] for name in ranked[:most]}
-
-
-def _causes(failures: Sequence[Finding], of_order: Attributes) -> tuple[tuple[Cause, ...], int]:
-    """The causes that explain most orders, greedily: each next one by the orders that those before do not explain."""
-    touched = defaultdict[tuple[str, Kind], set[str]](set)
-    for f in failures:
-        touched[f.cause, f.kind].add(f.order_id)
-    total = {f.order_id for f in failures}
-    explained, causes = set[str](), list[Cause]()
-    while touched and len(causes) < CAUSES_MAX and len(explained) < EXPLAINED_SHARE * len(total):
-        best = max(touched, key=lambda c: (len(touched[c] - explained), _WEIGHTS[c[1]], c[0]))
-        orders = touched.pop(best)
-        if not orders - explained:
-            break
-        explained |= orders
-        common = _common(orders, total, of_order)
-        causes.append(Cause(best[0], best[1], len(orders), len(orders) / len(total), common, min(orders)))
-    return tuple(causes), len(explained)
-
-
-def _common(orders: set[str], total: set[str], of_order: Attributes) -> str:
-    """What most of these orders have in common and the others have not."""
-    for place, what in ((1, "product"), (0, "group")):
-        mine = Counter(of_order[o][place] for o in orders if of_order.get(o, ("", ""))[place])
-        if not mine:
-            continue
-        name, n = mine.most_common(1)[0]
-        overall = sum(of_order.get(o, ("", ""))[place] == name for o in total)
-        if n >= CONCENTRATED * len(orders) and len(orders) >= 3 and n / len(orders) > 1.5 * overall / len(total):
-            return f"{n} of {len(orders)} have the {what} {name}"
-    return ""
-
-
-def _worst(scan: Scan, failures: Sequence[Finding], of_order: Attributes) -> tuple[Worst, ...]:
-    by_order = defaultdict[str, list[Finding]](list)
-    for f in failures:
-        by_order[f.order_id].append(f)
-    ranked = sorted(by_order, key=lambda order: (-_badness(by_order[order]), order))[:WORST_MAX]
-    steps = _timelines(scan, ranked)
+def _worst(scan: Scan, ranked: Sequence[tuple[str, str, str, tuple[Finding, ...]]]) -> tuple[Worst, ...]:
+    steps = _timelines(scan, [order for order, *_ in ranked])
     return tuple(
-        Worst(
-            o, of_order.get(o, ("", ""))[1], of_order.get(o, ("", ""))[0], tuple(by_order[o]), tuple(steps.get(o, ()))
-        )
-        for o in ranked
+        Worst(order, product, group, findings, tuple(steps.get(order, ())))
+        for order, group, product, findings in ranked
     )
 
 
@@ -202,17 +253,24 @@ def _timelines(scan: Scan, orders: Sequence[str]) -> dict[str, list[Step]]:
     return steps
 
 
-def as_json(scan: Scan, summary: Summary, mapping: str) -> dict[str, Json]:
-    """The documented shape: `asOf`, `orders` with their findings, `totals`, `leftOut`."""
-    orders = defaultdict[str, list[Json]](list)
-    for f in scan.findings:
-        orders[f.order_id].append(_finding(f))
-    return {
-        "asOf": iso(scan.scene.as_of),
-        "orders": [{"orderId": order, "findings": found} for order, found in orders.items()],
-        "totals": _totals(scan, summary, mapping),
-        "leftOut": [{"why": p.why, "rows": p.rows, "examples": list[Json](p.examples)} for p in scan.left_out],
-    }
+def as_json(scan: Scan, summary: Summary, mapping: str, more: Mapping[str, Json]) -> Iterator[str]:
+    """The documented shape, in pieces: `asOf`, `orders` with their findings, `totals`, `leftOut`, and what is to be
+    said besides.
+    """
+    yield f'{{\n  "asOf": {json.dumps(iso(scan.scene.as_of))},\n  "orders": ['
+    before = "\n"
+    for order, findings in groupby(scan.findings, key=lambda f: f.order_id):
+        yield before + _indented({"orderId": order, "findings": [_finding(f) for f in findings]}, 4)
+        before = ",\n"
+    yield "]" if before == "\n" else "\n  ]"
+    left_out: list[Json] = [{"why": p.why, "rows": p.rows, "examples": list[Json](p.examples)} for p in scan.left_out]
+    for name, value in {"totals": _totals(scan, summary, mapping), "leftOut": left_out, **more}.items():
+        yield f",\n  {json.dumps(name)}: {_indented(value, 2).lstrip()}"
+    yield "\n}\n"
+
+
+def _indented(value: Json, by: int) -> str:
+    return indent(json.dumps(value, indent=2), " " * by)
 
 
 def _finding(f: Finding) -> Json:

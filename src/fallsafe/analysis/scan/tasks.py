@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fallsafe.analysis.scan.meaning import Meaning
 from fallsafe.analysis.scan.words import Word
+from fallsafe.analysis.sql import statement
 
 W = Word
 TIMES: tuple[tuple[str, str, tuple[Word, ...], bool], ...] = (
@@ -29,14 +30,9 @@ TIMES: tuple[tuple[str, str, tuple[Word, ...], bool], ...] = (
     ("over_at", "min", (W.COMPLETED,), True),
 )
 MILESTONES = (("created_at", 1), ("confirmed_at", 2), ("shipped_at", 3), ("delivered_at", 4), ("completed_at", 5))
-ATTRIBUTES = (
-    ("due", "TIMESTAMP"), ("until", "TIMESTAMP"), ("team", "VARCHAR"), ("product", "VARCHAR"), ("customer", "VARCHAR"),
-)  # fmt: skip
-"""What an order has the latest word of; of tasks, of which there are many more, only what a rule needs is asked."""
-
-
 KIND_BIT = "(CASE WHEN kind BETWEEN 1 AND 62 THEN 1::BIGINT << (kind - 1) ELSE 0::BIGINT END)"
 """The place of a kind of work in masks, as SQL."""
+_DONE = frozenset({W.SHIPPED, W.COMPLETED, W.SKIPPED})
 _OVER = (W.SHIPPED, W.COMPLETED, W.SKIPPED, W.CANCELLED)
 _OPEN = (
     W.PLANNED, W.STARTED, W.WAITING, W.HELD_CUSTOMER, W.HELD_OUTSIDE, W.CASE_OPENED, W.FAILED, W.UNKNOWN, W.RETRIED,
@@ -61,26 +57,20 @@ class Asked:
         self.columns.append(f"NULL::{kind} AS {name}")
 
 
-def asked(
-    meanings: Sequence[Meaning], finish: Collection[int], has: Collection[str], *, undated: bool
-) -> tuple[str, str]:
-    """The columns and aggregates of `make_task`. `has` are the attributes that any row has; `undated` says that some
-    events have no time of their own.
+def asked(meanings: Sequence[Meaning], has: Collection[str]) -> tuple[str, str]:
+    """The columns and aggregates of `make_task`. `has` are the attributes that any row has, `dated` among them where
+    some events have no time of their own.
     """
+    undated = "dated" in has
     made = Asked([], {})
-    words, steps = {m.word for m in meanings}, {m.step for m in meanings}
+    words = {m.word for m in meanings}
     own = " AND dated" if undated else ""
     for name, which, wanted, must_be_own in TIMES:
         there = sorted(set(wanted) & words)
         condition = f"code IN ({_listed(there)}){own if must_be_own else ''}"
         _time(made, name, f"{which}(ts) FILTER ({condition})" if there else "")
-    for name, step in MILESTONES:
-        _time(made, name, f"min(ts) FILTER (step = {step})" if step in steps else "")
-    _time(made, "finish_at", f"min(ts) FILTER (meaning IN ({_listed(finish)}))" if finish else "")
-    _time(made, "finish_last_at", f"max(ts) FILTER (meaning IN ({_listed(finish)}))" if finish else "")
     made.add("times_done", f"count(*) FILTER (code = {int(W.COMPLETED)})::INTEGER")
-    made.add("first_at", "min(ts)")
-    made.add("last_dated", "max(moment) FILTER (dated)" if undated else "max(moment)")
+    _time(made, "first_at", "min(ts)" if W.REOPENED in words else "")
     made.add("state", "max(code) FILTER (NOT dated)") if undated else made.add_nothing("state", "TINYINT")
     made.add("until", "max_by(until, moment)") if "until" in has else made.add_nothing("until", "TIMESTAMP")
     for name, which in (("one_team", "min"), ("other_team", "max")):
@@ -89,34 +79,37 @@ def asked(
     return ",\n    ".join(made.columns), ",\n        ".join(inner)
 
 
-def asked_of_orders(meanings: Sequence[Meaning], finish: Collection[int]) -> str:
-    """The columns of `make_ord` that depend on the files. Without a phrase that ends orders, what work they need and
-    have done is asked for as well.
-    """
+def asked_of_orders(meanings: Sequence[Meaning], finish: Collection[int], has: Collection[str]) -> str:
+    """The columns of `make_ord` that depend on the files."""
     words, steps = {m.word for m in meanings}, {m.step for m in meanings}
-    made = [f"min({name}) AS {name}" if step in steps else f"NULL::TIMESTAMP AS {name}" for name, step in MILESTONES]
-    for name, which, wanted in (
-        ("stopped_at", "min", (W.REJECTED, W.CANCELLED)),
-        ("reopened_at", "max", (W.REOPENED,)),
-    ):
-        there = words & set(wanted)
-        made.append(f"{which}({name}) FILTER (kind = 0) AS {name}" if there else f"NULL::TIMESTAMP AS {name}")
-    made += [f"{which}({name}) AS {name}" for which, name in (("min", "finish_at"), ("max", "finish_last_at"))]
-    if not finish:
-        state = "((last >> 12) & 31)"
-        made += [
-            f"bit_or(CASE WHEN {state} IN ({_listed(_OVER)}) THEN {KIND_BIT} ELSE 0::BIGINT END) AS done_kinds",
-            "bit_or(coalesce(needs, 0)) AS needs",
-            f"count(*) FILTER (kind > 0 AND {state} IN ({_listed(_OPEN)}))::INTEGER AS open_tasks",
-        ]
-    return ",\n        ".join(made)
+    last = "max(moment) FILTER (dated)" if "dated" in has else "max(moment)"
+    made = {
+        "last_dated": last,
+        "done_last_at": _of("max", "code", _DONE & words if not finish else ()),
+        "stopped_at": _of("min", "code", {W.REJECTED, W.CANCELLED} & words, "kind = 0 AND "),
+        "reopened_at": _of("max", "code", {W.REOPENED} & words, "kind = 0 AND "),
+        "finish_at": _of("min", "meaning", finish),
+        "finish_last_at": _of("max", "meaning", finish),
+        "due": "max_by(due, moment)" if "due" in has else "NULL::TIMESTAMP",
+        "until": "max_by(until, moment)" if "until" in has else "NULL::TIMESTAMP",
+        "customer": "max_by(hash(customer), moment) FILTER (customer IS NOT NULL)"
+        if {"customer", "product"} <= set(has)
+        else "NULL::UBIGINT",
+    }
+    made |= {name: _of("min", "step", {step} & steps) for name, step in MILESTONES}
+    return ",\n        ".join(f"{expression} AS {name}" for name, expression in made.items())
 
 
-def attributes(has: Collection[str]) -> str:
-    """The latest word of each attribute of an order, as columns of `make_ord`."""
-    return ", ".join(
-        f"max_by({name}, moment) AS {name}" if name in has else f"NULL::{kind} AS {name}" for name, kind in ATTRIBUTES
-    )
+def _of(which: str, column: str, values: Iterable[int], only: str = "") -> str:
+    """The first or last time of those events, as far as there can be any."""
+    there = sorted(values)
+    return f"{which}(ts) FILTER ({only}{column} IN ({_listed(there)}))" if there else "NULL::TIMESTAMP"
+
+
+def work_of_orders() -> str:
+    """What is asked of the tasks of orders that end with all their work, for `make_ord`."""
+    gaps = {"over": _listed(_OVER), "open": _listed(_OPEN), "kind_bit": KIND_BIT}
+    return statement("scan/work_of_orders", **gaps)
 
 
 def _time(made: Asked, name: str, expression: str) -> None:

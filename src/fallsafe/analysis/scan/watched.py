@@ -13,7 +13,6 @@ from fallsafe.analysis.scan.find import iso
 from fallsafe.analysis.scan.findings import INFORMATION, Finding, Kind
 from fallsafe.analysis.scan.scan import Scan
 from fallsafe.analysis.scan.words import Word
-from fallsafe.analysis.sql import statement
 from fallsafe.core.orders.progress import Clause
 
 BY = "scan"
@@ -64,12 +63,9 @@ class Watched:
         return {name: self._contents[name] for name in names if name in self._contents}
 
     def _rows(self, orders: Sequence[str]) -> Iterator[Row]:
-        connection = self._scan.scene.engine.connection
         for start in range(0, len(orders), ORDERS_AT_ONCE):
-            some = {"orders": list(orders[start : start + ORDERS_AT_ONCE])}
-            cursor = connection.cursor().execute(statement("scan/watched_orders"), some)
-            columns = [d[0] for d in cursor.description or ()]
-            yield from (dict(zip(columns, values, strict=True)) for values in cursor.fetchall())
+            self._scan.portions.take(orders[start : start + ORDERS_AT_ONCE])
+            yield from self._scan.scene.rows("scan/watched_orders")
 
     def _take(self, row: Row) -> None:
         names = self._names(row["tasks"])

@@ -1,4 +1,5 @@
--- Whose and what the orders with findings are, for the totals.
-SELECT order_id, team, product
-FROM ord
+-- Whose and what these orders are, by their latest words.
+SELECT order_id, max_by(team, moment) AS team, max_by(product, moment) AS product
+FROM occurred
 WHERE order_id IN (SELECT unnest($orders::VARCHAR[]))
+GROUP BY order_id

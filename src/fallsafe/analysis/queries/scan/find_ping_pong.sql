@@ -1,8 +1,8 @@
 -- Work that went to and fro between the same groups: of its hand-overs at least two led back to who had it before last.
-SELECT order_id, task_id, name, since, teams
+SELECT order_id, task_id, meaning, since, teams
 FROM (
     SELECT
-        order_id, task_id, name, max(ts) AS since,
+        order_id, task_id, min(meaning) AS meaning, max(ts) AS since,
         list(team ORDER BY moment) AS teams,
         count(*) FILTER (team = before_last) AS back
     FROM (
@@ -17,7 +17,7 @@ FROM (
         )
         WHERE last_team IS DISTINCT FROM team
     )
-    GROUP BY order_id, item_id, task_id, kind, name
+    GROUP BY order_id, item_id, task_id, kind
 )
 WHERE back >= 2
 ORDER BY order_id, task_id

@@ -1,13 +1,5 @@
--- Rows that are there twice with everything in them. Only tasks with a word more often than once can have any.
-SELECT order_id, min(ts) AS since, min(nullif(task_id, '')) AS task_id, max(copies)::BIGINT AS copies
-FROM (
-    SELECT h.order_id, h.task_id, h.ts, h.meaning, h.line, count(*) AS copies
-    FROM happened AS h
-    JOIN task AS t
-        ON t.order_id = h.order_id AND t.item_id = h.item_id AND t.task_id = h.task_id AND t.kind = h.kind
-    WHERE t.n > bit_count(t.codes)
-    GROUP BY ALL
-    HAVING count(*) > 1
-)
-GROUP BY order_id
+-- Rows that are there twice with everything in them. Where many orders have some, the rows lack what would tell them apart.
+SELECT order_id, since, task_id, copies
+FROM ({cases})
+WHERE broken AND {unusual}
 ORDER BY order_id

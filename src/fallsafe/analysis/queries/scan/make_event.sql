@@ -1,21 +1,6 @@
--- What happened, in one form for all files; a table's dates and states become events as well.
--- `line` is the hash of the whole row of the file, to recognize rows that are there twice.
+-- What happened, in one form for all files; a table's dates and states become events as well. Only what the files have is
+-- kept. `line` is the hash of the whole row of the file, to recognize rows that are there twice; `slot` says which orders
+-- are judged together.
 CREATE TABLE event (
-    order_id VARCHAR,
-    item_id VARCHAR,
-    task_id VARCHAR,
-    meaning SMALLINT,
-    ts TIMESTAMP,
-    dated BOOLEAN,
-    due TIMESTAMP,
-    until TIMESTAMP,
-    team VARCHAR,
-    product VARCHAR,
-    customer VARCHAR,
-    sold DOUBLE,
-    listed DOUBLE,
-    quantity VARCHAR,
-    discontinued BOOLEAN,
-    waits_for VARCHAR,
-    line UBIGINT
+    {columns}
 )

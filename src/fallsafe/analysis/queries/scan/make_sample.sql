@@ -1,5 +1,5 @@
--- The lives of some orders, event by event: durations are learned from these, since a hundred thousand events say as much
--- as ten million. `mask` is what had happened by then, `next_at` when something happened next.
+-- The lives of the orders that durations are learned from, event by event. `mask` is what had happened by then, `next_at`
+-- when something happened next.
 CREATE TABLE sample AS
 SELECT
     order_id, ts, meaning, kind, code, moment,
@@ -8,4 +8,4 @@ SELECT
     max(ts) OVER (PARTITION BY order_id) AS end_at,
     max(moment) OVER (PARTITION BY order_id) = moment AS is_last
 FROM happened
-WHERE dated AND hash(order_id) % {of} = 0
+WHERE dated

@@ -13,5 +13,6 @@ FROM (
         bit_or(bit) AS mask,
         {aggregates}
     FROM happened
+    WHERE {which}
     GROUP BY order_id, item_id, task_id, kind
 )

@@ -1,10 +1,9 @@
 -- The rows of a log as events: each row is read once, and rows without an order or a time are left out.
 INSERT INTO event
 SELECT
-    e.order_id, e.item_id, e.task_id, coalesce(m.no, 0), e.ts, TRUE, e.due, e.until, e.team, e.product, e.customer,
-    e.sold, e.listed, e.quantity, e.discontinued, e.waits_for, e.line
+    {kept}
 FROM (
-    SELECT {columns}, coalesce({type}, '') AS type, coalesce({raw}, '') AS raw
+    SELECT {columns}, TRUE AS dated, coalesce({type}, '') AS type, coalesce({raw}, '') AS raw
     FROM {relation}
 ) AS e
 LEFT JOIN meaning AS m ON m.type = e.type AND m.raw = e.raw

@@ -2,11 +2,13 @@
 -- last change where the table has one, and else no earlier than the latest date.
 INSERT INTO event
 SELECT
-    e.order_id, e.item_id, e.task_id, coalesce(m.no, 0), e.step.ts, e.step.dated, e.due, e.until, e.team, e.product,
-    e.customer, e.sold, e.listed, e.quantity, e.discontinued, e.waits_for, e.line
+    {kept}
 FROM (
-    SELECT {columns}, coalesce({type}, '') AS type, unnest([{steps}]) AS step
-    FROM {relation}
+    SELECT * EXCLUDE (step), step.raw AS raw, step.ts AS ts, step.dated AS dated
+    FROM (
+        SELECT {columns}, coalesce({type}, '') AS type, unnest([{steps}]) AS step
+        FROM {relation}
+    )
 ) AS e
-LEFT JOIN meaning AS m ON m.type = e.type AND m.raw = e.step.raw
-WHERE e.order_id IS NOT NULL AND e.order_id <> '' AND e.step.ts IS NOT NULL AND e.step.raw IS NOT NULL
+LEFT JOIN meaning AS m ON m.type = e.type AND m.raw = e.raw
+WHERE e.order_id IS NOT NULL AND e.order_id <> '' AND e.ts IS NOT NULL AND e.raw IS NOT NULL

@@ -5,16 +5,9 @@ SELECT
     max(ts) AS newest,
     approx_quantile(ts, 0.01) AS early,
     approx_quantile(ts, 0.99) AS recent,
+    approx_count_distinct(order_id) AS about,
     bool_and(ts = date_trunc('day', ts)) AS day_only,
-    bool_and(due = date_trunc('day', due)) AS due_day_only,
-    count(due) AS due,
-    count(team) AS team,
-    count(product) AS product,
-    count(customer) AS customer,
-    count(listed) AS listed,
-    count(until) AS until,
-    count(waits_for) AS waits_for,
-    count(quantity) AS quantity,
-    count(discontinued) AS discontinued
+    bool_and({due} = date_trunc('day', {due})) AS due_day_only
+    {counts}
 FROM event
 WHERE ts BETWEEN $first AND $last

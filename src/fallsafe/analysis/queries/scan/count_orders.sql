@@ -1,2 +1,0 @@
--- How many orders there are.
-SELECT count(DISTINCT order_id) AS orders FROM happened
