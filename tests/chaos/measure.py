@@ -15,15 +15,19 @@ TICK_SECONDS = 0.02
 LOOK_SECONDS = 0.05
 GIVEN_UP_SECONDS = 90.0
 BACK_SECONDS_MAX = 5.0
+DATABASE_AND_WAY = (DATABASE, f"link to {DATABASE}")
 
 
 class Clocks:
-    """Who is down, and seconds in which the database (`store`), and beside it a worker (`work`), could have worked."""
+    """Who is down, and seconds in which the database (`store`), and beside it a worker (`work`), could have worked.
+    `struck` is when the database, or the way to it, last came back, on the wall's clock and on that of `store`.
+    """
 
     def __init__(self) -> None:
         self._down: dict[str, int] = defaultdict(int)
         self._guard = threading.Lock()
         self.store = self.work = 0.0
+        self.struck = (0.0, 0.0)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="clocks", daemon=True)
         self._thread.start()
@@ -37,6 +41,8 @@ class Clocks:
         """It is no longer."""
         with self._guard:
             self._down[name] -= 1
+            if name in DATABASE_AND_WAY:
+                self.struck = (time.monotonic(), self.store)
 
     def is_down(self, name: str) -> bool:
         """Whether something is down."""
@@ -51,7 +57,7 @@ class Clocks:
         last = time.monotonic()
         while not self._ending.wait(TICK_SECONDS):
             now = time.monotonic()
-            if not (self.is_down(DATABASE) or self.is_down(f"link to {DATABASE}")):
+            if not any(self.is_down(name) for name in DATABASE_AND_WAY):
                 self.store += now - last
                 if not all(self.is_down(name) for name in WORKERS):
                     self.work += now - last
@@ -84,14 +90,14 @@ class Times:
         return [head, *rows]
 
 
-def until_it_holds(holds: Callable[[], bool], clock: Callable[[], float], since: float) -> float:
-    """Seconds on a clock until something holds; 90 s are the most that is waited."""
+def until_it_holds(holds: Callable[[], bool], clock: Callable[[], float], since: Callable[[], float]) -> float:
+    """Seconds on a clock until something holds, counted from what `since` says then; waits 90 s at most."""
     deadline = time.monotonic() + GIVEN_UP_SECONDS
     while not _holds(holds):
         if time.monotonic() > deadline:
             return GIVEN_UP_SECONDS
         time.sleep(LOOK_SECONDS)
-    return clock() - since
+    return clock() - since()
 
 
 def _holds(holds: Callable[[], bool]) -> bool:

@@ -201,13 +201,18 @@ class _Chaos:
     def _measure(self, what: str, victim: str, leased: tuple[list[int], list[int], float]) -> None:
         """Notes when it is back, and when the calls that it had under way are somebody's again."""
         clock = (lambda: self.clocks.store) if victim in OUR_OWN else time.monotonic
-        since, work_since = clock(), self.clocks.work
+        began, work_began = clock(), self.clocks.work
+
+        def since() -> float:
+            """The last strike counts of those that the same wait outlives."""
+            return began if victim in OUTSIDE else max(began, self.clocks.struck[victim in OUR_OWN])
+
         back = until_it_holds(self._is_back(victim), clock, since)
         self.seen.times.add(what, back)
         if leased[0]:
             self.clocks.up(victim)
             try:
-                taken = until_it_holds(self._are_taken_up(leased), lambda: self.clocks.work, work_since)
+                taken = until_it_holds(self._are_taken_up(leased), lambda: self.clocks.work, lambda: work_began)
             finally:
                 self.clocks.down(victim)
             self.seen.times.add(f"{what}: its calls, after their leases", taken - leased[2])
