@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import io
+import itertools
 import json
 import os
 import re
@@ -46,14 +47,26 @@ from fallsafe.core.commands.contract import Request
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.commands.outcome import NotSent, Reply
 from fallsafe.core.repair.request import Repair, RepairState
-from fallsafe.flows import callbacks, checking, commands, moving, orders, planning, recover, repairs, review, steering
+from fallsafe.flows import (
+    amending,
+    callbacks,
+    checking,
+    commands,
+    moving,
+    orders,
+    planning,
+    recover,
+    repairs,
+    review,
+    steering,
+)
 from fallsafe.flows.callbacks import Received
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Applied, Context, Refused
 from fallsafe.flows.installation import end_rewind, look_anew, stop
 from fallsafe.security.signature import sign
 from fallsafe.simulator.sandbox import judge
-from fallsafe.store.ids import outside
+from fallsafe.store.ids import inside, outside
 from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Aggregate, Entry, Why
 
@@ -63,6 +76,7 @@ TRIES = 50
 OPERATION = "PRV.activateService"
 NAME = "777"
 AGREED_HASH = "a" * 64
+MONTHS = itertools.count(13)
 KEY = f"CRM/{NAME}/fiber.activateFiberService/fulfill/1"
 # What leads to a request: an attempt, the same command again, a new command for a task.
 WAYS_OUT = frozenset({"commands.send", "commands.send_again", "moves.intend"})
@@ -243,6 +257,14 @@ class World:
         body = callback_body(number)
         headers = {"X-Signature": sign(self.there.wiring.secrets["PRV"], body)}
         return self.http("POST", "/api/v1/downstreams/PRV/callbacks", body, **headers)
+
+    def amendment(self) -> str:
+        """A change of the deal that was just asked for."""
+        case = f"/fallout-cases/{outside('case', self.case_id)}/repairs"
+        changes = {"changes": {"termMonths": next(MONTHS)}}
+        seen = self.there.ask(f"{case}/preview", {"action": "REQUEST_AMENDMENT", "input": changes})
+        self.there.ask(f"{case}/{seen['id']}/run", {"hash": seen["hash"]})
+        return str(self.there.ask("/amendments?limit=1")["items"][0]["id"])
 
     def token(self) -> str:
         """A token that was just made."""
@@ -561,7 +583,16 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
         seen = [repairs.Seen(world.agreed, AGREED_HASH)]
         return said_of(await world.flow(lambda tx: repairs.run(tx, context, seen, BOSS, "again")))
 
+    @functools.cache
+    def asked() -> int:
+        return inside("amendment", world.amendment()) or 0
+
+    async def amend(_: int) -> Said | None:
+        returned = [amending.Returned(asked(), "Q-1", "agreed")]
+        return said_of(await world.flow(lambda tx: amending.accept(tx, context, returned, BOSS)))
+
     return {
+        "amending.accept": amend,
         "checking.claim": due(checking.claim, "check"),
         "steering.steer": steer,
         "repairs.run": repair,

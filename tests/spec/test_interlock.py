@@ -91,6 +91,11 @@ def of_repair(path: str) -> Fifty:
     return fifty
 
 
+def of_amendment(verb: str) -> Fifty:
+    """Fifty answers at once to one change of the deal."""
+    return lambda world: post(f"/api/v1/amendments/{world.amendment()}/{verb}", {"reference": "Q-1"})(world)
+
+
 def page_of_repair(world: World) -> list[Said | None]:
     """Fifty forms at once that decline one repair."""
     case = outside("case", world.case_id)
@@ -146,6 +151,8 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
         of_repair("/api/v1/fallout-cases/{case}/repairs/{repair}/decline"),
         None,
     ),
+    "POST /api/v1/amendments/{amendment_id}/accept": (of_amendment("accept"), None),
+    "POST /api/v1/amendments/{amendment_id}/decline": (of_amendment("decline"), None),
     "POST /api/v1/fallout-cases/actions": (
         lambda world: post(
             "/api/v1/fallout-cases/actions", {"action": "go-on", "caseIds": [outside("case", world.case_id)]}
@@ -234,6 +241,8 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "repair run": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "OTHER_PREVIEW"),
     "repair approve": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "NOT_ALLOWED"),
     "repair decline": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "NOT_ALLOWED"),
+    "amendment accept": ("{amendment} --reference Q-1", None),
+    "amendment decline": ("{amendment} --reference Q-1", None),
     "policy publish": ("{policy}", None),
     "policy draft": ("{policy}", None),
     "policy activate": ("{set}", None),
@@ -252,6 +261,8 @@ READING_VERBS = {
     "repair actions": "{case}",
     "repair list": "{case}",
     "repair show": "{case} {agreed}",
+    "amendment list": "--state handed_off",
+    "amendment show": "{amendment}",
     "command show": "{command}",
     "policy list": "",
     "policy show": "{set}",
@@ -311,6 +322,8 @@ def try_verb(world: World, verb: str, words: str, tries: int) -> list[Said | Non
         "{policy}": world.there.wiring.policy,
         "{set}": world.context.newest.id,
     }
+    if "{amendment}" in words:
+        known["{amendment}"] = world.amendment()
     for name, value in known.items():
         words = words.replace(name, str(value))
     return by_verb(world, [*verb.split(), *named(world, words).split()], tries)

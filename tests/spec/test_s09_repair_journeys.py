@@ -16,7 +16,11 @@ from typer.testing import CliRunner
 from fallsafe.cli.main import app
 
 PEOPLE = {"ben": ["operator"], "fay": ["manager", "finance"], "crm": ["machine"]}
-GOES_WRONG = (goes_wrong("taxed", "WHS.reserve", "slow", seconds=0.01),)
+GOES_WRONG = (goes_wrong("sold-out", "WHS.reserve", "refuse", code="SKU_OUT_OF_STOCK"),)
+DRILL = (
+    *(("fiber", "FIBER-HOME-1G"), ("static-ip", "STATIC-IP"), ("router", "WIFI-ROUTER")),
+    *(("billing", "MONTHLY-BILLING"),),
+)
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +148,60 @@ class WhenAnotherHouseNumberWouldChangeTheTax:
             "diagnosing", "Hand off a change of the deal: REQUEST_AMENDMENT",
         )  # fmt: skip
         assert task(there, "taxed", "normalizeAddress")["state"] == "failed"
+
+        changes = {"place.street": "Jalan Melati", "place.houseNumber": "28"}
+        asked = ("--input", json.dumps({"changes": changes, "consent": "she agrees to the other tax"}))
+        seen = by(there, "ben", "repair", "preview", found["id"], "REQUEST_AMENDMENT", *asked)
+        by(there, "ben", "repair", "run", found["id"], seen["id"], "--hash", seen["hash"])
+        (asked_for,) = of_case(there, found["id"])
+        assert asked_for["requires"] == ["customer re-acceptance"] and "Melati" not in json.dumps(asked_for["diff"])
+        by(there, "ben", "amendment", "accept", asked_for["id"], "--reference", "Q-2", code=1)
+        by(there, "crm", "amendment", "accept", asked_for["id"], "--reference", "Q-2")
+        is_completed(there, "taxed")
+        assert there.ask(f"/fallout-cases/{found['id']}")["resolution"]["type"] == "Amended"
+
+
+def of_case(there: Installation, case_id: str) -> list[dict[str, Any]]:
+    """What was asked of those who sell because of a case, newest first."""
+    return [a for a in there.ask("/amendments")["items"] if a["caseId"] == case_id]
+
+
+class WhenTheRouterIsSoldOut:
+    """§9.3: a router of another price is no repair. It is asked for, accepted outside, and the order goes on."""
+
+    def test_the_premium_router_is_a_change_of_the_deal_that_comes_back_accepted(self, there: Installation) -> None:
+        an_order(there, "sold-out", DRILL, city="Jakarta")
+        found = case(there, "sold-out", "SKU_OUT_OF_STOCK")
+        other = ("--set", "fields/item.offer=WIFI-ROUTER-PRO")
+        refused = by(there, "ben", "repair", "preview", found["id"], "SUPERSEDE_REJECTED", *other, code=1)
+        assert "item.offer cannot be corrected by a repair" in refused
+
+        changes = {"offer": "WIFI-ROUTER-PRO", "monthlyMinor": 500}
+        asked = ("--input", json.dumps({"changes": changes, "consent": "he wants the large one"}))
+        seen = by(there, "ben", "repair", "preview", found["id"], "REQUEST_AMENDMENT", *asked)
+        by(there, "ben", "repair", "run", found["id"], seen["id"], "--hash", seen["hash"])
+        (asked_for,) = of_case(there, found["id"])
+        assert asked_for["state"] == "handed_off" and asked_for["requires"] == ["quote revision", "re-approval"]
+        assert {(c["path"], c["old"], c["new"]) for c in asked_for["diff"]} == {
+            ("items/router/offer", "WIFI-ROUTER", "WIFI-ROUTER-PRO"), ("items/router/monthlyMinor", 0, 500),
+        }  # fmt: skip
+        before = told(there, "sold-out")["order"]
+        path = f"/amendments/{asked_for['id']}"
+        assert post(there, "ben", f"{path}/accept", {"reference": "Q-9"}, 403)["code"] == "NOT_ALLOWED"
+        assert not post(there, "crm", f"{path}/accept", {"reference": "Q-9", "reason": "signed"})["already"]
+        assert post(there, "crm", f"{path}/accept", {"reference": "Q-9", "reason": "signed"})["already"]
+        is_completed(there, "sold-out")
+        after, kept = there.ask("/orders/CRM:sold-out"), there.ask(path)
+        assert kept["state"] == "accepted" and kept["fingerprintWas"] == before["fingerprint"]
+        assert kept["fingerprintNow"] == after["order"]["fingerprint"] != before["fingerprint"]
+        router = next(i for i in kept["superseded"]["items"] if i["externalId"] == "router")
+        assert (router["offer"], router["monthlyMinor"]) == ("WIFI-ROUTER", 0)
+        ended = there.ask(f"/fallout-cases/{found['id']}")
+        assert (ended["state"], ended["resolution"]["type"], ended["resolution"]["repair"]) == (
+            "resolved", "Amended", seen["id"],
+        )  # fmt: skip
+        commands = there.ask("/orders/CRM:sold-out/commands?limit=200")["items"]
+        assert {c["key"]: c["state"] for c in commands if "router.reserveRouter/fulfill" in c["key"]} == {
+            "CRM/sold-out/router.reserveRouter/fulfill/1": "superseded",
+            "CRM/sold-out/router.reserveRouter/fulfill/2": "done",
+        }

@@ -17,7 +17,7 @@ from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
 
 Flow = Callable[[Tx, Context, Sequence[int], Actor, str], Awaitable[list[Answer]]]
-PATHS = {"order": "orders", "command": "commands", "case": "fallout-cases", "task": "tasks"}
+PATHS = {"order": "orders", "command": "commands", "case": "fallout-cases", "task": "tasks", "amendment": "amendments"}
 
 
 async def reason_of(body: bytes) -> str:

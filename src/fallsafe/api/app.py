@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fallsafe import __version__
 from fallsafe.api import wire
+from fallsafe.api.amendments import AmendmentsDoor
 from fallsafe.api.callbacks import CallbacksDoor
 from fallsafe.api.cases import CasesDoor
 from fallsafe.api.casework import CaseWorkDoor
@@ -61,6 +62,7 @@ def create_app(deps: Deps) -> FastAPI:
         CommandsDoor,
         CaseWorkDoor,
         RepairsDoor,
+        AmendmentsDoor,
         CasesDoor,
         CallbacksDoor,
         DownstreamsDoor,

@@ -598,6 +598,53 @@ class RepairDone(Wire, frozen=True):
     href: str
 
 
+class AmendmentClause(Wire, frozen=True):
+    """One clause of the deal that would be another: where, what of the deal it is and needs, old and new."""
+
+    path: str
+    title: str
+    old: Any
+    new: Any
+
+
+class AmendmentEffect(Wire, frozen=True):
+    """What exists outside of an order that is ordered anew: by which step, what it is called there, and what becomes
+    of it.
+    """
+
+    step: str
+    reference: str
+    then: str
+
+
+class Amendment(Wire, frozen=True):
+    """A request to change the deal: what it asks for and needs, and what came back. `fingerprintWas` is that of the
+    content it was asked of, `fingerprintNow` that of the content which superseded it.
+    """
+
+    id: str
+    order_id: str
+    case_id: str
+    repair_id: str
+    kind: str
+    state: str
+    item: str
+    diff: Sequence[AmendmentClause]
+    requires: Sequence[str]
+    effects: Sequence[AmendmentEffect]
+    replaced_by: dict[str, Any] | None
+    asked_by: str
+    asked_at: str
+    expires_at: str
+    answered_by: str
+    answered_at: str | None
+    reference: str
+    ended_because: str
+    superseded: dict[str, Any] | None
+    fingerprint_was: str
+    fingerprint_now: str
+
+
 class Undo(Wire, frozen=True):
     """A completed effect and how it could be undone; `undo` is empty where nothing undoes it (§13)."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fallsafe.cli import scenario, verbs, verbs_audit, verbs_policy, verbs_repair, verbs_secret
+from fallsafe.cli import scenario, verbs, verbs_amendment, verbs_audit, verbs_policy, verbs_repair, verbs_secret
 from fallsafe.cli.client import settings_of_this_process
 from fallsafe.cli.reconcile import reconcile
 from fallsafe.cli.scan import scan
@@ -26,6 +26,7 @@ ROOMS = {
     "order": verbs.order,
     "case": verbs.case,
     "repair": verbs_repair.repair,
+    "amendment": verbs_amendment.amendment,
     "command": verbs.command,
     "policy": verbs_policy.policy,
     "audit": verbs_audit.audit,

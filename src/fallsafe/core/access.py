@@ -22,6 +22,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "work_case": frozenset({"support", "operator", "engineer", "finance", "manager", "admin"}),
     "end_case": frozenset({"operator", "engineer", "finance", "manager", "admin"}),
     "repair": READERS - {"auditor"},
+    "answer_amendment": frozenset({"machine", "manager", "admin"}),
     "approve_repair": frozenset({"operator", "engineer", "finance", "manager", "admin"}),
     "plan_again": frozenset({"engineer", "admin"}),
     "draft_policy": frozenset({"admin", "engineer", "operator"}),

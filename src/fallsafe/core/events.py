@@ -55,6 +55,7 @@ EVENTS: dict[tuple[str, str], str] = {
     ("order", "refuse"): "OrderRejected",
     ("order", "complete"): "OrderCompleted",
     ("order", "hand_off"): "AmendmentRequested",
+    ("order", "amend"): "OrderAmended",
     ("order", "mark_stuck"): "OrderMarkedStuck",
     ("command", "send"): "CommandSent",
     ("command", "lose"): "UnknownOutcomeDetected",

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 from fallsafe.core.cases.case import Case
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
@@ -15,14 +14,27 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE, TaskState
 from fallsafe.core.repair.actions import CORRECTABLE, why_not_resend
+from fallsafe.core.repair.amendment import REORDER
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
-from fallsafe.flows import cases, checking, commands, correcting, facts, lapse, moves, parking, payload, recover
+from fallsafe.flows import (
+    amending,
+    cases,
+    checking,
+    commands,
+    correcting,
+    facts,
+    lapse,
+    moves,
+    parking,
+    payload,
+    recover,
+)
 from fallsafe.flows.facts import Told
 from fallsafe.flows.moves import move_command, timed
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside
-from fallsafe.store.work import Aggregate, Entry, Why
+from fallsafe.store.work import Aggregate, Why
 
 Effect = Callable[[Turn, Aggregate, Scene, Repair, Given], Awaitable[int | None]]
 
@@ -152,11 +164,16 @@ async def _correct(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     return await replace_command(turn, aggregate, scene, repair)
 
 
-async def replace_command(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair) -> int:
-    """A new command in place of one that is proved not to be there; its task is ready again."""
+async def replace_command(
+    turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, because: Why | None = None
+) -> int:
+    """A new command in place of one that is proved not to be there; its task is ready again. `because` is what led to
+    it, where that is not the repair itself.
+    """
     old, task = _must(scene.command), aggregate.tasks[_must(scene.command).task_id]
     mark(turn, aggregate, scene, repair)
     why = _why(turn, repair, supersedes=outside("command", old.id))
+    why = why if because is None else replace(because, facts={**because.facts, **why.facts})
     await move_command(turn, aggregate, old, "supersede", why)
     ready = replace(task, state=move(TASK_LIFECYCLE, task.state, "repair"))
     ready = timed(ready, turn.policy(aggregate).task_types[task.type], turn.now)
@@ -238,21 +255,20 @@ async def _declare(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     return command.id
 
 
-AMENDMENT_ANSWERS_WITHIN = timedelta(days=5)
-
-
 async def _hand_off(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """The deal is not touched: who sells is asked, with the diff, and the case waits for their answer."""
-    shown = repair.preview if isinstance(repair.preview, Mapping) else {}
-    asked = {"diff": shown.get("changes"), "repair": outside("repair", repair.id)}
-    why = replace(_why(turn, repair), facts=asked, evidence=(repair.input_evidence_id,))
-    aggregate.record("order", aggregate.order.id, "hand_off", why)
-    until = turn.now + AMENDMENT_ANSWERS_WITHIN / turn.context.newest.time_scale
-    name = outside("repair", repair.id)
-    said: Json = {"for": "amendment", "what": "a change of the deal", "reference": name, "until": until.isoformat()}
-    case = replace(aggregate.cases[scene.case.id], waiting_for=said, touched_at=turn.now)
-    aggregate.put(case, "wait", _why(turn, repair))
-    turn.tx.file(Entry("review", case.id, case.order_id, until))
+    item = str(given.get("item") or (scene.item.external_id if scene.item else ""))
+    await amending.hand_off(turn, aggregate, repair, _why(turn, repair), item)
+    return None
+
+
+async def _reorder(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """Nothing more is sent for the order, and who sells is asked to close it and order anew."""
+    name, why = outside("repair", repair.id), _why(turn, repair)
+    by: Json = {"source": given.get("newSource") or aggregate.order.source, "externalId": given["newOrder"]}
+    mark_: Json = {"by": "person", "who": repair.run_by, "why": name, "until": None, "case": scene.case.id}
+    aggregate.put(replace(aggregate.order, frozen=mark_), "freeze", why)
+    await amending.hand_off(turn, aggregate, repair, why, "", REORDER, by)
     return None
 
 
@@ -265,6 +281,7 @@ EFFECTS: Mapping[str, Effect] = {
     "THAW": _thaw,
     "DECLARE_OUTCOME": _declare,
     "REQUEST_AMENDMENT": _hand_off,
+    "CANCEL_AND_REORDER": _reorder,
     "correct": _correct,
 }
 """What running each action does; the same names as `core.repair.actions.PLANS`."""

@@ -10,7 +10,7 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.orders.progress import Stuck, progress
 from fallsafe.core.triage.severity import worth_of
-from fallsafe.flows import cases, failures, lapse, settle
+from fallsafe.flows import amending, cases, failures, lapse, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Context
 from fallsafe.flows.turn import Turn, begin
@@ -28,6 +28,8 @@ async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> 
     dues = await _next_dues(turn, [d for d in standing if d.id == d.order_id])
     looked_at = [case for aggregate in tx.aggregates.values() for case in aggregate.open_cases if case.id in ids]
     seen = await cases.seen_alike(turn, looked_at)
+    if any(d.order_id and d.id != d.order_id and d.id not in seen for d in standing):
+        await tx.load_repairs()
     for d in standing:
         tx.clear("review", d.id)
         aggregate = tx.aggregates.get(d.order_id or 0)
@@ -37,6 +39,8 @@ async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> 
             _look_at_order(turn, aggregate, dues)
         elif d.id in aggregate.tasks:
             await lapse.look(turn, aggregate, aggregate.tasks[d.id])
+        elif d.id in aggregate.amendments:
+            amending.look(turn, aggregate, aggregate.amendments[d.id])
         elif d.id in seen:
             worth = worth_of(aggregate.items.values())
             cases.score(turn, aggregate, aggregate.cases[d.id], seen[d.id], worth)

@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fallsafe.api.amendments import AmendmentsDoor
 from fallsafe.api.callbacks import CallbacksDoor
 from fallsafe.api.casework import CaseWorkDoor
 from fallsafe.api.commands import CommandsDoor
@@ -228,6 +229,7 @@ class Doors:
         self.orders, self.commands, self.callbacks = OrdersDoor(deps), CommandsDoor(deps), CallbacksDoor(deps)
         self.signals, self.casework = SignalsDoor(deps), CaseWorkDoor(deps)
         self.repairs = RepairsDoor(deps)
+        self.amendments = AmendmentsDoor(deps)
         self.policies, self.moves = PoliciesDoor(deps), MovesDoor(deps)
 
     async def ask(

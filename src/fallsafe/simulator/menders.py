@@ -88,6 +88,9 @@ class Menders:
                 return "SUPERSEDE_REJECTED", {"fields": {f"item.{name}": "2G"}}
             case "rejected" if not self._was_done(case):
                 return "SUPERSEDE_REJECTED", {"fields": {"item.characteristics.slot": f"S{self._dice.randrange(9)}"}}
+            case "rejected" if self._dice.random() < 0.2:
+                changes = {"termMonths": self._dice.choice((12, 24, 36))}
+                return "REQUEST_AMENDMENT", {"changes": changes}
             case "failed_optional":
                 return "SKIP_TASK", {}
             case _:
@@ -138,8 +141,25 @@ class Menders:
         self._ran |= {str(seen["id"])} if taken else set()
         if sum(not t["already"] for t in taken) > 1:
             self._fail(f"P6: {seen['id']} was run more than once")
+        if taken and seen["action"] == "REQUEST_AMENDMENT":
+            await self._answer(name)
         if any(t["already"] and not t["runBy"] for t in taken):
             self._fail(f"P6: nobody is told who ran {seen['id']}")
+
+    async def _answer(self, case: str) -> None:
+        """Those who sell say yes or no to what was asked of them about a case, or nothing."""
+        life = self._world.door()
+        if life is None or life.doors is None or self._dice.random() < 0.2:
+            return
+        rows = self._world.ground.judge.execute(sql("audit/amendments")).fetchall()
+        asked = [r for r in rows if outside("case", r["case_id"]) == case and r["state"] == "handed_off"]
+        verb = self._dice.choice(("accept", "accept", "decline"))
+        for one in asked:
+            number, headers = outside("amendment", one["id"]), {"Authorization": f"Bearer {TOKENS['machine.crm']}"}
+            call: Call = partial(life.doors.amendments.answer(verb), amendment_id=number)
+            body = json.dumps({"reference": "Q-1"}).encode()
+            told = await life.doors.ask(call, f"/api/v1/amendments/{number}/{verb}", body, headers)
+            self._world._tell("", f"machine.crm {verb}s {number}: {told.status} {told.code}")
 
     def _fail(self, what: str) -> None:
         if not self._world.judge.rewound:

@@ -21,6 +21,7 @@ from fallsafe.core.errors import Bug
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
+from fallsafe.core.repair.amendment import AMENDMENT_LIFECYCLE, Amendment, AmendmentState
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, Repair, RepairState
 from fallsafe.store import audit_loose
 from fallsafe.store.anchors import Anchor, Tree, of_row, ranges
@@ -36,6 +37,7 @@ FOLDED: dict[str, tuple[type, str]] = {
     "command": (Command, "commands"),
     "case": (Case, "cases"),
     "repair": (Repair, "repairs"),
+    "amendment": (Amendment, "amendments"),
 }
 STREAMS = ("journal", "evidence", "attempts", "outcomes", "personal", *(table for _, table in FOLDED.values()))
 START = bytes(32)
@@ -280,7 +282,7 @@ def _why_not_moved(said: Row, row: Row) -> str:
     thing, verb, was, now = said["thing"], said["verb"], said["was"], said["now"]
     if was and row and was != row["state"]:
         return f"{thing} {said['thingId']} is said to have been {was}, and was {row['state']}"
-    if was == now or not was or thing not in ("command", "case", "repair"):
+    if was == now or not was or thing not in ("command", "case", "repair", "amendment"):
         return ""
     return (
         "" if _after(thing, was, verb, row) == now else f"{thing} {said['thingId']}: {verb} leads from {was} to {now}"
@@ -292,6 +294,8 @@ def _after(thing: str, was: str, verb: str, row: Row) -> str:
         return str(CASE_LIFECYCLE.get((CaseState(was), verb), ""))
     if thing == "repair":
         return str(REPAIR_LIFECYCLE.get((RepairState(was), verb), ""))
+    if thing == "amendment":
+        return str(AMENDMENT_LIFECYCLE.get((AmendmentState(was), verb), ""))
     try:
         return str(next_state(CommandState(was), verb, Purpose(row["purpose"])))
     except Bug:

@@ -1,7 +1,8 @@
 """Ids: 64-bit integers, milliseconds since 2025 (41 bits), lane slot (8), counter (14), never below the last one kept
 in the lane head.
 
-Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`, `S-`, `R-`, `RA-`).
+Outside they carry a prefix that says what they are (`O-`, `OI-`, `T-`, `C-`, `F-`, `E-`, `S-`, `R-`, `RA-`,
+`AM-`).
 """
 
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ PREFIX = {
     "report": "R",
     "view": "V",
     "repair": "RA",
+    "amendment": "AM",
 }
 
 

@@ -20,6 +20,7 @@ from fallsafe.core.commands.ledger import Command, Purpose
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
+from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
 from fallsafe.store.rows import StoredSignal, read_row
 from fallsafe.store.trail import BadCursor, JournalLine, order_trail_end, thing_trail
@@ -217,6 +218,12 @@ async def case_file(database: Database, case_id: int) -> CaseFile | None:
     newest = next((c for c in file.cases if c.id == case_id), case)
     related = tuple(c for c in file.cases if c.id != case_id and c.state in OPEN_CASE_STATES)
     return CaseFile(newest, file, file.evidence, file.agenda, file.journal, related)
+
+
+async def amendments_found(database: Database, state: str, order_id: int, before: int, limit: int) -> list[Amendment]:
+    """Requests to change the deal, newest first: of one state ("" = any) and one order (0 = any)."""
+    rows = await database.fetch("reads/amendments", state=state, order_id=order_id, before=before, limit=limit)
+    return [read_row(Amendment, row) for row in rows]
 
 
 async def repairs_of_case(database: Database, case: Case) -> list[Repair]:

@@ -19,10 +19,11 @@ from fallsafe.core.detect.signal import SignalState
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
+from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
 from fallsafe.store.canonical import instant
 
-Row = Order | Item | Task | Command | Case | Repair
+Row = Order | Item | Task | Command | Case | Repair | Amendment
 R = TypeVar("R")
 
 # Columns that the chain itself writes: never part of a delta.

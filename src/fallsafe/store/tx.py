@@ -27,6 +27,7 @@ from fallsafe.core.events import Record
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order, shard_of
 from fallsafe.core.orders.task import Task
+from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
 from fallsafe.store.canonical import digest
 from fallsafe.store.ids import IdMaker
@@ -49,7 +50,10 @@ SERVER_IS_YOUNG = timedelta(seconds=10)
 BECAME_OF_SECONDS_MAX = 30.0
 BECAME_OF_SECONDS_BETWEEN = 0.2
 # What belongs to an order, in the order in which it is written.
-ROWS = ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases"), (Repair, "repairs"))
+ROWS = (
+    *((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")),
+    *((Repair, "repairs"), (Amendment, "amendments")),
+)
 NOTIFY_CHANNEL = "fallsafe_due"
 # The column types of what goes in by COPY, in the order of evidence/copy and outcomes/copy.
 EVIDENCE_TYPES = (
@@ -475,11 +479,13 @@ class Tx:
             self.aggregates[order.id] = Aggregate(order, things, keys[order.id])
 
     async def load_repairs(self) -> None:
-        """Loads the repairs of the locked orders, once; only the flows of repairs ask for them."""
+        """Loads repairs and amendments of the locked orders, once; only the flows of repairs ask for them."""
         wanted = [i for i in self.aggregates if i not in self._with_repairs]
         self._with_repairs.update(wanted)
         for row in await self.fetch("repairs/of_orders", ids=wanted) if wanted else []:
             self.aggregates[row["order_id"]].load([read_row(Repair, row)])
+        for row in await self.fetch("amendments/of_orders", ids=wanted) if wanted else []:
+            self.aggregates[row["order_id"]].load([read_row(Amendment, row)])
 
     async def keys_of(self, ids: Sequence[int]) -> dict[int, OrderKey]:
         """The data keys of orders that are there; 0 stands for things without an order."""

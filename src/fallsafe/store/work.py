@@ -20,12 +20,15 @@ from fallsafe.core.events import Json, Record
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
+from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
 from fallsafe.store.canonical import canonical, digest
 from fallsafe.store.journal import Chain
 from fallsafe.store.rows import Inbox, delta
 from fallsafe.store.vault import OrderKey
 
+Own = Item | Task | Command | Case | Repair | Amendment
+"""What belongs to an order."""
 TABLES: dict[type, tuple[str, str]] = {
     Order: ("order", "orders"),
     Item: ("item", "items"),
@@ -33,6 +36,7 @@ TABLES: dict[type, tuple[str, str]] = {
     Command: ("command", "commands"),
     Case: ("case", "cases"),
     Repair: ("repair", "repairs"),
+    Amendment: ("amendment", "amendments"),
 }
 KEPT_ORDERS_MAX, KEPT_ROWS_MAX = 2_000, 100
 EVIDENCE_COLUMNS = tuple(each.name for each in fields(Evidence))
@@ -67,7 +71,11 @@ class Aggregate:
     """One order with its items, tasks, commands and cases, as loaded and as they become."""
 
     def __init__(
-        self, order: Order, rows: Iterable[Item | Task | Command | Case | Repair], key: OrderKey, new: bool = False
+        self,
+        order: Order,
+        rows: Iterable[Own],
+        key: OrderKey,
+        new: bool = False,
     ) -> None:
         self.order = order
         self.key = key
@@ -76,6 +84,7 @@ class Aggregate:
         self.commands: dict[int, Command] = {}
         self.cases: dict[int, Case] = {}
         self.repairs: dict[int, Repair] = {}
+        self.amendments: dict[int, Amendment] = {}
         self.loaded: dict[int, Any] = {} if new else {order.id: order}
         self.records: list[Record] = []
         self.new = new
@@ -83,7 +92,7 @@ class Aggregate:
         self._open_by_key: dict[str, int] = {}
         self.load(rows)
 
-    def load(self, rows: Iterable[Item | Task | Command | Case | Repair]) -> None:
+    def load(self, rows: Iterable[Own]) -> None:
         """Rows as they stand in the database. What a flow alone needs (repairs) comes when it asks for it."""
         for row in rows:
             self._shelf(row)[row.id] = row
@@ -102,12 +111,12 @@ class Aggregate:
         shelf: dict[int, Any] = getattr(self, TABLES[type(row)][1])
         return shelf
 
-    def rows(self) -> list[Item | Task | Command | Case | Repair]:
+    def rows(self) -> list[Own]:
         """Everything that belongs to the order, as it stands now."""
-        own = (self.items, self.tasks, self.commands, self.cases, self.repairs)
+        own = (self.items, self.tasks, self.commands, self.cases, self.repairs, self.amendments)
         return [row for shelf in own for row in shelf.values()]
 
-    def put(self, row: Order | Item | Task | Command | Case | Repair, verb: str, why: Why) -> None:
+    def put(self, row: Order | Own, verb: str, why: Why) -> None:
         """Puts a new value in place of the row with its id (or adds it), as one record."""
         was = self.order if isinstance(row, Order) else self._shelf(row).get(row.id)
         if isinstance(row, Order):
@@ -181,9 +190,9 @@ class Kept:
     """
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[int, tuple[Order, list[Item | Task | Command | Case | Repair]]] = OrderedDict()
+        self._orders: OrderedDict[int, tuple[Order, list[Own]]] = OrderedDict()
 
-    def get(self, order_id: int, last_digest: str) -> tuple[Order, list[Item | Task | Command | Case | Repair]] | None:
+    def get(self, order_id: int, last_digest: str) -> tuple[Order, list[Own]] | None:
         """The order and its things, if this is the digest of its last record still."""
         known = self._orders.get(order_id)
         return known if known is not None and known[0].last_digest == last_digest else None

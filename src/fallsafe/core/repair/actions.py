@@ -21,7 +21,8 @@ from fallsafe.core.commands.ledger import (
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may
-from fallsafe.core.orders.task import TASK_LIFECYCLE, TaskState
+from fallsafe.core.orders.item import NO_UNDO
+from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.repair import correction
 from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
 from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending
@@ -351,7 +352,7 @@ def declare_outcome(scene: Scene, action: RepairAction, given: Given) -> Plan:
     return Plan((asked,), after=(after,), risky=risky, reads={"outcome": said})
 
 
-CHARACTERISTICS = "characteristics."
+CHARACTERISTICS, PLACE_CLAUSE = "characteristics.", "place."
 
 
 def request_amendment(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -362,24 +363,39 @@ def request_amendment(scene: Scene, action: RepairAction, given: Given) -> Plan:
     wanted = dict(fields) if isinstance(fields, Mapping) else {}
     known = item in _items(scene.order.snapshot)
     there = _is("item", "The item is part of the deal.", known, f"the deal has no item {item!r}", "NO_SUCH_ITEM")
-    strange = sorted(n for n in wanted if n not in correction.OF_ITEM and not n.startswith(CHARACTERISTICS))
+    below = (CHARACTERISTICS, PLACE_CLAUSE)
+    strange = sorted(n for n in wanted if n not in CLAUSES and not n.startswith(below))
     clauses_known = _is(
         "clauses", "What changes are clauses of the deal.", not strange, f"no clause is called {', '.join(strange)}",
-        "NO_SUCH_CLAUSE", f"clauses are {', '.join(correction.OF_ITEM)} and characteristics.<name>",
+        "NO_SUCH_CLAUSE", f"clauses are {', '.join(CLAUSES)}, characteristics.<name> and place.<field>",
     )  # fmt: skip
-    asked = _as_wanted(scene.order.snapshot, item, wanted)
+    asked = amended(scene.order.snapshot, item, wanted, _stand_in(scene, item, wanted))
     clauses = correction.business(correction.diff(scene.order.snapshot, asked, lambda _: False))
     differs = _is(
         "differs", "It changes what was agreed.", bool(clauses), "it is what was agreed already", "NO_CHANGE",
         "if only data is wrong: SUPERSEDE_REJECTED",
     )  # fmt: skip
+    fits = [n for n, v in wanted.items() if n in WHOLE and (isinstance(v, bool) or not isinstance(v, int))]
+    whole = _is("fits", "Amounts and counts are whole numbers.", not fits, f"{', '.join(fits)} is none", "NOT_A_NUMBER")
     changes = tuple(Change(c.path, f"{c.what}: needs {c.requires}", LOCKED, c.old, c.new) for c in clauses)
-    return Plan((there, clauses_known, differs), changes, after=(After("amendment", item, "not there", "handed_off"),))
+    after = (After("amendment", item, "not there", "handed_off"),)
+    return Plan((there, clauses_known, whole, differs), changes, after=after)
 
 
-def _as_wanted(content: Json, item: str, wanted: Mapping[str, Json]) -> Json:
-    """The accepted content as it is asked for."""
-    own = {n: v for n, v in wanted.items() if not n.startswith(CHARACTERISTICS)}
+CLAUSES = tuple(name for name in correction.OF_ITEM if name not in ("place", "parent", "dependsOn", "action"))
+WHOLE = ("quantity", "oneOffMinor", "monthlyMinor", "termMonths")
+
+
+def _stand_in(scene: Scene, item: str, wanted: Mapping[str, Json]) -> Json:
+    """What stands in the deal for a place that is asked for; None where it stays. The place itself is personal."""
+    fields = {n.removeprefix(PLACE_CLAUSE): v for n, v in wanted.items() if n.startswith(PLACE_CLAUSE)}
+    return {"personal": f"items/{item}/place", "digest": scene.salted(fields)} if fields else None
+
+
+def amended(content: Json, item: str, wanted: Mapping[str, Json], place: Json) -> Json:
+    """The accepted content as it is asked for; `place` stands in for the place of the item where that is another."""
+    own = {n: v for n, v in wanted.items() if not n.startswith((CHARACTERISTICS, PLACE_CLAUSE))}
+    own |= {"place": place} if place is not None else {}
     inner = {n.removeprefix(CHARACTERISTICS): v for n, v in wanted.items() if n.startswith(CHARACTERISTICS)}
     changed = _with(content, item, inner) if inner else content
     if not isinstance(changed, Mapping) or not isinstance(changed.get("items"), list):
@@ -389,6 +405,25 @@ def _as_wanted(content: Json, item: str, wanted: Mapping[str, Json]) -> Json:
         for each in changed["items"]  # type: ignore[union-attr]  # safe because it is a list
     ]
     return {**changed, "items": items}
+
+
+def cancel_and_reorder(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """The order stands still, and who sells is asked to close it here and order anew: every effect that exists outside
+    is listed, to be adopted by the other order or undone (§18.2).
+    """
+    adopt = {step.strip() for step in str(given.get("adopt", "")).split(",") if step.strip()}
+    done = [t for t in scene.tasks.values() if t.state is TaskState.COMPLETED]
+    strange = sorted(adopt - {t.step for t in done})
+    known = _is("effects", "What is adopted exists.", not strange, f"nothing was done by {', '.join(strange)}")
+    own = (scene.order.source, scene.order.external_id)
+    named = (str(given.get("newSource", scene.order.source)), str(given.get("newOrder", "")))
+    other = _is("other", "The other order is another one.", named != own, "it is this very order", "SAME_ORDER")
+    effects = tuple(After("effect", t.step, t.reference, "adopt" if t.step in adopt else _undone(t)) for t in done)
+    return Plan((known, other), after=(*effects, After("order", scene.order.external_id, "going on", "frozen")))
+
+
+def _undone(task: Task) -> str:
+    return "nothing to undo" if task.undo in NO_UNDO else f"undo: {task.undo}"
 
 
 def _items(content: Json) -> frozenset[str]:
@@ -406,6 +441,7 @@ PLANS: Mapping[str, Planner] = {
     "THAW": thaw,
     "DECLARE_OUTCOME": declare_outcome,
     "REQUEST_AMENDMENT": request_amendment,
+    "CANCEL_AND_REORDER": cancel_and_reorder,
     "correct": correct,
 }
 """What this release runs, by what an action `does`."""

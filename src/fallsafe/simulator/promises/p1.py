@@ -100,6 +100,9 @@ def _cases_and_items(seen: OrderSeen) -> Iterator[Broken]:
         asked = any(c.id in asks and c.state.value == "sending" for c in seen.commands.values())
         if repair.state.value == "checking" and not asked and "check" not in seen.looks.get(repair.id, {}):
             yield _told(seen, "repair", repair.id, "is being checked, and nobody will ask what it still has to know")
+    for one in seen.amendments.values():
+        if one.state.value == "handed_off" and "review" not in seen.looks.get(one.id, {}):
+            yield _told(seen, "amendment", one.id, "was handed off, and nobody will see that it is not answered")
     for item in seen.items.values():
         held = item.hold_code and item.state.value not in ("completed", "cancelled")
         if held and not seen.looks.get(item.id) and not any(c.item_id == item.id for c in seen.open_cases):

@@ -59,19 +59,28 @@ def _record(order: OrderSeen, record: Row) -> Iterator[Broken]:
     delta, where = record["delta"], order.where(record["thing"], record["thingId"])
     if record["thing"] == "item" and record["was"]:
         changed = [name for name in DEAL if name in delta]
-        if changed:
+        if changed and not _agreed(order, record):
             yield Broken("P8", where, f"{record['verb']} changed {', '.join(changed)}", order.order.id)
         yield from _corrected(order, record, where)
-        if "place" in delta and not _shows(order, record, "item.place."):
+        if "place" in delta and not _agreed(order, record) and not _shows(order, record, "item.place."):
             yield Broken("P8", where, "its place was corrected, and no repair had shown it", order.order.id)
     person = record["thing"] == "order" and record["was"] and "parties" in delta
     if person and not _shows(order, record, "customer."):
         yield Broken("P8", where, "its customer was corrected, and no repair had shown it", order.order.id)
-    if record["thing"] == "order" and record["was"] and {"snapshot", "fingerprint"} & set(delta):
+    deal = record["thing"] == "order" and record["was"] and {"snapshot", "fingerprint"} & set(delta)
+    if deal and not _agreed(order, record):
         yield Broken("P8", where, f"{record['verb']} changed what was accepted", order.order.id)
-    by_repair = str(record["causation"]).startswith("RA-")
+    by_repair = str(record["causation"]).startswith(("RA-", "AM-"))
     if record["verb"] == "supersede" and not by_repair:
         yield Broken("P8", where, "was superseded by no repair", order.order.id)
+
+
+def _agreed(order: OrderSeen, record: Row) -> bool:
+    """Whether a record comes from a change of the deal that was accepted outside, and what it superseded is kept."""
+    number = str(record["causation"]).removeprefix("AM-")
+    one = order.amendments.get(int(number)) if record["verb"] == "amend" and number.isdigit() else None
+    kept = one.superseded if one is not None and one.state.value == "accepted" else None
+    return kept is not None and hashlib.sha256(_bytes(kept)).hexdigest() == one.fingerprint_was  # type: ignore[union-attr]
 
 
 def _shows(order: OrderSeen, record: Row, prefix: str) -> bool:
@@ -84,7 +93,7 @@ def _shows(order: OrderSeen, record: Row, prefix: str) -> bool:
 
 def _corrected(order: OrderSeen, record: Row, where: str) -> Iterator[Broken]:
     """Characteristics change only by a repair, and only those that its action leaves free or has agreed to."""
-    if "characteristics" not in record["delta"]:
+    if "characteristics" not in record["delta"] or _agreed(order, record):
         return
     number = str(record["causation"]).partition("-")[2]
     repair = order.repairs.get(int(number)) if number.isdigit() else None

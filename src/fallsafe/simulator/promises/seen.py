@@ -17,12 +17,17 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
 from fallsafe.store.rows import read_row
 from fallsafe.store.sql import sql
 
 Connection = psycopg.Connection[dict[str, Any]]
 Row = Mapping[str, Any]
+ROWS = (
+    *((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")),
+    *((Repair, "repairs"), (Amendment, "amendments")),
+)
 OPEN = ("detected", "classified", "assigned", "diagnosing", "repairing", "revalidating")
 
 
@@ -57,6 +62,7 @@ class OrderSeen:
     commands: dict[int, Command] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
     repairs: dict[int, Repair] = field(default_factory=dict)
+    amendments: dict[int, Amendment] = field(default_factory=dict)
     looks: dict[int, dict[str, Look]] = field(default_factory=dict)
     records: Sequence[Row] = ()
 
@@ -155,7 +161,14 @@ def read_orders(connection: Connection, ids: Sequence[int], *, records: bool) ->
 
 def _rows(connection: Connection, found: Mapping[int, OrderSeen]) -> None:
     ids = {"ids": list(found)}
-    for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases"), (Repair, "repairs")):
+    for kind, table in (
+        (Item, "items"),
+        (Task, "tasks"),
+        (Command, "commands"),
+        (Case, "cases"),
+        (Repair, "repairs"),
+        (Amendment, "amendments"),
+    ):
         for row in connection.execute(sql(f"{table}/of_orders"), ids):
             getattr(found[row["order_id"]], table)[row["id"]] = read_row(kind, row)
 
