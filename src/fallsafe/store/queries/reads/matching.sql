@@ -74,5 +74,5 @@ AND (NOT %(not_of_order)s::boolean OR NOT EXISTS (
 AND (%(texts)s::jsonb IS NULL OR NOT EXISTS (
      SELECT 1 FROM jsonb_to_recordset(%(texts)s::jsonb) w (pattern text, codes jsonb)
      WHERE NOT (w.codes ? k.code
-                OR concat_ws(' ', k.code, k.raw_code, k.raw_message, k.system, k.operation, k.next_action, k.assignee) ILIKE w.pattern
-                OR EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND concat_ws(' ', o.source, o.external_id, o.customer_ref) ILIKE w.pattern))))
+                OR k.code || ' ' || k.raw_code || ' ' || k.raw_message || ' ' || k.system || ' ' || k.operation || ' ' || k.next_action || ' ' || k.assignee ILIKE w.pattern
+                OR EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.source || ' ' || o.external_id || ' ' || o.customer_ref ILIKE w.pattern))))
