@@ -41,7 +41,7 @@ CREATE TEMP TABLE kinds AS SELECT *, row_number() OVER () AS n FROM jsonb_to_rec
     k (weight int, code text, domain text, recover text, system text, operation text, raw text, message text, owner text, next text, step text, offer text);
 CREATE TEMP TABLE made AS
 SELECT i, %(first)s::bigint + i * 8192 AS base, k.*, (hashint8(i) & 2147483647)::bigint AS h, (hashint8(i + 7000001) & 2147483647)::bigint AS g
-FROM generate_series(1, %(count)s) i,
+FROM generate_series(1::bigint, %(count)s) i,
      LATERAL (SELECT * FROM kinds k ORDER BY (hashint8(i * 31 + k.n) & 65535)::float8 / k.weight LIMIT 1) k;
 """
 ORDERS = """

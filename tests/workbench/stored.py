@@ -18,7 +18,7 @@ from fallsafe.store.work import Aggregate, Entry, Why
 
 IDS = ("id", "order_id", "item_id", "task_id", "command_id", "parent_id", "target_id")
 LISTS = ("depends_on", "next")
-WHY = Why(Actor("system", "dispatcher"), "written down for a test")
+WHY = Why(Actor("system", "dispatcher"), "planned from the accepted order")
 
 
 def context() -> Context:

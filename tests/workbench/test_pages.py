@@ -437,7 +437,7 @@ class WhenACaseIsRepaired:
         said = {"csrf": csrf, "outcome": "absent", "seen": "nothing on their screen", "where": "screen 7"}
         shown = await browser.post(f"{url}/repairs/new/DECLARE_OUTCOME", data=said)
         page = (await browser.get(shown.headers["location"])).text
-        assert "A second person has to agree" in page and 'id="run"' not in page and 'id="approve"' not in page
+        assert "a second person has to agree" in page and 'id="run"' not in page and 'id="approve"' not in page
         assert (await browser.post(f"{url}/repairs/new/FREEZE", data={"csrf": "another"})).status_code == 403
         for path in ("repairs/new/NOTHING", "repairs/RA-1"):
             assert (await browser.get(f"{url}/{path}")).status_code == 404

@@ -132,10 +132,10 @@ class DownstreamDoor:
 def _why(known: Downstream | None) -> str:
     """Why it stands as it does."""
     if known is None:
-        return "Nothing was ever the matter with it."
+        return ""
     if known.state is Health.CLEAR:
         if not known.failures:
-            return "What was the matter is over."
+            return "What was the matter with it is over."
         return f"{many(known.failures, 'call')} in a row did not get through."
     tried = f" {many(known.probes, 'canary', 'canaries')} did not get through." if known.probes else ""
     return f"{known.why[:1].upper()}{known.why[1:]}.{tried}"
@@ -147,7 +147,7 @@ def _limits(system: System) -> tuple[str, ...]:
     if system.rate is not None:
         said.append(_rate(system.rate, "call"))
     budget = system.retry_budget
-    said.append(f"repeats: {budget.share:.0%} of the first sends, at least {_rate(budget.least, 'repeat')}")
+    said.append(f"repeats: {budget.share:.0%}, at least {budget.least.calls} in {span(budget.least.per)}")
     return tuple(said)
 
 

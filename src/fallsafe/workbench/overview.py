@@ -34,7 +34,7 @@ from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.frame import base, sign_in
 from fallsafe.workbench.narrowing import list_url, title_of
 from fallsafe.workbench.paper import html
-from fallsafe.workbench.words import words
+from fallsafe.workbench.words import many, words
 
 UNKNOWN_ROWS = 50
 BANDS = (
@@ -237,7 +237,7 @@ class OverviewDoor:
 
 def _unknown(one: UnknownOutcome, policy: PolicySet) -> tuple[UnknownOutcome, str, str, str]:
     """The row, the system's title, and how often it was looked for in words."""
-    looked = [f"{one.looks} looked" if one.looks else "not looked for yet"]
+    looked = [f"looked {many(one.looks, 'time')}" if one.looks else "not looked for yet"]
     looked += [f"{one.empty_looks} found nothing"] if one.empty_looks else []
     looked += [f"{one.pending_looks} still under way"] if one.pending_looks else []
     return one, title_of("system", one.system, policy), ", ".join(looked), outside("case", one.id)
@@ -345,7 +345,7 @@ def _thing(line: JournalLine) -> tuple[str, str]:
         name = outside(line.thing, line.thing_id)
     except KeyError:
         return line.thing.replace("_", " "), ""
-    return name, f"/cases/{name}" if line.thing == "case" else ""
+    return name, f"/{line.thing}s/{name}" if line.thing in ("case", "order") else ""
 
 
 def _answer(actor: Actor, right: str) -> str:
