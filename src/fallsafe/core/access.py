@@ -1,10 +1,14 @@
-"""Who may do what: a right is role × action, as data. The doors ask `may`; they hold no rule of their own.
+"""Who may do what: a right is role × action × owner group, as data. Doors ask `may` and hold no rule of their own.
 
-People have roles; a machine (a worker, a connector, an upstream system) has the role `machine` and never approves.
+People have roles, and work for owner groups: what changes a case is for those who work for the group that owns it, and
+for the roles that answer for all groups. Reading, and saying something about a case, is for everybody. A machine (a
+worker, a connector, an upstream system) has the role `machine` and never approves.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from fallsafe.core.errors import Refusal
 
 ROLES = ("support", "operator", "engineer", "finance", "manager", "auditor", "admin", "machine")
 
@@ -31,18 +35,26 @@ RIGHTS: dict[str, frozenset[str]] = {
     "move_orders": frozenset({"admin", "engineer"}),
     "end_rewind": frozenset({"admin"}),
     "manage_tokens": frozenset({"admin"}),
+    "manage_people": frozenset({"admin"}),
 }
+OF_A_GROUP = frozenset({"work_case", "end_case", "repair", "approve_repair", "reconcile", "resend"})
+"""The rights that reach as far as the owner groups that somebody works for."""
+FOR_ALL_GROUPS = frozenset({"manager", "admin"})
+"""The roles that answer for all groups."""
+EVERY_GROUP = "*"
+"""Stands in place of the names of all groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Whose hand it was: `kind` is `person`, `machine` or `system` (the product itself), `name` is theirs, `roles` what
-    they hold.
+    they hold, `groups` the owner groups they work for.
     """
 
     kind: str
     name: str
     roles: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset({EVERY_GROUP})
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
@@ -53,9 +65,45 @@ def system(name: str) -> Actor:
     return Actor("system", name, frozenset())
 
 
-def may(actor: Actor, action: str) -> bool:
-    """Whether one of the actor's roles has the right. An unknown action is nobody's."""
-    return actor.kind == "system" or bool(actor.roles & RIGHTS.get(action, frozenset()))
+def may(actor: Actor, action: str, group: str = "") -> bool:
+    """Whether one of the actor's roles has the right, for what `group` owns (empty = nobody's in particular). An
+    unknown action is nobody's.
+    """
+    return not why_not(actor, action, group)
+
+
+def why_not(actor: Actor, action: str, group: str = "") -> str:
+    """Why the actor may not, in a sentence; empty where they may."""
+    if actor.kind == "system":
+        return ""
+    if not actor.roles & RIGHTS.get(action, frozenset()):
+        return has_none_of(actor, who_may(action))
+    return works_elsewhere(actor, group) if action in OF_A_GROUP else ""
+
+
+def not_allowed(actor: Actor, action: str, what: str, group: str = "") -> Refusal | None:
+    """The refusal of somebody who may not; None where they may."""
+    why = why_not(actor, action, group)
+    return refused(what, why) if why else None
+
+
+def refused(what: str, why: str) -> Refusal:
+    """That somebody may not, whatever gives them the right."""
+    return Refusal("NOT_ALLOWED", what, why, "ask somebody who may")
+
+
+def has_none_of(actor: Actor, roles: Iterable[str]) -> str:
+    """That somebody has none of these roles."""
+    return f"{actor} has none of the roles {', '.join(roles)}"
+
+
+def works_elsewhere(actor: Actor, group: str) -> str:
+    """Why the actor's roles do not reach what this group owns; empty where they do."""
+    reaches = actor.kind == "system" or actor.roles & FOR_ALL_GROUPS or actor.groups & {EVERY_GROUP, group}
+    if reaches or not group:
+        return ""
+    own = ", ".join(sorted(actor.groups)) or "no group"
+    return f"it belongs to {group}, and {actor} works for {own}"
 
 
 def who_may(action: str) -> tuple[str, ...]:

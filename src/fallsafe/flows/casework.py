@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.cases import work as asks
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Reopen, Step, Wait, decide, standing
@@ -155,9 +155,9 @@ async def _newest(turn: Turn, case_id: int, open_one: Case | None) -> Case:
 
 def _decided(turn: Turn, case: Case, ask: Ask, stands: str, other: Case | None) -> tuple[Step, ...] | Refusal:
     name, right = outside("case", case.id), RIGHT_OF[type(ask)]
-    if not may(turn.actor, right):
-        why = f"{turn.actor} has none of the roles {', '.join(who_may(right))}"
-        return Refusal("NOT_ALLOWED", f"cannot {_verb(ask).replace('_', ' ')} case {name}", why, "ask somebody who has")
+    refusal = not_allowed(turn.actor, right, f"cannot {_verb(ask).replace('_', ' ')} case {name}", case.owner_group)
+    if refusal is not None:
+        return refusal
     another = outside("case", other.id) if other is not None and other.id != case.id else ""
     above = {group: owner.escalates_to for group, owner in turn.context.newest.owners.items()}
     return decide(case, name, ask, Around(stands, another, above), turn.now)

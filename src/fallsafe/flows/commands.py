@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, not_allowed
+from fallsafe.core.cases.case import OPEN_CASE_STATES
 from fallsafe.core.commands.contract import AnswerRule, Operation, Request
 from fallsafe.core.commands.ledger import PERSON_SENDS_AGAIN, Command, CommandState, Purpose, may_send
 from fallsafe.core.commands.outcome import Accepted, Done, Fact, Looked, Lost, NotSent, Rejected, Reply, Says
@@ -497,11 +498,20 @@ async def go_again(turn: Turn, aggregate: Aggregate, command: Command, reason: s
     turn.tx.pages.hint = True
 
 
+def owner_of(turn: Turn, aggregate: Aggregate, command: Command) -> str:
+    """The group that answers for a command: the owner of the open case of its task, else of tasks of its type."""
+    of_task = (c for c in aggregate.cases.values() if c.task_id == command.task_id and c.state in OPEN_CASE_STATES)
+    case, task = next(of_task, None), aggregate.tasks.get(command.task_id)
+    if case is not None or task is None:
+        return case.owner_group if case is not None else ""
+    return turn.policy(aggregate).task_types[task.type].owner
+
+
 def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command, scheduled: bool) -> Refusal | None:
     what = f"cannot send command {outside('command', command.id)} again"
-    if not may(turn.actor, "resend"):
-        why = f"{turn.actor} has none of the roles {', '.join(who_may('resend'))}"
-        return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    refusal = not_allowed(turn.actor, "resend", what, owner_of(turn, aggregate, command))
+    if refusal is not None:
+        return refusal
     _, operation = facts.contract(turn, aggregate, command)
     task = aggregate.tasks.get(command.task_id)
     lapsed = lapse.why_not(turn, aggregate, task, what) if task is not None else None

@@ -6,14 +6,13 @@ remembers from before a rewind that the database knows of is no longer expected 
 
 from datetime import datetime
 
-from fallsafe.core.access import Actor, may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.cases.case import Case, CaseState, case_key
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.core.triage.severity import Level
 from fallsafe.flows import loose, rewound, settle
-from fallsafe.flows.access import not_allowed
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.rewound import LostTime, Sending
 from fallsafe.flows.turn import Turn, begin
@@ -118,8 +117,9 @@ async def end_rewind(tx: Tx, context: Context, actor: Actor, reason: str) -> Ans
 
 def _why_not_end(actor: Actor, state: Sending) -> Refusal | None:
     what = "cannot end a rewind"
-    if not may(actor, "end_rewind"):
-        return not_allowed(actor, "end_rewind", what)
+    refusal = not_allowed(actor, "end_rewind", what)
+    if refusal is not None:
+        return refusal
     if state.sending:
         return Refusal("NOT_STOPPED", what, "this installation is not stopped", "nothing needs to be done")
     return None

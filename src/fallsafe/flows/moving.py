@@ -8,7 +8,7 @@ still be the same; an order that may not be moved stays where it is, and that is
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.errors import Refusal
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.plan import PlannedTask
@@ -99,9 +99,9 @@ async def run(
 
 def _why_none(actor: Actor, target: PolicySet, looked: Sequence[Looked], shown: str) -> Refusal | None:
     what = f"cannot move orders to {target.id}"
-    if not may(actor, "move_orders"):
-        roles = ", ".join(who_may("move_orders"))
-        return Refusal("NOT_ALLOWED", what, f"{actor} has none of the roles {roles}", "ask somebody who has")
+    refusal = not_allowed(actor, "move_orders", what)
+    if refusal is not None:
+        return refusal
     if hash_of(target.id, looked) != shown:
         why = "something else would happen than what was shown"
         return Refusal("CHANGED_MEANWHILE", what, why, "look at it again, then ask with the new hash", "/hash")

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.cases.case import CASE_LIFECYCLE
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
@@ -174,9 +174,9 @@ async def _plan_one_again(turn: Turn, order_id: int, reason: str) -> Answer:
 
 
 def _why_not(turn: Turn, aggregate: Aggregate, what: str) -> Refusal | None:
-    if not may(turn.actor, "plan_again"):
-        roles = ", ".join(who_may("plan_again"))
-        return Refusal("NOT_ALLOWED", what, f"{turn.actor} has none of the roles {roles}", "ask somebody who has")
+    refusal = not_allowed(turn.actor, "plan_again", what)
+    if refusal is not None:
+        return refusal
     if not any(i.hold_code for i in aggregate.items.values()):
         return Refusal("NOTHING_HELD", what, "none of its items is held for want of a plan", "nothing needs to be done")
     return None

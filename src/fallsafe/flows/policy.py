@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from fallsafe import policyset
-from fallsafe.core.access import Actor, may, system
+from fallsafe.core.access import Actor, not_allowed, system
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.flows.access import not_allowed
 from fallsafe.flows.context import LEASE_BEYOND_CALL, Answer, Applied, Context, Refused
 from fallsafe.store.audit_loose import files_seal
 from fallsafe.store.canonical import canonical
@@ -28,7 +27,7 @@ async def publish(tx: Tx, policy: PolicySet, actor: Actor, reason: str, *, force
     """Publishes a set that was checked, and gives its new systems their gates; `force` puts it in force too. A set that
     is there already changes nothing. Refused without the right.
     """
-    refusal = _may_not(actor, PUBLISH, f"cannot publish {policy.id}")
+    refusal = not_allowed(actor, PUBLISH, f"cannot publish {policy.id}")
     if refusal is not None:
         return refuse(tx, actor, "policy_set", 0, "publish", refusal, policy.id)
     await tx.execute("policy_sets/lock")
@@ -63,7 +62,7 @@ async def activate(tx: Tx, set_id: str, actor: Actor, reason: str, instead_of: s
     right, where no such set was published, or where another one than `instead_of` is in force.
     """
     what = f"cannot put {set_id} in force"
-    refusal = _may_not(actor, ACTIVATE, what)
+    refusal = not_allowed(actor, ACTIVATE, what)
     if refusal is not None:
         return refuse(tx, actor, "policy_set", 0, "activate", refusal, set_id)
     await tx.execute("policy_sets/lock")
@@ -90,10 +89,6 @@ async def _put_in_force(tx: Tx, serial: int, set_id: str, actor: Actor, reason: 
         0, str(actor), "policy_set", serial, "activate", "published", "published", {}, reason, set_id, facts=about
     )
     tx.loose(said)
-
-
-def _may_not(actor: Actor, action: str, what: str) -> Refusal | None:
-    return None if may(actor, action) else not_allowed(actor, action, what)
 
 
 def refuse(tx: Tx, actor: Actor, thing: str, thing_id: int, verb: str, refusal: Refusal, about: str) -> Refused:

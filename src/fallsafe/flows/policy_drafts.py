@@ -5,11 +5,10 @@ is; discarded with a reason. Each edit is a record with the seal of its files.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fallsafe.core.access import Actor, may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.flows.access import not_allowed
 from fallsafe.flows.context import Answer, Applied, Refused
 from fallsafe.flows.policy import PUBLISH, publish, refuse
 from fallsafe.store.audit_loose import files_seal
@@ -38,8 +37,9 @@ async def save(tx: Tx, name: str, files: Files, actor: Actor, reason: str, versi
     """
     what = f"cannot save the draft of {name}"
     found = await _hold(tx, name)
-    if not may(actor, DRAFT):
-        return _refuse(tx, actor, found, "save", not_allowed(actor, DRAFT, what), name)
+    refusal = not_allowed(actor, DRAFT, what)
+    if refusal is not None:
+        return _refuse(tx, actor, found, "save", refusal, name)
     if found is not None and files_seal(found.files) == files_seal(files):
         return Applied("policy_draft", found.id, already=True)
     if version != (found.version if found is not None else None):
@@ -56,8 +56,9 @@ async def publish_draft(
     """
     what = f"cannot publish the draft of {name}"
     found = await _hold(tx, name)
-    if not may(actor, PUBLISH):
-        return _refuse(tx, actor, found, "publish", not_allowed(actor, PUBLISH, what), name)
+    refusal = not_allowed(actor, PUBLISH, what)
+    if refusal is not None:
+        return _refuse(tx, actor, found, "publish", refusal, name)
     if found is None or policy is None or found.version != version:
         return _refuse(tx, actor, found, "publish", _changed(what, found, version), name)
     answer = await publish(tx, policy, actor, reason, force=force)
@@ -73,8 +74,9 @@ async def discard(tx: Tx, name: str, actor: Actor, reason: str, version: int | N
     """
     what = f"cannot discard the draft of {name}"
     found = await _hold(tx, name)
-    if not may(actor, DRAFT):
-        return _refuse(tx, actor, found, "discard", not_allowed(actor, DRAFT, what), name)
+    refusal = not_allowed(actor, DRAFT, what)
+    if refusal is not None:
+        return _refuse(tx, actor, found, "discard", refusal, name)
     if found is None or (version is not None and found.version != version):
         return _refuse(tx, actor, found, "discard", _changed(what, found, version), name)
     edit = Edit(found.id, name, found.version + 1, "discarded", "discard")

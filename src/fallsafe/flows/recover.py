@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.commands.contract import LookUp, Operation, repeat_is_harmless
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, key_for, key_lives
 from fallsafe.core.commands.outcome import Fact, Looked, Lost, NotSent, Says
@@ -423,7 +423,7 @@ async def _reconcile_one(turn: Turn, command_id: int, reason: str) -> Answer:
     if aggregate is None or command is None:
         return Refused("command", command_id, commands.no_such(command_id))
     reason = await discreet(turn, aggregate, reason)
-    refusal = _why_not_reconcile(turn, command)
+    refusal = _why_not_reconcile(turn, aggregate, command)
     if refusal is not None:
         aggregate.refuse(
             "command", command.id, "reconcile", refusal, turn.why(causation=command.key, askedBecause=reason)
@@ -442,15 +442,11 @@ def look_now(turn: Turn, aggregate: Aggregate, command: Command, reason: str) ->
     return asking
 
 
-def _why_not_reconcile(turn: Turn, command: Command) -> Refusal | None:
+def _why_not_reconcile(turn: Turn, aggregate: Aggregate, command: Command) -> Refusal | None:
     what = f"cannot reconcile command {outside('command', command.id)}"
-    if not may(turn.actor, "reconcile"):
-        return Refusal(
-            "NOT_ALLOWED",
-            what,
-            f"{turn.actor} has none of the roles {', '.join(who_may('reconcile'))}",
-            "ask somebody who has",
-        )
+    refusal = not_allowed(turn.actor, "reconcile", what, commands.owner_of(turn, aggregate, command))
+    if refusal is not None:
+        return refusal
     if command.purpose is Purpose.QUERY:
         return Refusal("NOT_UNKNOWN", what, "it is a question itself", "reconcile the command that it asks about")
     if command.state is not CommandState.UNKNOWN:

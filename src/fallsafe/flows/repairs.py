@@ -7,7 +7,7 @@ agreed to is void, and nothing is done.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, refused
 from fallsafe.core.cases.case import Case
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
@@ -107,9 +107,9 @@ def _why_not_asked(turn: Turn, case: Case, action: RepairAction | None, asked: A
     if action.code not in known:
         why = f"{action.code} is no way out of {case.code}"
         return Refusal("ACTION_NOT_FOR_THIS", what, why, f"available here: {', '.join(known) or 'none'}", "/action")
-    if not action.may_run(turn.actor.roles):
-        why = f"{turn.actor} has none of the roles {', '.join(action.roles)}"
-        return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    why = action.why_not(turn.actor, case.owner_group)
+    if why:
+        return refused(what, why)
     wrong = action.wrong(dict(asked.given))
     if wrong:
         return Refusal("INPUT_WRONG", what, wrong[0].what, wrong[0].hint, f"/input{wrong[0].pointer}")
@@ -221,13 +221,19 @@ async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     action = _action(turn, repair)
     if action is None:
         return _refuse(turn, aggregate, repair, "approve", _gone(repair, what), reason)
-    refusal = may_decide(repair, action, turn.actor, seen.hash, what) or _not_awaited(repair, what)
+    refusal = may_decide(repair, action, turn.actor, seen.hash, what, _group(aggregate, repair)) or _not_awaited(
+        repair, what
+    )
     refusal = refusal or expired(repair, turn.now, what) or await moved(turn, aggregate, repair, what)
     if refusal is not None:
         return _refuse(turn, aggregate, repair, "approve", refusal, reason)
     agreed = replace(repair, approved_by=str(turn.actor), approved_at=turn.now)
     _move(turn, aggregate, agreed, "approve")
     return Applied("repair", repair.id)
+
+
+def _group(aggregate: Aggregate, repair: Repair) -> str:
+    return aggregate.cases[repair.case_id].owner_group
 
 
 def _not_awaited(repair: Repair, what: str) -> Refusal | None:
@@ -260,7 +266,7 @@ async def _decline_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     reason = await discreet(turn, aggregate, reason)
     if repair.state is RepairState.DECLINED:
         return Applied("repair", repair.id, already=True)
-    refusal = may_decline(repair, turn.actor, what)
+    refusal = may_decline(repair, turn.actor, what, _group(aggregate, repair))
     if refusal is None and repair.state not in WAITING:
         refusal = Refusal(
             "REPAIR_ENDED", what, f"it is {repair.state.value}{_by(repair)}", "nothing is left to decline"
@@ -292,9 +298,8 @@ async def _run_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     action = _action(turn, repair)
     if action is None:
         refusal: Refusal | None = None if repair.state in UNDER_WAY else _gone(repair, what)
-    elif not action.may_run(turn.actor.roles):
-        why = f"{turn.actor} has none of the roles {', '.join(action.roles)}"
-        refusal = Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    elif why := action.why_not(turn.actor, _group(aggregate, repair)):
+        refusal = refused(what, why)
     else:
         refusal = why_not_run(repair, seen.hash, turn.now, what)
     if refusal is None and repair.state in UNDER_WAY:
@@ -396,8 +401,3 @@ def find(tx: Tx, repair_id: int) -> tuple[Aggregate | None, Repair | None]:
 def _nothing(turn: Turn, seen: Seen, what: str) -> Answer:
     hint = "preview one: POST /fallout-cases/{id}/repairs/preview"
     return Refused("repair", seen.repair_id, Refusal("NOT_FOUND", what, "there is no such repair", hint))
-
-
-def may_see(actor: Actor) -> str:
-    """Why somebody may not ask for repairs at all; empty where they may."""
-    return "" if may(actor, "repair") else f"{actor} has none of the roles {', '.join(who_may('repair'))}"

@@ -6,7 +6,7 @@ The command does not move the step: only the engine's own word does, in its next
 
 from collections.abc import Sequence
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.commands.ledger import Purpose, may_intend
 from fallsafe.core.errors import Refusal
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task
@@ -61,9 +61,9 @@ async def _steer_one(turn: Turn, task_id: int, verb: str, reason: str) -> Answer
 
 
 def _why_not(turn: Turn, aggregate: Aggregate, task: Task, verb: str, what: str, reason: str) -> Refusal | None:
-    if not may(turn.actor, STEER):
-        why = f"{turn.actor} has none of the roles {', '.join(who_may(STEER))}"
-        return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    refusal = not_allowed(turn.actor, STEER, what)
+    if refusal is not None:
+        return refusal
     own = [c for c in aggregate.commands.values() if c.task_id == task.id]
     held = may_intend(own, Purpose.RESUME, turn.now)
     if held is not None:

@@ -83,11 +83,12 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRepair:
-    """A repair that waits to be agreed to or run, with the severity and code of its case and the name of its order."""
+    """A repair that waits to be agreed to or run, with the severity, code and owner of its case, and its order."""
 
     repair: Repair
     severity: str
     code: str
+    owner_group: str
     order_name: str
 
 
@@ -115,7 +116,8 @@ async def waiting_repairs(database: Database, now: datetime) -> tuple[WaitingRep
     """Those whose time is over first come first; at most `WAITING_MAX`."""
     rows = await database.fetch("reads/repairs_waiting", now=now, limit=WAITING_MAX)
     return tuple(
-        WaitingRepair(read_row(Repair, row), row["severity"], row["code"], row["order_name"] or "") for row in rows
+        WaitingRepair(read_row(Repair, row), row["severity"], row["code"], row["owner_group"], row["order_name"] or "")
+        for row in rows
     )
 
 

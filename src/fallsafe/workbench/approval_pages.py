@@ -77,10 +77,10 @@ def _parts(
         if action is None:
             continue
         if one.repair.state is not RepairState.AWAITED:
-            whose = ", ".join(action.roles) if not action.may_run(actor.roles) else "you"
+            whose = ", ".join(action.roles) if action.why_not(actor, one.owner_group) else "you"
             to_run.append(_wish(one, policy, whose))
             continue
-        refusal = may_decide(one.repair, action, actor, one.repair.hash, "")
+        refusal = may_decide(one.repair, action, actor, one.repair.hash, "", one.owner_group)
         whose = f"Not you: {refusal.why}." if refusal is not None else ""
         (mine if refusal is None else others).append(_wish(one, policy, whose))
     return [(MINE, mine), (OTHERS, others), (TO_RUN, to_run)]

@@ -9,7 +9,7 @@ from datetime import datetime
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from fallsafe.core.access import Actor
+from fallsafe.core.access import Actor, refused
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_not_run
@@ -155,7 +155,7 @@ class RepairDoor:
             state=words(one.state.value),
             progress=words(progress_of(one, command, proves(repair_id, file.case.resolution))),
             command=outside("command", one.command_id) if one.command_id else "",
-            decisions=_decisions(one, action, actor, now),
+            decisions=_decisions(one, action, actor, file.case.owner_group, now),
             refusal=refusal,
         )
 
@@ -186,20 +186,22 @@ class RepairDoor:
         return await case_file(self.deps.database, number) if number is not None else None
 
 
-def _decisions(one: Repair, action: RepairAction, actor: Actor, now: datetime) -> list[tuple[str, str, str]]:
+def _decisions(
+    one: Repair, action: RepairAction, actor: Actor, group: str, now: datetime
+) -> list[tuple[str, str, str]]:
     """(verb, button, why not) of what may be decided about a repair where it stands; `why not` is empty where this
     person may now.
     """
     over = expired(one, now, "")
     if one.state is RepairState.AWAITED:
-        first = ("approve", "Approve", may_decide(one, action, actor, one.hash, "") or over)
+        first = ("approve", "Approve", may_decide(one, action, actor, one.hash, "", group) or over)
     elif one.state in (RepairState.PREVIEWED, RepairState.APPROVED):
-        roles = "" if action.may_run(actor.roles) else f"{actor} has none of the roles {', '.join(action.roles)}"
-        refusal = Refusal("NOT_ALLOWED", "", roles) if roles else why_not_run(one, one.hash, now, "")
+        why = action.why_not(actor, group)
+        refusal = refused("", why) if why else why_not_run(one, one.hash, now, "")
         first = ("run", "Run", refusal)
     else:
         return []
-    offered = [first, ("decline", "Decline", may_decline(one, actor, ""))]
+    offered = [first, ("decline", "Decline", may_decline(one, actor, "", group))]
     return [(verb, title, refusal.why if refusal else "") for verb, title, refusal in offered]
 
 

@@ -5,7 +5,7 @@ Whoever asked never agrees, and neither does a machine. What was agreed to is a 
 
 from datetime import datetime
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, has_none_of, refused, why_not
 from fallsafe.core.errors import Refusal
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.request import Repair, RepairState
@@ -13,24 +13,28 @@ from fallsafe.core.repair.request import Repair, RepairState
 RIGHT = "approve_repair"
 
 
-def may_decide(repair: Repair, action: RepairAction, actor: Actor, given_hash: str, what: str) -> Refusal | None:
-    """Whether this person may agree to this repair; None is yes."""
+def may_decide(
+    repair: Repair, action: RepairAction, actor: Actor, given_hash: str, what: str, group: str
+) -> Refusal | None:
+    """Whether this person may agree to this repair of a case that `group` owns; None is yes."""
     if actor.kind != "person":
         return Refusal("NOT_ALLOWED", what, f"{actor} is no person, and a machine never approves", "ask a person")
-    if not may(actor, RIGHT) or (action.approvers and not actor.roles & {*action.approvers, "admin"}):
-        roles = action.approvers or who_may(RIGHT)
-        return Refusal("NOT_ALLOWED", what, f"{actor} has none of the roles {', '.join(roles)}", "ask somebody who has")
+    why = why_not(actor, RIGHT, group)
+    if action.approvers and not actor.roles & {*action.approvers, "admin"}:
+        why = has_none_of(actor, action.approvers)
+    if why:
+        return refused(what, why)
     if str(actor) == repair.asked_by:
         return Refusal("SELF_APPROVAL", what, f"{actor} asked for it", "a second person has to agree")
     return _other_hash(repair, given_hash, what)
 
 
-def may_decline(repair: Repair, actor: Actor, what: str) -> Refusal | None:
+def may_decline(repair: Repair, actor: Actor, what: str, group: str) -> Refusal | None:
     """Whether this person may take it off the table: whoever asked, or whoever may agree."""
-    if str(actor) == repair.asked_by or (actor.kind == "person" and may(actor, RIGHT)):
+    why = why_not(actor, RIGHT, group)
+    if str(actor) == repair.asked_by or (actor.kind == "person" and not why):
         return None
-    why = f"{actor} did not ask for it, and has none of the roles {', '.join(who_may(RIGHT))}"
-    return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    return refused(what, f"{actor} did not ask for it; {why}" if why else f"{actor} is no person")
 
 
 def _other_hash(repair: Repair, given_hash: str, what: str) -> Refusal | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from fallsafe.core.access import Actor, has_none_of, works_elsewhere
 from fallsafe.core.events import Json
 
 PREVIEW_LIVES = timedelta(hours=1)
@@ -88,9 +89,10 @@ class RepairAction:
     every_case: bool = False
     digest: str = ""
 
-    def may_run(self, roles: frozenset[str]) -> bool:
-        """Whether somebody with these roles may run it."""
-        return bool(roles & {*self.roles, "admin"})
+    def why_not(self, actor: Actor, group: str = "") -> str:
+        """Why somebody may not run it, for what a group owns; empty where they may."""
+        holds = actor.roles & {*self.roles, "admin"}
+        return works_elsewhere(actor, group) if holds else has_none_of(actor, self.roles)
 
 
 def class_of(action: RepairAction, name: str) -> str:

@@ -32,8 +32,9 @@ def why_locked(
         yield "Nothing of it was refused."
     if action.does == "THAW" and not frozen:
         yield "Nothing of it is frozen."
-    if action.roles and not action.may_run(actor.roles):
-        yield f"Needs one of the roles {', '.join(action.roles)}."
+    not_theirs = action.why_not(actor, case.owner_group)
+    if action.roles and not_theirs:
+        yield f"{not_theirs[0].upper()}{not_theirs[1:]}."
     if action.code == "WITHDRAW" and stands:
         yield f"Its failure stands: {stands}."
     if not action.available:

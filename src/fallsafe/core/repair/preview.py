@@ -149,9 +149,8 @@ def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Cond
         )
     ]
     if actor is not None:
-        lacks = not action.may_run(actor.roles)
-        why = f"{actor} has none of the roles {', '.join(action.roles)}" if lacks else ""
-        conditions.append(Condition("role", "You may run it.", why, "NOT_ALLOWED", "ask somebody who has"))
+        why = action.why_not(actor, case.owner_group)
+        conditions.append(Condition("role", "You may run it.", why, "NOT_ALLOWED", "ask somebody who may"))
     if action.locked_while_unknown:
         unknown = command is not None and command.state is CommandState.UNKNOWN
         why = f"the outcome of C-{command.id} is unknown" if unknown and command is not None else ""
