@@ -155,7 +155,7 @@ def _wanted(mapping: str, policy: str, as_of: str) -> "Wanted":
 
     try:
         said = parse(_text(mapping)) if mapping else {}
-        reading = Reading(encoding=said.get("encoding", ""), delimiter=said.get("delimiter", ""))
+        reading = Reading(encoding=said.get("encoding", ""), delimiter=said.get("delimiter", ""), in_place=True)
         return Wanted(said, _policy(policy) if policy else None, as_utc(as_of) if as_of else None, reading)
     except WrongMapping as error:
         fail(str(error), 2)

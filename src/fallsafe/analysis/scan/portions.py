@@ -17,7 +17,7 @@ from fallsafe.analysis.sql import statement
 
 SAMPLE_EVENTS, SAMPLE_ORDERS = 200_000, 500
 """As many events, and no fewer orders, say as much of what is usual as ten million."""
-EVENT_BYTES = 2_000
+EVENT_BYTES = 1_200
 """What an event takes while its portion is judged, with room to spare."""
 CLOSER = {"reopened": str(int(Word.REOPENED)), "completed": str(int(Word.COMPLETED)), "kind_bit": KIND_BIT}
 
@@ -29,8 +29,10 @@ class Portions:
         """Learns from some orders; `finish` is what a mapping says that ends an order."""
         self.scene, self.orders, self._form = scene, 0, ""
         scene.engine.connection.execute(statement("scan/make_bought"))
-        self._of = max(1, min(scene.events // SAMPLE_EVENTS, scene.about_orders // SAMPLE_ORDERS))
-        self._happened("TABLE", "TRUE" if self._of == 1 else f"(hash(order_id) >> 8) % {self._of} = 0")
+        self._learned_from = -(
+            -SLOTS // max(1, min(scene.events // SAMPLE_EVENTS, scene.about_orders // SAMPLE_ORDERS))
+        )
+        self._happened("TABLE", f"slot < {self._learned_from}")
         scene.engine.connection.execute(statement("scan/make_sample"))
         self.scene = replace(scene, finish=finish_of(scene.engine, scene.meanings, finish))
         self._tasks()
@@ -44,9 +46,10 @@ class Portions:
     def __iter__(self) -> Iterator[float]:
         """Takes one portion after the other, and gives the share of them that is at hand."""
         rows = self.scene.engine.memory_bytes // EVENT_BYTES
-        many = 1 if self._of == 1 else min(SLOTS, -(-self.scene.events // rows))
+        has_all = self._learned_from == SLOTS
+        many = 1 if has_all else min(SLOTS, -(-self.scene.events // rows))
         for n in range(many):
-            if self._of > 1:
+            if not has_all:
                 self._take("VIEW", f"slot BETWEEN {n * SLOTS // many} AND {(n + 1) * SLOTS // many - 1}")
             if {"customer", "product"} <= self.scene.has:
                 self.scene.engine.connection.execute(statement("scan/add_bought"))

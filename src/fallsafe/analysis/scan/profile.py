@@ -105,8 +105,8 @@ def profiles(engine: Engine, table: Table) -> tuple[Profile, ...]:
 
 def _sampled(engine: Engine, table: Table) -> list[tuple[str | None, ...]]:
     texts = ", ".join(f"CAST({quoted(c.name)} AS VARCHAR)" for c in table.columns)
-    if table.rows <= WHOLE_ROWS_MAX:
-        text = statement("scan/sample_whole", columns=texts, relation=table.relation)
+    if table.sample or table.rows <= WHOLE_ROWS_MAX:
+        text = statement("scan/sample_whole", columns=texts, relation=table.sample or table.relation)
     else:
         percent = max(SAMPLE_ROWS * 100 / table.rows, 0.05)
         text = statement(

@@ -19,7 +19,7 @@ COLUMNS = {
     "code": "TINYINT", "step": "TINYINT", "ts": "TIMESTAMP",
     "dated": "BOOLEAN", "due": "TIMESTAMP", "until": "TIMESTAMP", "team": "VARCHAR", "product": "VARCHAR",
     "customer": "VARCHAR", "sold": "DOUBLE", "listed": "DOUBLE", "quantity": "VARCHAR", "discontinued": "BOOLEAN",
-    "line": "UBIGINT", "slot": "UTINYINT",
+    "line": "UBIGINT", "odd": "BOOLEAN", "slot": "UTINYINT",
 }  # fmt: skip
 """All that can be known of an event, with its type."""
 ALWAYS = frozenset({"order_id", "meaning", "kind", "code", "step", "ts", "line", "slot"})
@@ -96,13 +96,13 @@ def _day_first(form: TimeForm) -> bool:
     return "%m" not in first or first.find("%d") < first.find("%m")
 
 
-def phrases(engine: Engine, file: File) -> Iterator[Phrase]:
-    """All phrases of a file."""
+def _phrases(engine: Engine, file: File) -> Iterator[Phrase]:
+    """All phrases of a file. `Unreadable` where it cannot be read to its end."""
     layout = file.layout
     kind = _text(layout, Role.TASK)
     raw = _text(layout, Role.EVENT) if layout.is_log or layout.has(Role.EVENT) else "NULL"
     text = statement("scan/phrases_of_log", type=kind, raw=raw, relation=file.table.relation, most=str(MEANINGS_MAX))
-    found = [Phrase(*row) for row in engine.connection.execute(text).fetchall()]
+    found = [Phrase(*row) for row in engine.rows_of(file.table, text)]
     if layout.is_log:
         yield from found
         return
@@ -120,13 +120,14 @@ def _date_word(key: str) -> str:
 def kept_of(files: Sequence[File]) -> tuple[str, ...]:
     """The columns of `event`: what is asked of every event, and what any of the files has besides."""
     there = {name for name, role in _OF_ROLES.items() if any(f.layout.has(role) for f in files)}
-    undated = {"dated"} if not all(f.layout.is_log for f in files) else set[str]()
-    return tuple(name for name in COLUMNS if name in ALWAYS | there | undated)
+    there |= {"dated"} if not all(f.layout.is_log for f in files) else set()
+    there |= {"odd"} if any(_may_be_odd(f.layout) for f in files) else set()
+    return tuple(name for name in COLUMNS if name in ALWAYS | there)
 
 
 def read_events(engine: Engine, files: Sequence[File]) -> tuple[tuple[Meaning, ...], tuple[LeftOut, ...]]:
     """Fills `event` and `meaning` from all files; gives the meanings, and what was left out of each file."""
-    meanings = interpret(p for file in files for p in phrases(engine, file))
+    meanings = interpret(p for file in files for p in _phrases(engine, file))
     kept = kept_of(files)
     columns = listed(f"{name} {COLUMNS[name]}" for name in kept)
     engine.connection.execute(statement("scan/make_event", columns=columns))
@@ -149,8 +150,12 @@ def read_events(engine: Engine, files: Sequence[File]) -> tuple[tuple[Meaning, .
 
 def _taken(engine: Engine, file: File, kept: Sequence[str]) -> list[LeftOut]:
     """Reads a file into `event` and gives what was left out; its own rows are let go, where they are a table here."""
-    left_out = list(_unread(engine, file, _insert(engine, file, kept)))
-    if file.table.format in COPIED:
+    inserted = _insert(engine, file, kept)
+    if file.table.account is not None:
+        rows, left_out_of_file = file.table.account(inserted)
+        file = replace(file, table=replace(file.table, rows=rows, left_out=left_out_of_file))
+    left_out = list(_unread(engine, file, inserted))
+    if file.table.format in COPIED and file.table.account is None:
         engine.drop(file.table.relation)
     return left_out
 
@@ -168,7 +173,7 @@ def _insert(engine: Engine, file: File, kept: Sequence[str]) -> int:
         text = statement("scan/read_log", raw=_text(layout, Role.EVENT), **gaps)
     else:
         text = statement("scan/read_table", steps=", ".join(_steps(layout)), **gaps)
-    with engine.in_any_order():
+    with engine.in_any_order(), engine.as_written():
         inserted = engine.connection.execute(text).fetchone()
     return int(inserted[0]) if inserted else 0
 
@@ -190,6 +195,17 @@ def _columns(file: File) -> Iterator[tuple[str, str]]:
     yield "quantity", _text(layout, Role.QUANTITY)
     yield "discontinued", _truth(layout)
     yield "line", f"hash({', '.join(_telling(file))})"
+    yield "odd", " OR ".join(_is_odd(layout, c) for c in _may_be_odd(layout)) or "FALSE"
+
+
+def _may_be_odd(layout: Layout) -> list[Profile]:
+    """Columns of times of which one may be unreadable while the rest of its row is used."""
+    columns = [c for r, c in layout.roles.items() if r in (Role.DUE, Role.UNTIL)] + [c for _, c in layout.dates]
+    return [c for c in columns if form_in(layout, c).written is not Written.NATIVE]
+
+
+def _is_odd(layout: Layout, column: Profile) -> str:
+    return f"(nullif({column.text}, '') IS NOT NULL AND {_expression(layout, column)} IS NULL)"
 
 
 def _telling(file: File) -> Iterator[str]:
@@ -261,13 +277,12 @@ def _unread(engine: Engine, file: File, inserted: int) -> Iterator[LeftOut]:
     layout = file.layout
     if not layout.is_log or inserted < file.table.rows:
         yield from _whole_rows(engine, file)
-    others = [c for r, c in layout.roles.items() if r in (Role.DUE, Role.UNTIL)] + [c for _, c in layout.dates]
-    for column in others:
-        if form_in(layout, column).written is Written.NATIVE:
-            continue
+    odd = _may_be_odd(layout)
+    if not odd or engine.connection.execute(statement("scan/any_odd")).fetchone() is None:
+        return
+    for column in odd:
         wrong = literal(f"{column.name}: {_NO_TIME}; the rest of the row was used")
-        there = f"nullif({column.text}, '') IS NOT NULL"
-        why = f"CASE WHEN {there} AND {_expression(layout, column)} IS NULL AND {_is_used(layout)} THEN {wrong} END"
+        why = f"CASE WHEN {_is_odd(layout, column)} AND {_is_used(layout)} THEN {wrong} END"
         yield from _counted(engine, file, why, f"left({column.text}, 60)")
 
 

@@ -89,10 +89,10 @@ def asked_of_orders(meanings: Sequence[Meaning], finish: Collection[int], has: C
         "stopped_at": _of("min", "code", {W.REJECTED, W.CANCELLED} & words, "kind = 0 AND "),
         "reopened_at": _of("max", "code", {W.REOPENED} & words, "kind = 0 AND "),
         "finish_at": _of("min", "meaning", finish),
-        "finish_last_at": _of("max", "meaning", finish),
+        "finish_last_at": _of("max", "meaning", finish if W.REOPENED in words else ()),
         "due": "max_by(due, moment)" if "due" in has else "NULL::TIMESTAMP",
         "until": "max_by(until, moment)" if "until" in has else "NULL::TIMESTAMP",
-        "customer": "max_by(hash(customer), moment) FILTER (customer IS NOT NULL)"
+        "customer": "max(hash(customer)) FILTER (customer IS NOT NULL)"
         if {"customer", "product"} <= set(has)
         else "NULL::UBIGINT",
     }

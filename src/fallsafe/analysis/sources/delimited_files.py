@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fallsafe.analysis.sources.delimited import Dialect, dialect_of, unique
 from fallsafe.analysis.sources.encoded import (
@@ -23,6 +24,7 @@ from fallsafe.analysis.sources.table import LeftOut, Reading, Table, Unreadable
 from fallsafe.analysis.sql import listed, literal, quoted, statement
 
 BUFFER_BYTES = 8_000_000
+IN_PLACE_BYTES_MIN = 100_000_000
 # A sign that no text has as delimiter, and no quotes: what is left is one field a line.
 LINES = Dialect("\x01", "", "", 0, ("line",), padded=False, understood=())
 # What DuckDB reads by itself; the rest goes through Python.
@@ -45,6 +47,10 @@ def read(engine: Engine, path: Path, head: Head, encoding: str, reading: Reading
     if not head.whole and "\n" not in text and "\r" not in text:
         raise Unreadable(f"{path} has no line break in its first {len(head.data):,} bytes; it is no table of rows")
     dialect = dialect_of(text, head.whole, reading.delimiter, reading.header)
+    if reading.in_place and encoding == "utf-8" and not head.compression and path.stat().st_size >= IN_PLACE_BYTES_MIN:
+        there = _in_place(engine, path, dialect)
+        if there is not None:
+            return there
     table = _load(engine, path, head.compression, encoding, dialect)
     if encoding == "utf-8" and not reading.encoding and _was_never_utf8(engine, table):
         engine.drop(table.relation)
@@ -112,7 +118,13 @@ def _fill(
         with pipe as feed:
             source = path if feed is None else feed.path
             engine.connection.execute(
-                _statement(relation, source, compression or "none", aside, names, dialect, lines_max)
+                statement(
+                    "sources/rows_of_delimited",
+                    relation=relation,
+                    values=listed(quoted(name) for name in names),
+                    delimited=_source(source, compression or "", names, dialect, aside),
+                    rows_max=f"LIMIT {lines_max}" if lines_max else "",
+                )
             )
     except duckdb.Error as error:
         raise Unreadable(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
@@ -124,32 +136,36 @@ def _fill(
     if not lines_max and (feed is not None or compression != "zstd"):
         there = lines if feed is not None else lines_of(path, compression or "")
         read_of = rows + dialect.skip + sum(part.rows for part in left_out)
-        left_out += _lost(engine, relation, names, there, read_of)
+        lost = there.through() - there.empty - read_of
+        if lost > 0:
+            breaks = statement("sources/breaks", relation=relation, breaks=_breaks(names))
+            lost -= int(_one(engine, breaks)[0])
+        left_out += _lost(lost)
     return Table(relation, str(path), "csv", columns, rows, (*dialect.understood, *renamed, *said), tuple(left_out))
 
 
-def _statement(
-    relation: str, source: Path, packed: str, aside: str, names: Sequence[str], dialect: Dialect, lines_max: int
-) -> str:
+def _source(source: Path, packed: str, names: Sequence[str], dialect: Dialect, aside: str) -> str:
+    """The file as SQL reads it; rows that do not fit are kept in tables called after `aside`, or passed over."""
+    keep = {"rejects": literal(aside), "scans": literal(f"{aside}_scans")}
     return statement(
-        "sources/rows_of_delimited",
-        relation=relation,
-        values=listed(quoted(name) for name in names),
+        "sources/delimited",
         path=literal(str(source)),
         skip=str(dialect.skip),
         delimiter=literal(dialect.delimiter),
         quote=literal(dialect.quote),
         escape=literal(dialect.escape),
         columns="{" + listed(f"{literal(name)}: 'VARCHAR'" for name in names) + "}",
-        compression=literal(packed),
+        compression=literal(packed or "none"),
         padded=str(dialect.padded).lower(),
         parallel=str(not dialect.padded).lower(),
         line_bytes_max=str(LINE_BYTES_MAX),
         buffer_bytes=str(BUFFER_BYTES),
-        rejects=literal(aside),
-        scans=literal(f"{aside}_scans"),
-        rows_max=f"LIMIT {lines_max}" if lines_max else "",
+        oddities=statement("sources/keep_aside", **keep) if aside else statement("sources/pass_over"),
     )
+
+
+def _breaks(names: Sequence[str]) -> str:
+    return " + ".join(statement("sources/breaks_in_column", column=quoted(name)) for name in names)
 
 
 def _rejected(engine: Engine, aside: str) -> list[LeftOut]:
@@ -157,16 +173,48 @@ def _rejected(engine: Engine, aside: str) -> list[LeftOut]:
     return [LeftOut(WHY.get(why, why.lower()), rows, tuple(examples)) for why, rows, examples in found]
 
 
-def _lost(engine: Engine, relation: str, names: Sequence[str], lines: Lines, read_of: int) -> list[LeftOut]:
+def _lost(rows: int) -> list[LeftOut]:
     """Lines that became part of no row and that nobody complained about: what a quote without an end has swallowed."""
-    lost = lines.through() - lines.empty - read_of
-    if lost > 0:
-        breaks = " + ".join(statement("sources/breaks_in_column", column=quoted(name)) for name in names)
-        row = engine.connection.execute(statement("sources/breaks", relation=relation, breaks=breaks)).fetchone()
-        assert row is not None
-        lost -= int(row[0])
     why = "lines that belong to no row: a quote before them does not end, or they are far too long"
-    return [LeftOut(why, lost)] if lost > 0 else []
+    return [LeftOut(why, rows)] if rows > 0 else []
+
+
+def _one(engine: Engine, text: str) -> tuple[Any, ...]:
+    row = engine.connection.execute(text).fetchone()
+    assert row is not None
+    return tuple(row)
+
+
+def _in_place(engine: Engine, path: Path, dialect: Dialect) -> Table | None:
+    """A large file that stays where it is, with some of its rows to recognize its columns by; None where its
+    characters or line ends have to be looked at one by one.
+    """
+    lines = lines_of(path, "", pieces=[])
+    if not lines.is_plain():
+        return None
+    names, renamed = unique(dialect.headers)
+    relation = engine.new_relation()
+    gaps = {"relation": relation, "values": listed(quoted(name) for name in names)}
+    engine.connection.execute(
+        statement("sources/view_delimited", delimited=_source(path, "", names, dialect, ""), **gaps)
+    )
+    some = engine.scratch / f"some_of_{relation.strip(chr(34))}"
+    some.write_bytes(b"".join(lines.pieces or ()))
+    sample = _fill(engine, some, "", None, replace(dialect, skip=0), lines_max=len(lines.pieces or ()) * 1000)
+    rows = lines.through() - lines.empty - dialect.skip
+
+    def account(used: int) -> tuple[int, tuple[LeftOut, ...]]:
+        if used == rows:
+            return rows, ()
+        aside = f"rejected_{relation.strip(chr(34))}"
+        source = _source(path, "", names, dialect, aside)
+        fit, breaks = _one(engine, statement("sources/account_delimited", breaks=_breaks(names), delimited=source))
+        rejected = _rejected(engine, aside)
+        lost = rows - fit - breaks - sum(part.rows for part in rejected)
+        return fit, (*rejected, *_lost(lost))
+
+    understood = (*dialect.understood, *renamed)
+    return Table(relation, str(path), "csv", sample.columns, rows, understood, sample=sample.relation, account=account)
 
 
 def _damaged(decoded: Decoded) -> list[LeftOut]:

@@ -22,6 +22,7 @@ from fallsafe.analysis.sources.table import Unreadable
 
 HEAD_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 20
+PIECE_BYTES, PIECES_MAX = 4_000, 128
 # DuckDB's own limit for a line, and ours for a record of any text format.
 LINE_BYTES_MAX = 2_000_000
 
@@ -147,8 +148,15 @@ class Lines:
 
     count: int = 0
     empty: int = 0
+    pieces: list[bytes] | None = None
+    """Whole lines from all over the file, where they are wanted."""
     _last: bytes = b""
     _end: bytes = b""
+    _every: int = 1
+    _seen: int = 0
+    _decoder: codecs.IncrementalDecoder = field(default_factory=codecs.getincrementaldecoder("utf-8"))
+    _broken: bool = False
+    _returns: int = 0
 
     def saw(self, chunk: bytes) -> None:
         self._end = self._end or (b"\n" if b"\n" in chunk or b"\r" not in chunk else b"\r")
@@ -157,6 +165,28 @@ class Lines:
         if b"\n\n" in joined or b"\n\r\n" in joined:
             self.empty += len(EMPTY_LINE.findall(joined))
         self._last = joined[-2:]
+        if self.pieces is not None:
+            self._keep(chunk, self.pieces)
+
+    def is_plain(self) -> bool:
+        """Whether all that went by was UTF-8, and all lines end alike; known where pieces are wanted."""
+        return not self._broken and not self._decoder.getstate()[0] and self._returns in (0, self.count)
+
+    def _keep(self, chunk: bytes, pieces: list[bytes]) -> None:
+        """Keeps a piece of every chunk, and of every second, fourth, … once there are many."""
+        self._returns += chunk.count(b"\r")
+        if not chunk.isascii() or self._decoder.getstate()[0]:
+            try:
+                self._decoder.decode(chunk)
+            except UnicodeDecodeError:
+                self._broken = True
+        if self._seen % self._every == 0:
+            start = chunk.find(self._end) + 1
+            pieces.append(chunk[start : chunk.rfind(self._end, start, start + PIECE_BYTES) + 1])
+        self._seen += 1
+        if len(pieces) == PIECES_MAX:
+            del pieces[1::2]
+            self._every *= 2
 
     def through(self) -> int:
         """All lines, with a last one that has no end."""
@@ -170,9 +200,9 @@ def counted(chunks: Iterator[bytes], lines: Lines) -> Iterator[bytes]:
         yield chunk
 
 
-def lines_of(path: Path, compression: str) -> Lines:
-    """The lines of a file, counted without looking at what is in them."""
-    lines = Lines()
+def lines_of(path: Path, compression: str, pieces: list[bytes] | None = None) -> Lines:
+    """The lines of a file, counted without looking at what is in them; some of them are put into `pieces`."""
+    lines = Lines(pieces=pieces)
     with unpacked(path, compression) as file:
         while chunk := file.read(CHUNK_BYTES):
             lines.saw(chunk)

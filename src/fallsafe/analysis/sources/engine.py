@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fallsafe.analysis.sources.table import Reading, Table
+from fallsafe.analysis.sources.table import Reading, Table, Unreadable
 from fallsafe.analysis.sql import literal, quoted, statement
 
 if TYPE_CHECKING:
@@ -55,11 +55,33 @@ class Engine:
         finally:
             self.connection.execute("SET preserve_insertion_order = true")
 
+    @contextmanager
+    def as_written(self) -> Iterator[None]:
+        """Joins keep their sides and filters their place inside: for a file of which the engine knows no number of
+        rows, and whose values cost more to make than to pass on.
+        """
+        self.connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side,filter_pushdown'")
+        try:
+            yield
+        finally:
+            self.connection.execute("RESET disabled_optimizers")
+
     def count(self, relation: str) -> int:
         """How many rows it has."""
         row = self.connection.execute(statement("sources/count", relation=relation)).fetchone()
         assert row is not None
         return int(row[0])
+
+    def rows_of(self, table: Table, text: str) -> list[tuple[Any, ...]]:
+        """The answer of a table to a statement; the first that reads a file to its end. `Unreadable` says what is
+        wrong with the file.
+        """
+        import duckdb
+
+        try:
+            return self.connection.execute(text).fetchall()
+        except duckdb.Error as error:
+            raise Unreadable(f"{table.place} cannot be read: {str(error).splitlines()[0]}") from None
 
     def drop(self, relation: str) -> None:
         """Let go a table that was only a step on the way."""

@@ -1,7 +1,7 @@
 """What is known about a file after it was opened: its columns, how many rows were read, and what was not."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -50,6 +50,7 @@ class Reading:
     encoding: str = ""
     delimiter: str = ""
     header: bool | None = None
+    in_place: bool = False  # a large file need not be copied: it is asked few questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class Table:
     `relation` is its name in the engine, ready to be put into SQL. Rows keep the order of the file (`rowid` in text
     formats). `understood` are sentences on how the file was read; `left_out` what of it is missing in the table.
     `parts` are further relations of formats that hold several (OCEL: `objects`, `values`, `links`).
+
+    A large file may be read in place: then `rows` counts lines, `sample` is a relation with some rows from all over it,
+    and `account`, told of how many rows use was made, says how many there are and what is missing.
     """
 
     relation: str
@@ -69,6 +73,8 @@ class Table:
     understood: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
+    sample: str = ""
+    account: Callable[[int], tuple[int, tuple[LeftOut, ...]]] | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that name or header, exactly or else without regard to case and blanks around it."""
