@@ -10,6 +10,9 @@ from tests.analysis import world
 from tests.analysis.door import Scanned, scanned
 from tests.analysis.world import FAULTS, World, make, write_log, write_ocel, write_table
 
+from fallsafe.analysis.scan import kept, portions
+from fallsafe.analysis.sources import delimited_files
+
 SHAPES: dict[str, tuple[Callable[[World, Path], Path], str]] = {
     "log": (write_log, "log.csv"),
     "table": (write_table, "orders.csv"),
@@ -44,6 +47,35 @@ class WhenThingsGoWrong:
     def test_one_kind_of_fault_is_not_taken_for_another(self, tmp_path: Path, fault):
         made = make(7, faults=(fault,))
         assert scan(made, "log", tmp_path).kinds.keys() - ALSO_TRUE == {fault}
+
+
+class WhenThereIsTooMuchToJudgeAtOnce:
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(portions, "SAMPLE_EVENTS", 1_500)
+        monkeypatch.setattr(portions, "SAMPLE_ORDERS", 150)
+        monkeypatch.setattr(portions, "EVENT_BYTES", 10_000_000)
+        monkeypatch.setattr(kept, "AT_ONCE", 7)
+        monkeypatch.setattr(delimited_files, "IN_PLACE_BYTES_MIN", 0)
+
+    @shapes
+    def test_the_same_is_found_in_portions(self, tmp_path: Path, shape):
+        made = make(3, size=900, tasks=shape != "table")
+        found = scan(made, shape, tmp_path)
+        assert {kind: found.orders(kind) for kind in FAULTS} == {kind: made.truth[kind] for kind in FAULTS}
+        assert found.kinds.keys() - FAULTS <= ALSO_TRUE
+        assert found.told["leftOut"] == []
+        named = [order["orderId"] for order in found.told["orders"]]
+        assert named == sorted(set(named))
+
+    def test_what_does_not_fit_into_a_row_is_counted_where_the_file_lies(self, tmp_path: Path):
+        path = write_log(make(3, size=400, faults=()), tmp_path / "log.csv")
+        header = path.read_text().splitlines()[0].split(",")
+        odd = ["only,two", ",".join("x" for _ in [*header, ""])]
+        path.write_text(path.read_text() + "\n".join(odd) + "\n")
+        found = scanned(path)
+        assert sorted(found.left_out.values()) == [1, 1]
+        assert found.kinds.keys() <= ALSO_TRUE
 
 
 class WhenAllIsWell:

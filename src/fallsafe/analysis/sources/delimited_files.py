@@ -180,8 +180,7 @@ def _lost(rows: int) -> list[LeftOut]:
 
 
 def _one(engine: Engine, text: str) -> tuple[Any, ...]:
-    row = engine.connection.execute(text).fetchone()
-    assert row is not None
+    (row,) = engine.connection.execute(text).fetchall()  # to its end: what is kept aside comes last
     return tuple(row)
 
 
