@@ -25,7 +25,7 @@ from fallsafe.store.migrate import migrate
 HERE = Path(__file__).parent
 # Folders and modules that take long because they wait, each once in one process: they start first, so that everything
 # else fills the pauses. Every other module is one piece of work too, so that its tests share what is costly to make.
-FIRST = ("crash/test_crash.py", "doors/test_drill.py", "spec/test_interlock.py", "browser/")
+FIRST = ("crash/test_crash.py", "doors/test_drill.py", "spec/test_interlock.py", "spec/test_s12_ways.py", "browser/")
 # Modules with long tests that need nothing of each other: they come last, each test to whichever process is free.
 LAST = ("sim/test_worlds.py",)
 # A fault of the product is told without the values around it: writing those down takes minutes.

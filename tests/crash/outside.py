@@ -19,7 +19,7 @@ from typing import Any
 
 from fallsafe import policyset
 from fallsafe.cli.supervise import free_port
-from fallsafe.cli.wiring import SANDBOX, Wiring, new_secrets
+from fallsafe.cli.wiring import SANDBOX, Wiring, folders, new_secrets
 from fallsafe.simulator.sandbox.control import command_line, secret_variables, write_faults
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.migrate import migrate
@@ -118,6 +118,7 @@ def installation(
             sandbox[name] = process
             assert process.stdout is not None
             systems |= dict.fromkeys(codes, json.loads(process.stdout.readline())["url"])
+        systems |= folders(home)
         folder = str(quick_policy(home))
         wiring = Wiring(server.url(), api, systems, secrets, time_scale, folder, LEASE_BEYOND_CALL)
         wiring.write(home)

@@ -109,12 +109,14 @@ REPORTS = {
     "reports": [{"eventId": "R", "orderId": NAME, "revision": 1, "tasks": [{"task": "x", "state": "failed"}]}],
 }
 
+REPLY = {"says": "done", "seen": "they say that it is there", "where": "on the telephone"}
 # Path → fifty tries at once, and the code with which each is refused (None: it is taken in, and nothing is sent).
 ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/orders": (post("/api/v1/orders", OTHER_CONTENT), KNOWN_NAME),
     "POST /api/v1/orders/batch": (post("/api/v1/orders/batch", {"orders": [OTHER_CONTENT]}), KNOWN_NAME),
     "POST /api/v1/orders/{order_id:path}/plan": (post("/api/v1/orders/{order}/plan"), NOTHING_HELD),
     "POST /api/v1/commands/{command_id}/reconcile": (post("/api/v1/commands/{command}/reconcile"), None),
+    "POST /api/v1/commands/{command_id}/reply": (post("/api/v1/commands/{command}/reply", REPLY), "NOT_BY_PERSON"),
     "POST /api/v1/commands/{command_id}/resend": (post("/api/v1/commands/{command}/resend"), UNKNOWN),
     "POST /api/v1/fallout-cases/{case_id}/reconcile": (post("/api/v1/fallout-cases/{case}/reconcile"), None),
     **{
@@ -237,6 +239,7 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "case do": ("go-on {case}", None),
     "command reconcile": ("{command}", None),
     "command resend": ("{command}", UNKNOWN),
+    "command reply": ("{command} --says done --seen they-say-that-it-is-there --where telephone", "NOT_BY_PERSON"),
     "repair preview": ("{case} RECONCILE_NOW", None),
     "repair run": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "OTHER_PREVIEW"),
     "repair approve": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "NOT_ALLOWED"),

@@ -5,15 +5,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fallsafe.api import wire
-from fallsafe.api.actions import act
+from fallsafe.api.actions import act, asked_for
 from fallsafe.api.answers import command_answer
+from fallsafe.api.bodies import body_of, check_shape, read_json
+from fallsafe.api.changes import Change, asked_of, done, make, told
 from fallsafe.api.deps import Deps
-from fallsafe.api.problems import not_found
+from fallsafe.api.drafts import instant_of
+from fallsafe.api.problems import not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.flows.commands import resend
 from fallsafe.flows.recover import reconcile_now
+from fallsafe.flows.replies import Reply, take
 from fallsafe.store.ids import inside
 from fallsafe.store.reads import order_file, order_of_command
+from fallsafe.store.tx import Tx
 
 HINT = "a command is named C- and a number; GET /orders/{id}/commands lists them"
 
@@ -45,6 +50,22 @@ class CommandsDoor:
         await self.deps.who(request)
         return await act(self.deps, request, resend, number_of(command_id))
 
+    async def reply(self, request: Request, command_id: str) -> Response:
+        """Says what people replied who cannot be asked by any system; 202, and it counts like any other fact."""
+        actor = await self.deps.who(request)
+        body = await body_of(request)
+        given = check_shape("reply", read_json(body))
+        date = instant_of(given["date"], "/date") if "date" in given else None
+        reference, code = given.get("reference", ""), given.get("code", "")
+        one = Reply(number_of(command_id), given["says"], given["seen"], given["where"], reference, code, date)
+        asked = asked_of(request, actor, body)
+
+        async def change(tx: Tx) -> Change:
+            (answer,) = await take(tx, self.deps.context(), [one], actor)
+            return told(answer, lambda applied: done(asked_for(applied), 202), lambda r: problem_of(r.refusal))
+
+        return await make(self.deps.database, asked, change)
+
     def router(self) -> APIRouter:
         """The routes."""
         made = APIRouter(tags=["commands"])
@@ -61,6 +82,16 @@ class CommandsDoor:
                 takes="reason",
                 problems=(403, 404, 409),
             )
+        add(
+            made,
+            "POST",
+            f"{one}/reply",
+            self.reply,
+            answers=ref(wire.Asked),
+            status=202,
+            takes="reply",
+            problems=(403, 404, 409),
+        )
         return made
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import Child, Supervisor, free_port, module
-from fallsafe.cli.wiring import SANDBOX, Wiring, new_secrets, read_wiring
+from fallsafe.cli.wiring import SANDBOX, Wiring, folders, new_secrets, read_wiring
 from fallsafe.simulator.sandbox.control import command_line, secret_variables
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.schema import app_url, pending
@@ -74,6 +74,7 @@ def _wire(settings: Settings, database_url: str, time_scale: float) -> Wiring:
     for codes in SANDBOX.values():
         taken.append(free_port("127.0.0.1", settings.port + SANDBOX_PORTS_BEYOND, taken))
         urls |= dict.fromkeys(codes, f"http://127.0.0.1:{taken[-1]}")
+    urls |= folders(settings.home)
     api = f"http://{settings.host}:{taken[0]}"
     wiring = Wiring(database_url, api, urls, new_secrets(), time_scale)
     wiring.write(settings.home)

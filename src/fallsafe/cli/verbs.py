@@ -20,7 +20,7 @@ After = Annotated[str, typer.Option(help="Where the page before ended.")]
 
 order = typer.Typer(no_args_is_help=True, help="Orders: hand in, list, show, plan again.")
 case = typer.Typer(no_args_is_help=True, help="Fallout cases: list, show, timeline, evidence, reconcile, do.")
-command = typer.Typer(no_args_is_help=True, help="Commands: show, reconcile, resend.")
+command = typer.Typer(no_args_is_help=True, help="Commands: show, reconcile, resend, reply.")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -300,6 +300,22 @@ def command_reconcile(name: str, reason: Reason = "", as_json: AsJson = False) -
 def command_resend(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
     """Send a command again with its key, where that is proved to be safe."""
     told(client().post(f"/commands/{name}/resend", {"reason": reason} if reason else {}), as_json, _accepted)
+
+
+@command.command("reply")
+def command_reply(
+    name: str,
+    says: Annotated[str, typer.Option(help="done, rejected or delayed.")],
+    seen: Annotated[str, typer.Option(help="The words of the reply; they are kept sealed.")],
+    where: Annotated[str, typer.Option(help="Where they stand: the letter, the call, the mailbox.")],
+    reference: Annotated[str, typer.Option(help="What they call it.")] = "",
+    code: Annotated[str, typer.Option(help="Why it was refused or is late, in one word.")] = "",
+    date: Annotated[str, typer.Option(help="When it is expected now, like 2026-12-24T18:00:00Z.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what people replied who cannot be asked by any system."""
+    given = {"says": says, "seen": seen, "where": where, "reference": reference, "code": code, "date": date}
+    told(client().post(f"/commands/{name}/reply", {n: v for n, v in given.items() if v}), as_json, _accepted)
 
 
 def coverage(as_json: AsJson = False) -> None:

@@ -9,15 +9,18 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 LEASE_BEYOND_CALL_SECONDS = 20.0
 SANDBOX = {
     "billing": ("BIL", "PAY", "TAX", "CRD"),
     "logistics": ("WHS", "SHP", "WFM"),
     "provisioning": ("PRV", "RIN", "NUM", "SIM", "PIN", "ENT", "EMG", "ADR"),
-    "partners": ("PRT", "WHA", "WHF", "OTT", "DOC", "NTF"),
+    "partners": ("PRT", "WHA", "WHF", "CIV", "OTT", "DOC", "NTF"),
     "engine": ("ENG",),
 }
+FOLDERS = {"WHF": ("file", "partners/exchange/WHF"), "CIV": ("mail", "partners/letters")}
+"""Those of them that are reached by a folder: how, and where below the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ def read_wiring(home: Path) -> Wiring:
 def new_secrets() -> dict[str, str]:
     """A secret for each sandbox system, made anew for each run."""
     return {code: secrets.token_hex(16) for codes in SANDBOX.values() for code in codes}
+
+
+def folders(home: Path) -> dict[str, str]:
+    """The addresses of the sandbox systems that are reached by a folder."""
+    below = quote(str(home.resolve() / "sandbox"))
+    return {code: f"{scheme}://{below}/{place}" for code, (scheme, place) in FOLDERS.items()}
 
 
 SECRETS_OF_CALLBACKS = "callback-secrets.json"

@@ -6,14 +6,15 @@ import signal
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from fallsafe.cli.killpoints import hook_of, watched
 from fallsafe.cli.processes import database, keep_fresh, patiently, policies
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.cli.wiring import read_wiring
-from fallsafe.connectors.http import HttpConnector
+from fallsafe.connectors.files import FileReader
+from fallsafe.connectors.ways import FILE, Ways, places
 from fallsafe.telemetry.logs import configure
+from fallsafe.workers.collector import Collector
 from fallsafe.workers.keeper import WORKER, Keeper
 from fallsafe.workers.loop import STEPS, Setup, Worker
 from fallsafe.workers.monitors import Monitors
@@ -26,8 +27,8 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
     hook = hook_of(settings.kill, settings.home, name)
     store = await database(settings, wiring, name, hook)
     kept = await patiently(lambda: policies(store, wiring, name))
-    hosts = frozenset(urlsplit(url).netloc for url in wiring.systems.values())
-    connector = watched(HttpConnector(wiring.systems, wiring.secrets, hosts, time.monotonic), hook)
+    connector = watched(Ways(wiring.systems, wiring.secrets, time.monotonic), hook)
+    collector = Collector(store, kept.context, FileReader(places(wiring.systems, FILE)), time.time)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -39,6 +40,7 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
         fresh = beside.create_task(keep_fresh(kept, store))
         beside.create_task(keeper.run(stopping))
         beside.create_task(Monitors(store, kept.context).run(stopping))
+        beside.create_task(collector.run(stopping))
         await worker.run(stopping)
         fresh.cancel()
     await connector.close()

@@ -21,6 +21,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "report": frozenset({"machine", "operator", "engineer", "admin"}),
     "steer": frozenset({"operator", "engineer", "admin"}),
     "reconcile": frozenset({"operator", "engineer", "finance", "admin"}),
+    "reply": frozenset({"operator", "engineer", "admin"}),
     "resend": frozenset({"operator", "engineer", "admin"}),
     "comment": READERS - {"auditor"},
     "work_case": frozenset({"support", "operator", "engineer", "finance", "manager", "admin"}),

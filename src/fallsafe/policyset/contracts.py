@@ -42,6 +42,7 @@ def _system(code: str, part: Part, findings: Findings) -> System:
         rate=_rate(part.at("rate"), findings, scaled=False),
         retry_budget=_retry_budget(part.at("retry_budget"), findings),
         callback=_callback(part.at("callback")),
+        acknowledged_within=_patience(part, findings),
     )
 
 
@@ -56,6 +57,17 @@ def _retry_budget(part: Part, findings: Findings) -> RetryBudget:
     least = _rate(part.at("least"), findings, scaled=True)
     usual = replace(LEAST_REPEATS, per=LEAST_REPEATS.per / findings.time_scale)
     return RetryBudget(float(part.at("share").number(SHARE_OF_REPEATS)), least or usual)
+
+
+def _patience(part: Part, findings: Findings) -> timedelta | None:
+    """How long a partner may take to acknowledge a file; said of those, and only those, that are reached by files."""
+    files, by_file = part.at("files"), part.at("url").text().startswith("file:")
+    if by_file != (files.value is not None):
+        right = "`files` and an url with file: go together"
+        findings.add(part.at("url"), "a system that is reached by files, or is not", right)
+    if files.value is not None and part.at("callback").value is None:
+        findings.add(files, "nobody says how the lines of its files are read", "give it a `callback`")
+    return findings.duration(files.at("acknowledged_within")) if files.value is not None else None
 
 
 def _callback(part: Part) -> CallbackContract | None:
@@ -233,6 +245,9 @@ class _Reader:
         if completion.text() == "callback" and system is not None and system.callback is None:
             right = f"give {system.code} a `callback` in systems, or say `completion: answer`"
             self.findings.add(completion, f"{system.code} has no callback", right)
+        if system is not None and (completion.text() == "file") != (system.acknowledged_within is not None):
+            right = "`completion: file` is for the operations of systems with `files`, and for all of them"
+            self.findings.add(completion, f"{name} is answered by files, or it is not", right)
         if polled != (completion.text() == "poll"):
             right = "`completion: poll` and `poll_every` stand together"
             self.findings.add(completion, f"{name} is asked for its result, or it is not", right)

@@ -113,7 +113,8 @@ class CallbackContract:
 class System:
     """A downstream system. `url` is the default base address (settings may replace it). Over all workers it gets
     `concurrency` calls at once, at most `rate` (None = as many as it answers), and no more repeats than its
-    `retry_budget`, whose time follows the time scale.
+    `retry_budget`, whose time follows the time scale. One that is spoken to by files acknowledges each of ours within
+    `acknowledged_within`.
     """
 
     code: str
@@ -125,6 +126,7 @@ class System:
     rate: Rate | None
     retry_budget: RetryBudget
     callback: CallbackContract | None
+    acknowledged_within: timedelta | None = None
 
 
 def repeat_is_harmless(operation: Operation) -> bool:

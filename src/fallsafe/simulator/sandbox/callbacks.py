@@ -23,6 +23,14 @@ CALLS_AT_ONCE_MAX = 64
 SIGNATURE_HEADER = "X-Signature"
 
 
+BY_FILE = "file:"
+"""Where a command that came by file says that it wants its answer."""
+
+
+def _nobody(_: Body) -> None:
+    """Nobody takes files."""
+
+
 class Courses:
     """Runs the courses of one process, each as its own task."""
 
@@ -33,6 +41,7 @@ class Courses:
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
+        self.by_file: Callable[[Body], None] = _nobody
 
     async def start(self) -> None:
         """Opens the way out and takes up what a former life of this process left."""
@@ -71,7 +80,10 @@ class Courses:
         await asyncio.sleep(max(0.0, at - self._clock()))
 
     async def _tell(self, held: Held, told: Body) -> None:
-        """Tries until the other side says that it has it; then gives up, as systems do."""
+        """Tries until the other side says that it has it; then gives up, as systems do. Who sent a file gets a file."""
+        if held.asked.fields["callbackUrl"] == BY_FILE:
+            self.by_file(told)
+            return
         for wait in (*RETRY_WAITS, None):
             if await self._post(held, told) or wait is None:
                 return

@@ -16,9 +16,10 @@ REQUESTS = "requests.jsonl"
 EFFECTS = "effects.jsonl"
 NOTES = "notes.jsonl"
 ORDERS = "orders.jsonl"
+FILES = "files.jsonl"
 FAULTS = "faults.json"
 # In this order they reach the disk: an effect is never there without the request that led to it.
-APPENDED = (REQUESTS, EFFECTS, NOTES, ORDERS)
+APPENDED = (REQUESTS, EFFECTS, NOTES, ORDERS, FILES)
 
 Line = Mapping[str, Json]
 

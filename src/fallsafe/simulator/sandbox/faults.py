@@ -34,6 +34,9 @@ class Strike(StrEnum):
     CALLBACK_NEVER = "callback_never"
     CALLBACK_REJECTED = "callback_rejected"  # accepted, then refused by callback with `code`, `text`
     NOTICE = "notice"  # accepted, and told at once that it is at `code`, with a date `seconds` ahead where that is set
+    FILE_LOST = "file_lost"  # a whole file never comes; later files are refused for the gap
+    ACK_NEVER = "ack_never"  # a whole file is taken, and that is never said
+    RESPONSE_HALF = "response_half"  # the next response file is written in two halves, `seconds` apart
     EFFECT_LATE = "effect_late"  # done, but look-ups see it only after `seconds`
     NOT_FOUND_FOR = (
         "not_found_for"  # look-ups see nothing until `seconds` after it was done (no seconds: as long as `times`)
@@ -50,11 +53,14 @@ ONLY_CALLBACKS = frozenset(
         Strike.NOTICE,
     }
 )
-NOT_FOR_LOOK_UPS = ONLY_CALLBACKS | {Strike.EFFECT_LATE, Strike.NOT_FOUND_FOR}
-NOT_FOR_DOING = frozenset({Strike.NOT_FOUND_FOR})
+ONLY_FILES = frozenset({Strike.FILE_LOST, Strike.ACK_NEVER, Strike.RESPONSE_HALF})
+NOT_FOR_LOOK_UPS = ONLY_FILES | ONLY_CALLBACKS | {Strike.EFFECT_LATE, Strike.NOT_FOUND_FOR}
+NOT_FOR_DOING = ONLY_FILES | {Strike.NOT_FOUND_FOR}
 NEED_SECONDS = frozenset({Strike.ANSWER_LOST_WHILE_PENDING, Strike.SLOW, Strike.CALLBACK_LATE, Strike.EFFECT_LATE})
 FIELDS = ("operation", "match", "fault", "times", "seconds", "code", "text", "status", "effect", "callback")
 FAULTS_MAX = 10_000
+FILE = ".file"
+"""How the operation is called that a whole file stands for."""
 
 
 @dataclass(slots=True)
@@ -162,6 +168,8 @@ def _check(fault: Fault, where: str, operations: Mapping[str, bool]) -> None:
         raise WrongFault(f"{where}/operation: {fault.operation!r} is not one of {', '.join(operations)}")
     if fault.strike in ONLY_CALLBACKS and fault.operation and not operations[fault.operation]:
         raise WrongFault(f"{where}/fault: {fault.operation} calls nobody back")
+    if (fault.strike in ONLY_FILES) != fault.operation.endswith(FILE) and fault.strike is not Strike.REFUSE:
+        raise WrongFault(f"{where}/operation: {fault.strike.value} and operations like WHF{FILE} go together")
     if fault.strike in NEED_SECONDS and fault.seconds is None:
         raise WrongFault(f"{where}/seconds: {fault.strike.value} needs seconds")
 

@@ -246,6 +246,7 @@ NTF = (
           {"recipient": str, "template": str}, query="NTF.queryMessage", calls_back=True),
 )  # fmt: skip
 
+CIV = (_kind("CIV.build", "/works", "CW order", "ORDERED", UNSUPPORTED, "PERMIT_MISSING", PAPERS, key_in="reference"),)
 ENG = (
     _kind("ENG.steer", "/words", "W wordId", "TAKEN", SAME, "STEP_UNKNOWN", ENGINE, {"verb": str, "step": str},
           query="ENG.queryWord", key_in="commandId", echoed=("verb", "step")),
@@ -255,7 +256,7 @@ PROCESSES: Mapping[str, tuple[Kind, ...]] = {
     "billing": (*BIL, *PAY, *TAX, *CRD),
     "logistics": (*WHS, *SHP, *WFM),
     "provisioning": (*PRV, *RIN, *NUM, *SIM, *PIN, *ENT, *EMG, *ADR),
-    "partners": (*PRT, *WHA, *WHF, *OTT, *DOC, *NTF),
+    "partners": (*PRT, *WHA, *WHF, *CIV, *OTT, *DOC, *NTF),
     "engine": ENG,
 }
 

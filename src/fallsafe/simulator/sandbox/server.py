@@ -25,6 +25,7 @@ from fallsafe.simulator.sandbox.deciding import Answer, Deciding, Manner, said
 from fallsafe.simulator.sandbox.dialects import Asked, Kind
 from fallsafe.simulator.sandbox.disk import FAULTS, REQUESTS, Disk, read_lines
 from fallsafe.simulator.sandbox.engine import REPORT, Engine, WrongOrder
+from fallsafe.simulator.sandbox.filing import EXCHANGE, LETTERS, Contractor, Filing
 from fallsafe.simulator.sandbox.kinds import PROCESSES
 from fallsafe.simulator.sandbox.reporting import Reporting
 from fallsafe.simulator.sandbox.truth import Truth, stamp
@@ -33,6 +34,7 @@ BODY_BYTES_MAX = 256 * 1024
 KEY_LENGTH_MAX = 256
 PAGE = 10_000
 ENGINE = "engine"
+FILED, LETTER_KIND = "WHF", "CIV.build"
 SHUTDOWN_SECONDS_MAX = 0.2
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -78,16 +80,29 @@ class System:
         self._secrets = secrets
         self.engine = Engine(self.disk, time.time) if name == ENGINE else None
         self._reporting: Reporting | None = None
-        self._working: asyncio.Task[None] | None = None
+        self._working: list[asyncio.Task[None]] = []
         if self.engine is not None:
             self.truth.heard = self.engine.steer
             self._reporting = Reporting(self.engine, self.deciding.script, time.time, report_to, token_file)
+        self._beside: list[Filing | Contractor] = []
+        self._by_files(folder)
         self.set_faults(_faults_at_start(folder / FAULTS, self.operations()))
+
+    def _by_files(self, folder: Path) -> None:
+        """Those of its systems that are reached by files or letters, in folders of theirs."""
+        kinds = {kind.operation: kind for kind in self.kinds}
+        if any(kind.system == FILED for kind in self.kinds):
+            filing = Filing(folder / EXCHANGE / FILED, FILED, kinds, self.deciding, self.disk)
+            self.courses.by_file = filing.tell
+            self._beside.append(filing)
+        if LETTER_KIND in kinds:
+            self._beside.append(Contractor(folder / LETTERS, kinds[LETTER_KIND], self.deciding))
 
     def operations(self) -> dict[str, bool]:
         """Every operation of this process, and whether it calls back."""
         named = {kind.operation: kind.calls_back for kind in self.kinds}
         named |= {REPORT: True} if self.engine is not None else {}
+        named |= {f"{one.system}.file": True for one in self._beside if isinstance(one, Filing)}
         return named | {kind.query: False for kind in self.kinds if kind.query}
 
     def set_faults(self, script: list[faults.Fault]) -> None:
@@ -119,13 +134,14 @@ class System:
 
     async def _start(self, _app: web.Application) -> None:
         await self.courses.start()
-        if self._reporting is not None:
-            self._working = asyncio.create_task(self._reporting.run())
+        works = [one.run for one in self._beside]
+        works += [self._reporting.run] if self._reporting is not None else []
+        self._working = [asyncio.create_task(work()) for work in works]
 
     async def stop(self) -> None:
         """Gives up what runs; the disk remembers it."""
-        if self._working is not None:
-            self._working.cancel()
+        for task in self._working:
+            task.cancel()
         await self.courses.stop()
 
     @web.middleware
