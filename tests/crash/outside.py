@@ -19,7 +19,7 @@ from typing import Any
 
 from fallsafe import policyset
 from fallsafe.cli.supervise import free_port
-from fallsafe.cli.wiring import SANDBOX, Wiring, folders, new_secrets
+from fallsafe.cli.wiring import SANDBOX, SANDBOX_OF, Wiring, folders, new_secrets
 from fallsafe.simulator.sandbox.control import command_line, secret_variables, write_faults
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.migrate import migrate
@@ -79,15 +79,16 @@ class Installation:
             process.wait()
 
 
-QUICK = {r"call_timeout: PT10S": "call_timeout: PT1S"}
+QUICK = {r"call_timeout: PT1[05]S": "call_timeout: PT1S"}
 
 
-def quick_policy(home: Path, changes: Mapping[str, str] = QUICK) -> Path:
+def quick_policy(home: Path, changes: Mapping[str, str] = QUICK, name: str = "telco") -> Path:
     """The shipped set, open at all hours, with other times of its operations, by pattern; a call that is not answered
     is given up after a second.
     """
-    folder = home / "policy" / "telco" / policyset.shipped("telco").name
-    shutil.copytree(policyset.shipped("telco"), folder)
+    shipped = policyset.shipped(name)
+    folder = home / "policy" / name / shipped.name
+    shutil.copytree(shipped, folder)
     operations = folder / "operations.yaml"
     text = operations.read_text()
     for pattern, wanted in changes.items():
@@ -101,10 +102,10 @@ def quick_policy(home: Path, changes: Mapping[str, str] = QUICK) -> Path:
 
 @contextmanager
 def installation(
-    home: Path, faults: Mapping[str, list[dict[str, object]]], time_scale: float = TIME_SCALE
+    home: Path, faults: Mapping[str, list[dict[str, object]]], time_scale: float = TIME_SCALE, policy: str = "telco"
 ) -> Iterator[Installation]:
     """Database (with fsync) and systems outside, running; the API and the workers are the caller's."""
-    secrets = new_secrets()
+    secrets = new_secrets(policy)
     with ExitStack() as stack:
         server = stack.enter_context(Embedded(home))
         migrate(server.url("fallsafe_owner"))
@@ -112,14 +113,14 @@ def installation(
             write_faults(home, name, script)  # type: ignore[arg-type]
         sandbox, systems = {}, dict[str, str]()
         api = f"http://127.0.0.1:{free_port('127.0.0.1', FIRST_PORT)}"
-        for name, codes in SANDBOX.items():
+        for name, codes in SANDBOX_OF[policy].items():
             process = _start(name, home, {code: secrets[code] for code in codes}, api if name == "engine" else "")
             stack.callback(_end, process)
             sandbox[name] = process
             assert process.stdout is not None
             systems |= dict.fromkeys(codes, json.loads(process.stdout.readline())["url"])
-        systems |= folders(home)
-        folder = str(quick_policy(home))
+        systems |= folders(home, systems)
+        folder = str(quick_policy(home, name=policy))
         wiring = Wiring(server.url(), api, systems, secrets, time_scale, folder, LEASE_BEYOND_CALL)
         wiring.write(home)
         yield Installation(home, server, wiring, sandbox)

@@ -33,13 +33,13 @@ def task(there: Installation, name: str, step: str) -> dict[str, Any]:
     return next((t for t in told(there, name)["tasks"] if t["step"] == step), {"state": ""})
 
 
-def case(there: Installation, name: str, code: str) -> dict[str, Any]:
+def case(there: Installation, name: str, code: str, source: str = "CRM") -> dict[str, Any]:
     """The order's case of that code, once it is there."""
 
     def found() -> list[str]:
-        return [c["id"] for c in told(there, name)["cases"] if c["code"] == code]
+        return [c["id"] for c in told(there, name, source)["cases"] if c["code"] == code]
 
-    until(found, WAIT_SECONDS, lambda: f"no {code}: {told(there, name)['cases']}")
+    until(found, WAIT_SECONDS, lambda: f"no {code}: {told(there, name, source)['cases']}")
     return dict(there.ask(f"/fallout-cases/{found()[0]}"))
 
 
@@ -64,14 +64,16 @@ def is_refused(there: Installation, path: str) -> str:
     return str(said["code"])
 
 
-def is_completed(there: Installation, name: str) -> None:
+def is_completed(there: Installation, name: str, source: str = "CRM") -> None:
     until(
-        lambda: told(there, name)["order"]["state"] == "completed", WAIT_SECONDS, lambda: json.dumps(told(there, name))
+        lambda: told(there, name, source)["order"]["state"] == "completed",
+        WAIT_SECONDS,
+        lambda: json.dumps(told(there, name, source)),
     )
 
 
-def effects(there: Installation, name: str) -> dict[str, int]:
-    return {k: n for k, n in judge.effects_by_key(there.home).items() if k.startswith(f"CRM/{name}/")}
+def effects(there: Installation, name: str, source: str = "CRM") -> dict[str, int]:
+    return {k: n for k, n in judge.effects_by_key(there.home).items() if k.startswith(f"{source}/{name}/")}
 
 
 def rows(there: Installation, name: str, source: str = "CRM") -> set[str]:

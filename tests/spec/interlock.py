@@ -57,6 +57,7 @@ from fallsafe.flows import (
     planning,
     recover,
     repairs,
+    replies,
     review,
     steering,
 )
@@ -579,6 +580,10 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
             await world.flow(lambda tx: steering.steer(tx, context, [ids["task"]], BOSS, "again", verb="retry"))
         )
 
+    async def reply(_: int) -> Said | None:
+        read = [replies.Reply(ids["command"], "done", "they say that it is there", "telephone")]
+        return said_of(await world.flow(lambda tx: replies.take(tx, context, read, BOSS)))
+
     async def repair(_: int) -> Said | None:
         seen = [repairs.Seen(world.agreed, AGREED_HASH)]
         return said_of(await world.flow(lambda tx: repairs.run(tx, context, seen, BOSS, "again")))
@@ -596,6 +601,7 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
         "checking.claim": due(checking.claim, "check"),
         "steering.steer": steer,
         "repairs.run": repair,
+        "replies.take": reply,
         "commands.claim": due(commands.claim, "send"),
         "commands.expire_leases": due(commands.expire_leases, "lease"),
         "commands.find_overdue": due(commands.find_overdue, "overdue"),

@@ -388,6 +388,7 @@ REFUSED = {path: code for path, (_, code) in {**ROUTES, **WRITING_VERBS}.items()
     "commands.resend": UNKNOWN,
     "orders.submit": KNOWN_NAME,
     "planning.plan_again": NOTHING_HELD,
+    "replies.take": "NOT_BY_PERSON",
     "steering.steer": UNKNOWN,
 }
 

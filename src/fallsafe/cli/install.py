@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fallsafe.cli.settings import Settings
 from fallsafe.cli.supervise import Child, Supervisor, free_port, module
-from fallsafe.cli.wiring import SANDBOX, Wiring, folders, new_secrets, read_wiring
+from fallsafe.cli.wiring import SANDBOX_OF, Wiring, folders, new_secrets, read_wiring
+from fallsafe.policyset.shipped import shipped
 from fallsafe.simulator.sandbox.control import command_line, secret_variables
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.schema import app_url, pending
@@ -71,19 +72,20 @@ def _migrate(owner_url: str) -> None:
 def _wire(settings: Settings, database_url: str, time_scale: float) -> Wiring:
     taken: list[int] = [free_port(settings.host, settings.port)]
     urls: dict[str, str] = {}
-    for codes in SANDBOX.values():
+    for codes in SANDBOX_OF[settings.policy].values():
         taken.append(free_port("127.0.0.1", settings.port + SANDBOX_PORTS_BEYOND, taken))
         urls |= dict.fromkeys(codes, f"http://127.0.0.1:{taken[-1]}")
-    urls |= folders(settings.home)
+    urls |= folders(settings.home, urls)
     api = f"http://{settings.host}:{taken[0]}"
-    wiring = Wiring(database_url, api, urls, new_secrets(), time_scale)
+    policy = str(shipped(settings.policy))
+    wiring = Wiring(database_url, api, urls, new_secrets(settings.policy), time_scale, policy)
     wiring.write(settings.home)
     return wiring
 
 
 def processes(settings: Settings, wiring: Wiring, without: Sequence[str] = ()) -> Sequence[Child]:
     """What the supervisor keeps running: the systems of the sandbox at their addresses, the API, and the workers."""
-    outside = [_sandbox(settings, wiring, name, codes) for name, codes in SANDBOX.items()]
+    outside = [_sandbox(settings, wiring, name, codes) for name, codes in SANDBOX_OF[settings.policy].items()]
     own = settings.environment()
     names = [f"worker-{n}" for n in range(1, settings.workers + 1)]
     workers = [Child(name, module("fallsafe.cli.work", name, *without), own) for name in names]

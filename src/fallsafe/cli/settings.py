@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fallsafe.cli.killpoints import Kill, parse_kill
+from fallsafe.cli.wiring import SANDBOX_OF
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ MEANINGS = {
     "FALLSAFE_TOKEN": "the API token of the command line; without it, the one in the home",
     "FALLSAFE_WORKERS": "how many worker processes to start",
     "FALLSAFE_TIME_SCALE": "how many times faster policy durations pass (demo and drill: 60)",
+    "FALLSAFE_POLICY": "the shipped policy set that a new installation begins with, and whose sandbox it starts",
     "FALLSAFE_KILL": "where a worker ends itself with SIGKILL, like before_send:3; only for crash tests",
 }
 
@@ -49,6 +51,7 @@ class Settings:
     workers: int
     time_scale: float
     kill: Kill | None = None
+    policy: str = "telco"
     given: frozenset[str] = frozenset()
     strange: tuple[str, ...] = ()
 
@@ -86,6 +89,7 @@ class Settings:
             "FALLSAFE_TOKEN": self.token,
             "FALLSAFE_WORKERS": str(self.workers),
             "FALLSAFE_TIME_SCALE": f"{self.time_scale:g}",
+            "FALLSAFE_POLICY": self.policy,
             "FALLSAFE_KILL": str(self.kill) if self.kill else None,
         }
         return {name: value for name, value in chosen.items() if value is not None}
@@ -134,6 +138,7 @@ def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         workers=take("FALLSAFE_WORKERS", _workers, 2),
         time_scale=take("FALLSAFE_TIME_SCALE", _time_scale, 1.0),
         kill=take("FALLSAFE_KILL", parse_kill, None),
+        policy=take("FALLSAFE_POLICY", _policy, "telco"),
         given=frozenset(given),
         strange=tuple(sorted(given.keys() - MEANINGS.keys() - set(OTHERS))),
     )
@@ -178,6 +183,12 @@ def _web_url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(/[^\s]*)?", text):
         raise ValueError("write http://host:port or https://host")
     return text.rstrip("/")
+
+
+def _policy(text: str) -> str:
+    if text not in SANDBOX_OF:
+        raise ValueError(f"write one of {', '.join(SANDBOX_OF)}")
+    return text
 
 
 def _workers(text: str) -> int:

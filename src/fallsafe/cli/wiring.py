@@ -6,7 +6,7 @@ It is light, so that `fallsafe up` starts its children before it knows anything 
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -19,6 +19,9 @@ SANDBOX = {
     "partners": ("PRT", "WHA", "WHF", "CIV", "OTT", "DOC", "NTF"),
     "engine": ("ENG",),
 }
+SHOP = {"commerce": ("PAY", "FRD", "TAX", "WMS", "CAR", "MKT", "DSV", "GFT", "DIG", "INV", "NTF")}
+SANDBOX_OF: Mapping[str, Mapping[str, tuple[str, ...]]] = {"telco": SANDBOX, "commerce": SHOP}
+"""The processes of the sandbox, with their systems, for each policy set that is shipped."""
 FOLDERS = {"WHF": ("file", "partners/exchange/WHF"), "CIV": ("mail", "partners/letters")}
 """Those of them that are reached by a folder: how, and where below the sandbox."""
 
@@ -51,15 +54,15 @@ def read_wiring(home: Path) -> Wiring:
     return Wiring(**json.loads((home / "run" / "wiring.json").read_text()))
 
 
-def new_secrets() -> dict[str, str]:
+def new_secrets(policy: str = "telco") -> dict[str, str]:
     """A secret for each sandbox system, made anew for each run."""
-    return {code: secrets.token_hex(16) for codes in SANDBOX.values() for code in codes}
+    return {code: secrets.token_hex(16) for codes in SANDBOX_OF[policy].values() for code in codes}
 
 
-def folders(home: Path) -> dict[str, str]:
-    """The addresses of the sandbox systems that are reached by a folder."""
+def folders(home: Path, codes: Iterable[str]) -> dict[str, str]:
+    """The addresses of those of these sandbox systems that are reached by a folder."""
     below = quote(str(home.resolve() / "sandbox"))
-    return {code: f"{scheme}://{below}/{place}" for code, (scheme, place) in FOLDERS.items()}
+    return {code: f"{FOLDERS[code][0]}://{below}/{FOLDERS[code][1]}" for code in codes if code in FOLDERS}
 
 
 SECRETS_OF_CALLBACKS = "callback-secrets.json"

@@ -38,7 +38,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fallsafe.simulator.sandbox", description="one sandbox system")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--home", type=Path, required=True, help="folder below which it keeps sandbox/<name>/")
-    parser.add_argument("--port", type=int, help="default 8431 to 8435; 0 takes a free one")
+    parser.add_argument("--port", type=int, help="default 8431 to 8435, and 8440; 0 takes a free one")
     parser.add_argument("--callback-delay", type=float, default=CALLBACK_DELAY, help="seconds from accepted to done")
     parser.add_argument(
         "--report-to", default="", help="the API to which the engine reports, like http://127.0.0.1:8420"

@@ -18,10 +18,12 @@ import aiohttp
 
 from fallsafe.core.events import Json
 from fallsafe.simulator.sandbox.judge import folder
-from fallsafe.simulator.sandbox.kinds import PROCESSES, systems_of
+from fallsafe.simulator.sandbox.kinds import EVERY, systems_of
 
-NAMES = tuple(PROCESSES)
-PORTS: Mapping[str, int] = {"billing": 8431, "logistics": 8432, "provisioning": 8433, "partners": 8434, "engine": 8435}
+NAMES = tuple(EVERY)
+PORTS: Mapping[str, int] = {
+    "billing": 8431, "logistics": 8432, "provisioning": 8433, "partners": 8434, "engine": 8435, "commerce": 8440,
+}  # fmt: skip
 SECRET_PREFIX = "FALLSAFE_SECRET_"  # noqa: S105  # safe because it is the name of a variable, not a secret
 START_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 5.0

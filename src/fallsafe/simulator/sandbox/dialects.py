@@ -184,6 +184,17 @@ def _content_refusal(_asked: Asked, code: str, text: str) -> tuple[int, Body]:
     return 409, _content_problem(code, text)
 
 
+def _shop_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body]:
+    if code == "DUPLICATE_REQUEST":
+        return 409, _plain_problem(code, text)
+    return 422, {**_plain_problem(code, text), "key": asked.key, "object": asked.object}
+
+
+def _screening_refusal(asked: Asked, code: str, text: str) -> tuple[int, Body]:
+    decision = code if code in ("REVIEW", "DECLINE") else "REVIEW"
+    return 200, {"decision": decision, "text": text, "key": asked.key, "object": asked.object}
+
+
 BILLING = Dialect("key", "state", _billing_refusal, _billing_problem, prefixed=True)
 WAREHOUSE = Dialect("ref", "state", _warehouse_refusal, _warehouse_problem)
 WORKFORCE = Dialect("reference", "state", _plain_refusal, _plain_problem, code="reason")
@@ -200,6 +211,9 @@ FILES = Dialect("line", "result", _plain_refusal, _plain_problem)
 CONTENT = Dialect("txn", "state", _content_refusal, _content_problem)
 PAPERS = Dialect("reference", "state", _plain_refusal, _plain_problem)
 ENGINE = Dialect("commandId", "state", _plain_refusal, _plain_problem)
+SHOP = Dialect("key", "state", _shop_refusal, _plain_problem)
+SHOP_PAYMENT = Dialect("key", "state", _payment_refusal, _payment_problem)
+SCREENING = Dialect("key", "decision", _screening_refusal, _plain_problem)
 MESSAGES = Dialect("key", "state", _plain_refusal, _plain_problem)
 
 

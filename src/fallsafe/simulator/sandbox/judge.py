@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fallsafe.core.events import Json
 from fallsafe.simulator.sandbox.disk import EFFECTS, REQUESTS, Line, read_lines
-from fallsafe.simulator.sandbox.kinds import PROCESSES
+from fallsafe.simulator.sandbox.kinds import EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def effects_by_key(home: Path) -> dict[str, int]:
 
 def all_effects(home: Path) -> list[SeenEffect]:
     """Every effect of every system, oldest first."""
-    lines = [line for name in PROCESSES for line in read_lines(folder(home, name) / EFFECTS)]
+    lines = [line for name in EVERY for line in read_lines(folder(home, name) / EFFECTS)]
     fields = ("at", "operation", "key", "object", "id")
     return sorted((SeenEffect(*(_text(line, field) for field in fields)) for line in lines), key=lambda seen: seen.at)
 

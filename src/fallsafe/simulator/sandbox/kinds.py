@@ -21,6 +21,9 @@ from fallsafe.simulator.sandbox.dialects import (
     PORTING,
     PROVISIONING,
     REGISTER,
+    SCREENING,
+    SHOP,
+    SHOP_PAYMENT,
     SUBSCRIBERS,
     VERDICT,
     WAREHOUSE,
@@ -252,6 +255,59 @@ ENG = (
           query="ENG.queryWord", key_in="commandId", echoed=("verb", "step")),
 )  # fmt: skip
 
+
+def _paid(verb: str, path: str, prefix: str, state: str, repeat: Repeat, refusal: str, **fields: type) -> Kind:
+    """A row of the shop's payment provider."""
+    query = f"PAY.query{verb.capitalize()}"
+    return _kind(
+        f"PAY.{verb}", path, f"{prefix} id", state, repeat, refusal, SHOP_PAYMENT, fields, query=query
+    )  # fmt: skip
+
+
+def _sold(
+    operation: str, path: str, prefix: str, state: str, repeat: Repeat = SAME, refusal: str = "REFUSED",
+    *, asked: bool = True, calls_back: bool = False, header: bool = False, **fields: type,
+) -> Kind:  # fmt: skip
+    """A row of the systems behind a web shop: they all name things alike."""
+    system, _, verb = operation.partition(".")
+    query = f"{system}.query{verb[0].upper()}{verb[1:]}" if asked else ""
+    return _kind(
+        operation, path, f"{prefix} id", state, repeat, refusal, SHOP, fields, query=query,
+        key_in="" if header else "key", calls_back=calls_back, effect=asked,
+    )  # fmt: skip
+
+
+COMMERCE = (
+    _kind("FRD.screen", "/screenings", "FS id", "CLEAR", SAME, "REVIEW", SCREENING, {"customer": str}, key_in="key",
+          effect=False),
+    _sold("TAX.quote", "/quotes", "TQ", "QUOTED", refusal="ADDRESS_NOT_RESOLVED", asked=False, amountMinor=int),
+    _paid("authorize", "/authorizations", "AU", "AUTHORIZED", SAVED, "INSUFFICIENT_FUNDS", amountMinor=int),
+    _paid("capture", "/captures", "CA", "CAPTURED", SAVED, "AUTHORIZATION_EXPIRED", authorization=str),
+    _paid("refund", "/refunds", "RF", "REFUNDED", SAVED, "NOT_CAPTURED", capture=str),
+    _paid("void", "/voids", "VO", "VOIDED", SAME, "ALREADY_CAPTURED", authorization=str),
+    _sold("GFT.redeem", "/redemptions", "GR", "REDEEMED", refusal="BALANCE_CHANGED", card=str),
+    _sold("GFT.credit", "/credits", "GC", "CREDITED", refusal="CARD_UNKNOWN", card=str),
+    _sold("TAX.commit", "/documents", "TD", "COMMITTED", refusal="DOCUMENT_EXISTS", document=str),
+    _sold("TAX.void", "/document-voids", "TV", "VOIDED", refusal="DOCUMENT_UNKNOWN", document=str),
+    _sold("WMS.reserve", "/reservations", "SR", "RESERVED", DUPLICATE, "OUT_OF_STOCK", sku=str, quantity=int),
+    _sold("WMS.release", "/picks", "PK", "PACKED", DUPLICATE, "UNKNOWN_ITEM", calls_back=True, reservation=str),
+    _sold("WMS.releaseStock", "/stock-releases", "RL", "FREE", refusal="ALREADY_PACKED", reservation=str),
+    _sold("WMS.cancel", "/stops", "SC", "STOPPED", refusal="ALREADY_SHIPPED", pick=str),
+    _sold("WMS.return", "/returns", "RN", "INSPECTED", calls_back=True, order=str),
+    _sold("CAR.label", "/labels", "LA", "PRINTED", refusal="ADDRESS_INVALID", header=True, place=str),
+    _sold("CAR.track", "/trackings", "TK", "DELIVERED", refusal="LABEL_UNKNOWN", calls_back=True, label=str),
+    _sold("CAR.void", "/label-voids", "LV", "VOIDED", refusal="ALREADY_HANDED_OVER", header=True, label=str),
+    _sold("DIG.assign", "/assignments", "LI", "ASSIGNED", refusal="POOL_EMPTY", product=str),
+    _sold("DIG.revoke", "/revocations", "LR", "REVOKED", refusal="LICENCE_UNKNOWN", licence=str),
+    _sold("INV.issue", "/invoices", "IN", "ISSUED", refusal="PERIOD_LOCKED", document=str),
+    _sold("INV.creditNote", "/credit-notes", "CN", "ISSUED", refusal="INVOICE_UNKNOWN", document=str),
+    _sold("MKT.confirmShipment", "/shipments", "MC", "CONFIRMED", refusal="CANCELLED_BY_BUYER", order=str),
+    _sold("DSV.order", "/purchase-orders", "PU", "DISPATCHED", UNSUPPORTED, "SOLD_OUT", calls_back=True, sku=str),
+    _sold("DSV.cancel", "/purchase-stops", "PS", "STOPPED", refusal="ALREADY_SHIPPED", purchase=str),
+    _sold("NTF.send", "/messages", "MG", "DELIVERED", refusal="RECIPIENT_INVALID", calls_back=True, header=True,
+          recipient=str, template=str),
+)  # fmt: skip
+
 PROCESSES: Mapping[str, tuple[Kind, ...]] = {
     "billing": (*BIL, *PAY, *TAX, *CRD),
     "logistics": (*WHS, *SHP, *WFM),
@@ -261,12 +317,17 @@ PROCESSES: Mapping[str, tuple[Kind, ...]] = {
 }
 
 
+SHOPS: Mapping[str, tuple[Kind, ...]] = {"commerce": COMMERCE}
+"""The processes of a web shop, whose systems share codes with the others: they stand in their place."""
+EVERY = {**PROCESSES, **SHOPS}
+
+
 def systems_of(name: str) -> tuple[str, ...]:
     """The codes of the systems that a process plays: `logistics` is WHS, SHP and WFM."""
-    return tuple(dict.fromkeys(kind.system for kind in PROCESSES[name]))
+    return tuple(dict.fromkeys(kind.system for kind in EVERY[name]))
 
 
 def all_kinds() -> Iterator[Kind]:
-    """Every kind of thing of every system."""
+    """Every kind of thing of every system of an operator."""
     for kinds in PROCESSES.values():
         yield from kinds

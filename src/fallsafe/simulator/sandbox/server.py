@@ -26,7 +26,7 @@ from fallsafe.simulator.sandbox.dialects import Asked, Kind
 from fallsafe.simulator.sandbox.disk import FAULTS, REQUESTS, Disk, read_lines
 from fallsafe.simulator.sandbox.engine import REPORT, Engine, WrongOrder
 from fallsafe.simulator.sandbox.filing import EXCHANGE, LETTERS, Contractor, Filing
-from fallsafe.simulator.sandbox.kinds import PROCESSES
+from fallsafe.simulator.sandbox.kinds import EVERY
 from fallsafe.simulator.sandbox.reporting import Reporting
 from fallsafe.simulator.sandbox.truth import Truth, stamp
 
@@ -72,7 +72,7 @@ class System:
         report_to: str = "",
         token_file: Path | None = None,
     ) -> None:
-        self.kinds = PROCESSES[name]
+        self.kinds = EVERY[name]
         self.disk = Disk(folder)
         self.truth = Truth(self.disk, self.kinds, time.time)
         self.courses = Courses(self.truth, self.disk, secrets, time.time)
