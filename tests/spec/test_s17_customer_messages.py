@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 from tests.core.things import HOUR, NOW, a_case, a_task, an_item, an_order
 
+from fallsafe import policyset
 from fallsafe.core.comms.boundary import customer_view
 from fallsafe.core.orders.order import OrderState
 from fallsafe.core.orders.task import TaskState
+from fallsafe.core.triage.impact import Impact, impact_of
+from fallsafe.core.triage.taxonomy import Recoverability
 
 # internal state                      what the customer reads begins with
 FIVE = [
@@ -47,11 +50,35 @@ class WhenAnInternalStateIsToldToTheCustomer:
         assert said(telco, "CHARGE_COMPONENT_REJECTED").startswith("We are working on your order.")
 
     def test_every_code_has_a_message_that_exists(self, telco):
-        assert {c.message for c in telco.codes.values()} <= telco.messages.keys()
+        assert {c.message for c in telco.codes.values() if c.message} <= telco.messages.keys()
+
+    @pytest.mark.parametrize("policy", ["telco", "commerce"])
+    def test_where_no_code_decides_there_is_a_message_for_every_recoverability_and_impact(self, policy):
+        shipped = policyset.load(policyset.shipped(policy))
+        every = {(kind.value, hurt.value) for kind in Recoverability for hurt in Impact}
+        assert shipped.message_by_failure.keys() == every
+        assert set(shipped.message_by_failure.values()) <= shipped.messages.keys()
+        assert shipped.codes["UNCLASSIFIED"].message == ""
+
+    # domain, cause, regulated                              whom it hurts
+    @pytest.mark.parametrize(
+        ("domain", "cause", "regulated", "hurts"),
+        [
+            ("Provisioning", "no_answer", False, Impact.CUSTOMER),
+            ("Provisioning", "missing", True, Impact.COMPLIANCE),
+            ("Provisioning", "missing", False, Impact.CUSTOMER),
+            ("Inventory", "idempotency", False, Impact.COST),
+            ("Billing", "invalid", False, Impact.REVENUE),
+            ("Platform", "defect", False, Impact.OPERATIONAL),
+            ("Inventory", "mismatch", False, Impact.DATA_QUALITY),
+        ],
+    )
+    def test_whom_a_failure_hurts_is_known_by_its_domain_and_cause(self, domain, cause, regulated, hurts):
+        assert impact_of(domain, cause, regulated=regulated) is hurts
 
     def test_every_code_leads_to_something_that_may_be_said_without_further_evidence(self, telco):
-        for code in telco.codes:
-            assert said(telco, code)
+        for code, known in telco.codes.items():
+            assert not known.message or said(telco, code)
 
     def test_nothing_is_completed_before_every_step_is(self, telco):
         done = an_order(state=OrderState.COMPLETED)

@@ -24,6 +24,7 @@ from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.actions import PLANS
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.offered import why_locked
+from fallsafe.core.triage.impact import impact_of
 from fallsafe.flows.context import Context
 from fallsafe.flows.repairs import actions_of
 from fallsafe.store.canonical import instant
@@ -218,6 +219,7 @@ def _classification(file: CaseFile, newest: PolicySet) -> wire.Classification:
         domain=case.domain,
         cause=case.cause,
         recoverability=case.recoverability,
+        impact=_impact(file),
         automation=case.automation,
         rule=case.rule,
         why=judged.reason if judged else "",
@@ -227,6 +229,13 @@ def _classification(file: CaseFile, newest: PolicySet) -> wire.Classification:
         detector=case.detector,
         fingerprint=case.fingerprint,
     )
+
+
+def _impact(file: CaseFile) -> str:
+    """Whom the failure hurts."""
+    case, items = file.case, file.file.items if file.file is not None else ()
+    regulated = any(item.id == case.item_id and item.regulated for item in items)
+    return impact_of(case.domain, case.cause, regulated=regulated).value
 
 
 def _reasons(reasons: Json) -> Iterable[wire.Reason]:

@@ -394,6 +394,7 @@ class Classification(Wire, frozen=True):
     domain: str
     cause: str
     recoverability: str
+    impact: str
     automation: str
     rule: str
     why: str

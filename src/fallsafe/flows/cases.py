@@ -21,13 +21,16 @@ from fallsafe.core.cases.case import (
 )
 from fallsafe.core.cases.work import TO_RESOLVED, standing
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
+from fallsafe.core.comms.boundary import HIDDEN
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TaskState
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import Classification, classify
 from fallsafe.core.triage.fingerprint import fingerprint
+from fallsafe.core.triage.impact import impact_of
 from fallsafe.core.triage.severity import Severity, Worth, derive, severity_facts, worth_of
 from fallsafe.core.triage.taxonomy import Code, Recoverability
 from fallsafe.flows.discretion import discreet
@@ -223,6 +226,7 @@ async def _new_case(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, 
     newest, judged = turn.context.newest, found.judged
     code: Code = newest.codes.get(judged.code) or newest.codes["UNCLASSIFIED"]
     item = aggregate.items.get(signal.item_id) if signal.item_id else None
+    message = message_for(newest, code, judged, item)
     return Case(
         id=await turn.tx.new_id(),
         order_id=aggregate.order.id,
@@ -251,10 +255,10 @@ async def _new_case(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, 
         detected_at=turn.now,
         touched_at=turn.now,
         sla_due_at=None,
-        customer_impact="delayed" if code.message != "hidden" else "none",
+        customer_impact="delayed" if message != HIDDEN else "none",
         amount_minor=found.amount if item else 0,
         currency=item.currency if item else "",
-        message_key=code.message,
+        message_key=message,
         blocked_tasks=blocked_behind(aggregate, signal.task_id),
         occurrences=1,
         next_action=judged.first_step,
@@ -264,6 +268,12 @@ async def _new_case(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, 
         rule=judged.rule,
         policy_set=newest.id,
     )
+
+
+def message_for(policy: PolicySet, code: Code, judged: Classification, item: Item | None) -> str:
+    """What the customer may hear of a failure: by its code, else by its recoverability and whom it hurts (§17)."""
+    hurts = impact_of(judged.domain, judged.cause, regulated=item is not None and item.regulated)
+    return code.message or policy.message_by_failure[judged.recoverability.value, hurts.value]
 
 
 def blocked_behind(aggregate: Aggregate, task_id: int | None) -> int:

@@ -14,7 +14,7 @@ from fallsafe.core.lifecycle import move
 from fallsafe.core.triage.classify import Classification
 from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.core.triage.severity import Level
-from fallsafe.flows.cases import judge
+from fallsafe.flows.cases import judge, message_for
 from fallsafe.flows.turn import Turn
 from fallsafe.store.rows import delta, read_row
 from fallsafe.store.work import Entry
@@ -154,7 +154,7 @@ async def _new_case(turn: Turn, key: str, signal: Signal, judged: Classification
         customer_impact="delayed",
         amount_minor=0,
         currency="",
-        message_key=known.message,
+        message_key=message_for(newest, known, judged, None),
         blocked_tasks=0,
         occurrences=1,
         next_action=judged.first_step,

@@ -16,7 +16,7 @@ from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import RuleIndex, index
 from fallsafe.policyset import calendars, catalog, contracts, recover, repair, triage, whole
 from fallsafe.policyset.findings import Findings
-from fallsafe.policyset.messages import messages
+from fallsafe.policyset.messages import by_failure, messages
 from fallsafe.policyset.problem import PolicyError, Problem
 from fallsafe.policyset.schemas import KINDS, against_schema
 from fallsafe.policyset.source import Part, read
@@ -172,6 +172,7 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
         severity=triage.severity(parts["severity"], codes, findings),
         owners=owners,
         messages=told,
+        message_by_failure=by_failure(parts["messages"], told, findings),
         actions=actions,
         undo=undo,
         approvals=recover.approvals(parts["approvals"], findings),

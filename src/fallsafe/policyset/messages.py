@@ -30,6 +30,16 @@ def messages(part: Part, findings: Findings) -> dict[str, MessageText]:
     return built
 
 
+def by_failure(part: Part, built: Mapping[str, MessageText], findings: Findings) -> dict[tuple[str, str], str]:
+    """What is said where no code decides: the message for each recoverability and impact."""
+    rows = part.at("by_failure").entries()
+    return {
+        (recoverability, impact): findings.name(word, "message", built)
+        for recoverability, row in rows
+        for impact, word in row.entries()
+    }
+
+
 def _needs(part: Part, findings: Findings) -> tuple[str, ...]:
     needs: tuple[str, ...] | None = None
     for locale, text in part.at("texts").entries():

@@ -43,13 +43,18 @@ def _code(
         code=code,
         title=part.at("title").text(),
         kind=part.at("kind").text(),
-        message=findings.name(part.at("message"), "message", messages),
+        message=_message(part.at("message"), messages, findings),
         playbook=part.at("playbook").text(),
         upstream_control=part.at("upstream_control").text(),
         cause_category=part.at("cause_category").text(),
         sla=rows.get(findings.name(part.at("sla"), "row of times", rows), NO_TIMES),
         actions=tuple(findings.name(action, "action", actions) for action in part.at("actions").each()),
     )
+
+
+def _message(part: Part, messages: Mapping[str, object], findings: Findings) -> str:
+    """The message of a code; empty where recoverability and impact decide."""
+    return findings.name(part, "message", messages) if part.value is not None else ""
 
 
 def _sla(part: Part, findings: Findings) -> SlaRow:

@@ -90,6 +90,7 @@ class PolicySet:
     severity: SeverityPolicy
     owners: Mapping[str, OwnerGroup]
     messages: Mapping[str, MessageText]
+    message_by_failure: Mapping[tuple[str, str], str]
     actions: Mapping[str, RepairAction]
     undo: Mapping[str, UndoRow]
     approvals: tuple[ApprovalRule, ...]
