@@ -119,7 +119,7 @@ def an_order(external_id: str = "777", **changed: object) -> dict:
         "source": "CRM",
         "externalId": external_id,
         "timeZone": "Asia/Jakarta",
-        "customerRef": "CU-1",
+        "customerRef": f"CU-{external_id}",
         "committedAt": "2027-03-01T17:00:00+07:00",
         "correlationId": "corr-1",
         "parties": [{"role": "customer", "ref": "CU-1", "person": {"name": "Sari Wulandari"}}],

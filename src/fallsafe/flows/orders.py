@@ -14,7 +14,7 @@ from fallsafe.core.orders import approvals, intake, plan, snapshot
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
-from fallsafe.flows import failures, planning, settle, signals
+from fallsafe.flows import duplicates, failures, planning, settle, signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.correcting import seal
 from fallsafe.flows.turn import Turn, begin
@@ -45,11 +45,13 @@ async def submit(tx: Tx, context: Context, drafts: Sequence[OrderDraft], actor: 
     turn = await begin(tx, context, actor)
     broken = [intake.check_order(d) or _too_large(turn, d) for d in drafts]
     fresh = {(d.source, d.external_id): d for d, wrong in zip(drafts, broken, strict=True) if not wrong}
+    standing = await duplicates.live(turn, list(fresh.values()))
     taken = [_Taken(d, await order_row(turn, d)) for d in fresh.values()]
     made = {a.order.id: a for a in await tx.create([t.order for t in taken])}
     for one in taken:
         if one.order.id in made:
             await _store(turn, made[one.order.id], one.draft)
+            duplicates.suspect(turn, made[one.order.id], one.draft, standing)
     await signals.find_waiting(tx, ((a.order.source, a.order.external_id) for a in made.values()), turn.now)
     known = await _known(turn, [t for t in taken if t.order.id not in made])
     by_name = {(t.draft.source, t.draft.external_id): t.order.id for t in taken}

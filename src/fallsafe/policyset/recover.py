@@ -75,7 +75,13 @@ def limits(part: Part, findings: Findings) -> Limits:
         replan_every=findings.duration(at.at("replan_every")),
         silent_after=findings.duration(at.at("silent_after")),
         floor=_floor(at.at("down"), findings),
+        duplicate_within=_if_given(at.at("duplicate_within"), findings),
     )
+
+
+def _if_given(part: Part, findings: Findings) -> timedelta | None:
+    """How long a live order counts; a date of the world outside, so it follows no scale."""
+    return findings.duration(part, scaled=False) if part.value is not None else None
 
 
 def _floor(part: Part, findings: Findings) -> Floor:

@@ -54,7 +54,9 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Named limits and intervals of the set; durations are divided by the time scale."""
+    """Named limits and intervals of the set; durations are divided by the time scale. `duplicate_within` is how old a
+    live order may be that a new one is taken for a duplicate of, never scaled; None = nobody asks.
+    """
 
     look_lag_max: timedelta
     review_every: timedelta
@@ -64,6 +66,7 @@ class Limits:
     replan_every: timedelta
     floor: Floor
     silent_after: timedelta
+    duplicate_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
