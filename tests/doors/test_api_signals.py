@@ -84,3 +84,21 @@ class WhenASignalIsTold:
         assert (await api.post("/signals", a_signal("A-9"), "auditor", 403))["code"] == "NOT_ALLOWED"
         assert (await api.get("/signals/S-1", status=404))["hint"]
         assert (await api.get("/signals", status=400, caseId="x"))["pointer"] == "/query/caseId"
+
+
+class WhenRulesAreLookedAt:
+    async def test_how_right_each_was_is_shown_and_a_wrong_one_is_taken_back_with_all_its_cases(self, api: Api) -> None:
+        await api.post("/orders", an_order(), "machine", 201)
+        await api.post("/signals", a_signal(task="activateFiberService"), "machine", 202)
+        await judge(api)
+        (rule,) = [row for row in (await api.get("/rules"))["items"] if row["cases"]]
+        assert (rule["precision"], rule["withdrawn"], rule["candidates"], rule["shadow"]) == (None, 0, 0, 0)
+        wrong = {"policySet": rule["policySet"], "reason": "the monitor was wrong"}
+        said = await api.post(f"/rules/{rule['rule']}/withdraw", wrong, "support", 403)
+        assert said["code"] == "NOT_ALLOWED" and said["hint"]
+        taken = await api.post(f"/rules/{rule['rule']}/withdraw", wrong, "manager")
+        assert (taken["done"], taken["refused"], len(taken["ids"])) == (1, 0, 1)
+        (rule,) = (await api.get("/rules", rule=rule["rule"]))["items"]
+        assert (rule["precision"], rule["withdrawn"]) == (0.0, 1)
+        assert (await api.post("/signals/admit", {"reason": "because"}, "manager", 400))["code"]
+        assert (await api.post("/signals/admit", {"source": "MON", "reason": "because"}, "manager"))["done"] == 0

@@ -2,13 +2,19 @@
 comes, and taken back (§6, §7).
 """
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 from tests.flows.orders import ACTOR, drill, due, make_due, seen, submit, task
+from tests.flows.test_callbacks import loose_cases
 
+from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import CaseState
+from fallsafe.core.detect.brake import Brake
 from fallsafe.core.detect.signal import SignalState, signal_draft
+from fallsafe.core.triage.classify import index
 from fallsafe.flows import signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.store import audit
@@ -175,3 +181,70 @@ class WhenItIsTakenBack:
         assert rows["A-1"].state is SignalState.ENDED
         assert rows["X-1"].state is SignalState.STANDING
         assert rows["X-1"].case_id == case.id
+
+
+class WhenADetectorFindsTooMuch:
+    async def test_beyond_floor_and_ratio_one_case_says_so_and_the_rest_wait(self, store, context) -> None:
+        """§6, P11: one owner, not a flood; a person lets them through, or takes the rule back."""
+        brake = Brake(floor=2, ratio=0.1, within=timedelta(minutes=15))
+        policy = replace(context.newest, limits=replace(context.newest.limits, brake=brake))
+        context = replace(context, newest=policy, policies={policy.id: policy})
+        names = [f"7{n:02}" for n in range(6)]
+        orders = [answer.id for answer in await submit(store, context, *(drill(name) for name in names))]
+        for n, name in enumerate(names):
+            await tell(store, context, said(f"A-{n}", name, task="activateFiberService", looked=20))
+            await judge(store, context)
+        rows = await known(store)
+        states = [rows[f"A-{n}"].state for n in range(6)]
+        assert states == [SignalState.STANDING] * 2 + [SignalState.CANDIDATE] * 4
+        assert [len((await seen(store, one)).open_cases) for one in orders] == [1, 1, 0, 0, 0, 0]
+        braked = sorted(case.case_key for case in await loose_cases(store))
+        rule = rows["A-2"].rule
+        assert [key.rpartition("DETECTOR_BRAKED/")[2] for key in braked] == [f"rule/{rule}", "source/MON"]
+
+        boss = Actor("person", "boss", frozenset({"manager"}))
+        clerk = Actor("person", "clerk", frozenset({"support"}))
+        (no,) = await store.transact(lambda tx: signals.admit(tx, context, "MON", None, clerk, "they are right"))
+        assert isinstance(no, Refused) and no.refusal.code == "NOT_ALLOWED"
+        admitted = await store.transact(lambda tx: signals.admit(tx, context, "MON", None, boss, "they are right"))
+        assert len(admitted) == 4
+        assert [len((await seen(store, one)).open_cases) for one in orders] == [1] * 6
+
+        (found,) = [row for row in await store.fetch("reads/rules", rule=rule, limit=9) if row["cases"] == 6]
+        assert (found["withdrawn"], found["confirmed"], found["candidates"]) == (0, 0, 0)
+        took = await store.transact(
+            lambda tx: signals.withdraw_rule(tx, context, rule, policy.id, boss, "the monitor was wrong")
+        )
+        assert [getattr(answer, "refusal", None) for answer in took] == [None] * 6
+        assert {row.state for row in (await known(store)).values()} == {SignalState.WITHDRAWN}
+        for one in orders:
+            (case,) = (await seen(store, one)).cases.values()
+            assert case.state is CaseState.WITHDRAWN
+        (found,) = [row for row in await store.fetch("reads/rules", rule=rule, limit=9) if row["cases"] == 6]
+        assert (found["withdrawn"], found["confirmed"]) == (6, 0)
+
+    async def test_a_source_that_looks_at_many_may_find_more(self, store, context) -> None:
+        brake = Brake(floor=2, ratio=0.1, within=timedelta(minutes=15))
+        policy = replace(context.newest, limits=replace(context.newest.limits, brake=brake))
+        context = replace(context, newest=policy, policies={policy.id: policy})
+        names = [f"7{n:02}" for n in range(4)]
+        await submit(store, context, *(drill(name) for name in names))
+        await tell(store, context, *(said(f"A-{n}", name, looked=1_000) for n, name in enumerate(names)))
+        await judge(store, context)
+        assert {row.state for row in (await known(store)).values()} == {SignalState.STANDING}
+
+    async def test_a_rule_in_shadow_decides_nothing_and_says_what_it_would(self, store, context) -> None:
+        rule = replace(context.newest.rules.fallback, id="S01", codes=frozenset({"LINE_DOWN"}), shadow=True)
+        rule = replace(rule, code="DEVICE_NOT_REACHABLE")
+        at = context.newest.rules
+        shadows = index([rule], at.fallback, at.owners, at.domains).shadows
+        policy = replace(context.newest, rules=replace(at, shadows=shadows))
+        context = replace(context, newest=policy, policies={policy.id: policy})
+        await submit(store, context, drill())
+        await tell(store, context, said("A-1"))
+        await judge(store, context)
+        (row,) = (await known(store)).values()
+        assert (row.state, row.shadow) == (SignalState.STANDING, ("S01",))
+        assert row.code != "DEVICE_NOT_REACHABLE"
+        (found,) = await store.fetch("reads/rules", rule="S01", limit=9)
+        assert (found["cases"], found["shadow"]) == (0, 1)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.simulator.outside import DELAY, SECRETS, Sandbox
 
-from fallsafe.simulator.sandbox.control import NAMES, command_line, secret_variables
+from fallsafe.simulator.sandbox.control import command_line, secret_variables
+from fallsafe.simulator.sandbox.kinds import PROCESSES
 
 NUMBERS = itertools.count(1)
 
@@ -20,7 +21,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """All systems, running."""
     home: Path = tmp_path_factory.mktemp("sandbox")
     environment = {**os.environ, **secret_variables(SECRETS)}
-    lines = {name: command_line(name, home, 0, delay=DELAY) for name in NAMES}
+    lines = {name: command_line(name, home, 0, delay=DELAY) for name in PROCESSES}
     started = {name: subprocess.Popen(line, env=environment, stdout=subprocess.PIPE) for name, line in lines.items()}
     try:
         yield Sandbox(home, {name: _url(process) for name, process in started.items()})

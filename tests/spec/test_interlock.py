@@ -116,6 +116,11 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/orders/batch": (post("/api/v1/orders/batch", {"orders": [OTHER_CONTENT]}), KNOWN_NAME),
     "POST /api/v1/orders/{order_id:path}/plan": (post("/api/v1/orders/{order}/plan"), NOTHING_HELD),
     "POST /api/v1/commands/{command_id}/reconcile": (post("/api/v1/commands/{command}/reconcile"), None),
+    "POST /api/v1/rules/{rule}/withdraw": (
+        post("/api/v1/rules/NONE/withdraw", {"policySet": "none@1", "reason": "it was wrong"}),
+        None,
+    ),
+    "POST /api/v1/signals/admit": (post("/api/v1/signals/admit", {"rule": "NONE", "reason": "they are right"}), None),
     "POST /api/v1/commands/{command_id}/reply": (post("/api/v1/commands/{command}/reply", REPLY), "NOT_BY_PERSON"),
     "POST /api/v1/commands/{command_id}/resend": (post("/api/v1/commands/{command}/resend"), UNKNOWN),
     "POST /api/v1/fallout-cases/{case_id}/reconcile": (post("/api/v1/fallout-cases/{case}/reconcile"), None),
@@ -238,6 +243,8 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "case reconcile": ("{case}", None),
     "case do": ("go-on {case}", None),
     "command reconcile": ("{command}", None),
+    "rule withdraw": ("NONE --set none@1 --reason wrong", None),
+    "rule admit": ("--rule NONE --reason right", None),
     "command resend": ("{command}", UNKNOWN),
     "command reply": ("{command} --says done --seen they-say-that-it-is-there --where telephone", "NOT_BY_PERSON"),
     "repair preview": ("{case} RECONCILE_NOW", None),
@@ -254,6 +261,7 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "audit rewound": ("", NOT_STOPPED),
 }
 READING_VERBS = {
+    "rule list": "",
     "order list": "",
     "order show": "{order}",
     "case list": "is:any --view Mine",

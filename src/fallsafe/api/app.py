@@ -38,6 +38,7 @@ from fallsafe.api.policy_drafts import DraftsDoor
 from fallsafe.api.problems import TITLES, Problem
 from fallsafe.api.repairs import RepairsDoor
 from fallsafe.api.reports import ReportsDoor
+from fallsafe.api.rules import RulesDoor
 from fallsafe.api.shapes import BASE
 from fallsafe.api.signals import SignalsDoor
 from fallsafe.api.views import ViewsDoor
@@ -63,6 +64,7 @@ def create_app(deps: Deps) -> FastAPI:
         CaseWorkDoor,
         RepairsDoor,
         AmendmentsDoor,
+        RulesDoor,
         CasesDoor,
         CallbacksDoor,
         DownstreamsDoor,

@@ -38,7 +38,7 @@ class RulesDoor:
         """
         await self.deps.who(request)
         rows = await self.deps.database.fetch("reads/rules", rule=rule, limit=limit)
-        return send({"items": [_row(row) for row in rows], "after": None})
+        return send({"items": [_row(row) for row in rows], "after": ""})
 
     async def withdraw(self, request: Request, rule: str) -> Response:
         """Withdraws all open cases of one version of a rule together, and the candidates that it has; up to 500 at a

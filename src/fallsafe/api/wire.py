@@ -115,6 +115,30 @@ class Signal(Wire, frozen=True):
     href: str
 
 
+class Rule(Wire, frozen=True):
+    """One version of a classification rule: its cases, those of them that were withdrawn as no failure or stood, what a
+    brake holds back, and how often it would have read a signal otherwise while it is in shadow. `precision` is the
+    share of the judged cases that stood.
+    """
+
+    rule: str
+    policy_set: str
+    cases: int
+    withdrawn: int
+    confirmed: int
+    precision: float | None
+    candidates: int
+    shadow: int
+
+
+class Counted(Wire, frozen=True):
+    """How many things it was done with, which, and how many refused."""
+
+    done: int
+    refused: int
+    ids: Sequence[str]
+
+
 class Order(Wire, frozen=True):
     """An order and where it stands."""
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fallsafe.cli import scenario, verbs, verbs_amendment, verbs_audit, verbs_policy, verbs_repair, verbs_secret
+from fallsafe.cli import (
+    scenario,
+    verbs,
+    verbs_amendment,
+    verbs_audit,
+    verbs_policy,
+    verbs_repair,
+    verbs_rule,
+    verbs_secret,
+)
 from fallsafe.cli.client import settings_of_this_process
 from fallsafe.cli.reconcile import reconcile
 from fallsafe.cli.scan import scan
@@ -29,6 +38,7 @@ ROOMS = {
     "amendment": verbs_amendment.amendment,
     "command": verbs.command,
     "policy": verbs_policy.policy,
+    "rule": verbs_rule.rule,
     "audit": verbs_audit.audit,
     "secret": verbs_secret.secret,
 }

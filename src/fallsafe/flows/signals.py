@@ -12,8 +12,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from fallsafe.core.access import Actor
+from fallsafe.core.access import Actor, who_may
+from fallsafe.core.access import may as allowed
 from fallsafe.core.cases.case import Case, case_key
+from fallsafe.core.cases.work import Withdraw
+from fallsafe.core.detect.brake import RULE, SOURCE, Found, brakes, with_one_more
 from fallsafe.core.detect.signal import (
     SIGNAL_LIFECYCLE,
     Detector,
@@ -22,18 +25,18 @@ from fallsafe.core.detect.signal import (
     SignalState,
     signal_draft,
 )
-from fallsafe.core.errors import Bug
-from fallsafe.core.events import Json
+from fallsafe.core.errors import Bug, Refusal
+from fallsafe.core.events import Json, Record
 from fallsafe.core.lifecycle import may, move
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.progress import NEEDS_A_CASE
 from fallsafe.core.orders.task import Task
-from fallsafe.core.triage.classify import Classification
+from fallsafe.core.triage.classify import Classification, read_in_shadow
 from fallsafe.core.triage.severity import Level
-from fallsafe.flows import cases, failures, handed, loose, payload, settle
+from fallsafe.flows import cases, casework, failures, handed, loose, payload, settle
 from fallsafe.flows.arrivals import Arrival, Kept, Kind, Name, bodies_of, keep, note
 from fallsafe.flows.commands import Due
-from fallsafe.flows.context import Answer, Context
+from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.rows import StoredSignal, read_row
 from fallsafe.store.tx import Tx, as_json
@@ -41,6 +44,8 @@ from fallsafe.store.work import Aggregate, Entry, written
 
 UNMATCHED_CODE = "SIGNAL_UNMATCHED"
 ALL_ENDED = "signals_ended"
+BRAKED_CODE = "DETECTOR_BRAKED"
+BRAKED = "either very many orders fail alike, or whoever says so is wrong; what it finds opens no further cases"
 UNMATCHED = "somebody sees something wrong with an order that is not here"
 
 
@@ -101,6 +106,7 @@ async def apply(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> N
     turn = await begin(tx, context, actor)
     work = _Work(turn, [read_row(StoredSignal, r) for r in await tx.fetch("signals/lock", ids=ids)])
     await work.read()
+    await work.count()
     for row in work.due(ids):
         order_id = orders.get(row.id)
         if order_id is None or order_id in tx.aggregates:  # else somebody holds the order; the entry stands
@@ -121,6 +127,9 @@ class _Work:
         self._by_name = {(row.source, row.external_id): row.id for row in rows}
         self._judged: dict[int, tuple[int, Classification]] = {}
         self._loosened: set[int] = set()
+        self._shadows: dict[int, tuple[str, ...]] = {}
+        self._found: dict[Name, Found] = {}
+        self._braked: dict[Name, tuple[int, ...]] = {}
 
     def due(self, ids: Sequence[int]) -> list[StoredSignal]:
         """Those that are to be judged, oldest first."""
@@ -134,6 +143,38 @@ class _Work:
     async def read(self) -> None:
         """Opens what the signals say."""
         self.bodies = await bodies_of(self.turn.tx, list(self.rows.values()))
+
+    async def count(self) -> None:
+        """Counts what each source and each rule has found lately, for their brakes."""
+        brake = self.turn.context.newest.limits.brake
+        if brake is None:
+            return
+        for row in await self.turn.tx.fetch("signals/found_lately", since=self.turn.now - brake.within):
+            for name in ((SOURCE, row["source"]), (RULE, row["rule"])):
+                before = self._found.get(name, Found())
+                self._found[name] = Found(before.cases + row["cases"], max(before.looked, row["looked"]))
+
+    def holds_back(self, row: StoredSignal, judged: Classification) -> bool:
+        """Whether the brake of its source or of its rule keeps a signal from opening a case; else it is counted."""
+        brake = self.turn.context.newest.limits.brake
+        if brake is None:
+            return False
+        names = ((SOURCE, row.source), (RULE, judged.rule))
+        braked = [name for name in names if brakes(brake, self._found.get(name, Found()), row.looked)]
+        for name in braked:
+            self._braked[name] = (*self._braked.get(name, ()), row.evidence_id)
+        for name in () if braked else names:
+            self._found[name] = with_one_more(self._found, name, row.looked)
+        return bool(braked)
+
+    def keep_back(
+        self, row: StoredSignal, aggregate: Aggregate, judged: Classification, shadow: tuple[str, ...]
+    ) -> None:
+        """A candidate: it opens nothing before a person admits it."""
+        named = {"code": judged.code, "rule": judged.rule, "policy_set": self.turn.context.newest.id}
+        self.move(
+            row, "hold_back", "its source or rule finds too much", order_id=aggregate.order.id, shadow=shadow, **named
+        )
 
     def draft(self, row: StoredSignal) -> SignalDraft:
         """What a signal says."""
@@ -156,9 +197,17 @@ class _Work:
         note(self.turn.tx, self.turn.actor, SIGNALS, row, moved, verb, (row.evidence_id,), reason, **judged)
         return moved
 
-    def judge(self, row: StoredSignal, aggregate: Aggregate, signal: Signal, judged: Classification) -> None:
+    def judge(
+        self,
+        row: StoredSignal,
+        aggregate: Aggregate,
+        signal: Signal,
+        judged: Classification,
+        shadow: tuple[str, ...] = (),
+    ) -> None:
         """It stands; which case it belongs to is known when the turn has ended."""
         failures.meet(self.turn, aggregate, signal, known=failures.Known(stored=row.id))
+        self._shadows[row.id] = shadow
         self._judged[row.id] = aggregate.order.id, judged
 
     def take_back(self, row: StoredSignal, reason: str) -> None:
@@ -179,9 +228,12 @@ class _Work:
             if case_id is None:
                 self.move(self.rows[signal_id], "end", "nothing has to be done about it", order_id=order_id)
                 continue
-            named = {"code": judged.code, "rule": judged.rule, "policy_set": self.turn.context.newest.id}
+            named: dict[str, Any] = {"code": judged.code, "rule": judged.rule}
+            named |= {"policy_set": self.turn.context.newest.id, "shadow": self._shadows.get(signal_id, ())}
             reason = f"belongs to case F-{case_id}"
             self.move(self.rows[signal_id], "join", reason, order_id=order_id, case_id=case_id, **named)
+        for name, evidence in sorted(self._braked.items()):
+            await _own_brake(self.turn, name, evidence)
         pairs = [(self.loaded[i], row) for i, row in sorted(self.rows.items()) if row != self.loaded[i]]
         if pairs:
             count = await self.turn.tx.execute("signals/write", rows=as_json([written(was, now) for was, now in pairs]))
@@ -241,7 +293,11 @@ async def _join(work: _Work, row: StoredSignal, draft: SignalDraft, aggregate: A
         await _end_unmatched(work, row)
     signal = _signal(work.turn, row, draft, aggregate)
     judged = cases.judge(work.turn, signal)
-    work.judge(row, aggregate, signal, judged)
+    shadow = read_in_shadow(work.turn.context.newest.rules, signal, {}, judged)
+    if work.holds_back(row, judged):
+        work.keep_back(row, aggregate, judged, shadow)
+    else:
+        work.judge(row, aggregate, signal, judged, shadow)
 
 
 def _signal(turn: Turn, row: StoredSignal, draft: SignalDraft, aggregate: Aggregate) -> Signal:
@@ -345,6 +401,34 @@ def _loose_signal(turn: Turn, row: StoredSignal, said: str) -> Signal:
     )
 
 
+async def _own_brake(turn: Turn, name: Name, evidence: tuple[int, ...]) -> None:
+    """A detector finds too much: one case for whoever owns it; what it finds meanwhile is kept as candidates."""
+    kind, detector = name
+    key, said = case_key(0, None, f"{BRAKED_CODE}/{kind}/{detector}"), f"{kind} {detector} finds too much"
+    known = await loose.find(turn, key)
+    if known is not None:
+        loose.join(turn, known, f"{len(evidence)} more are kept as candidates", evidence)
+        return
+    signal = Signal(
+        detector=Detector.SIGNAL,
+        order_id=0,
+        item_id=None,
+        task_id=None,
+        command_id=None,
+        system="OMS",
+        operation="",
+        raw_code=BRAKED_CODE,
+        message=said,
+        sign=BRAKED_CODE,
+        effect=False,
+        occurred_at=turn.now,
+        detected_at=turn.now,
+        evidence=evidence,
+    )
+    weight = loose.Weight(Level.HIGH, turn.context.newest.severity.high_from, "trust", BRAKED)
+    await loose.open_case(turn, key, signal, BRAKED_CODE, weight, said, {kind: detector})
+
+
 async def _end_unmatched(work: _Work, row: StoredSignal) -> None:
     """The order that nobody knew has come: the case that said so is over."""
     case = await loose.find(work.turn, _unmatched_key(row))
@@ -361,3 +445,74 @@ async def find_waiting(tx: Tx, names: Iterable[Name], now: datetime) -> None:
         for row in await tx.fetch("signals/waiting", sources=sources, externals=externals):
             tx.file(Entry("signal", row["id"], None, now))
             tx.pages.hint = True
+
+
+# -- what people do about detectors ------------------------------------------------------------------------------------
+
+CANDIDATES_AT_ONCE_MAX = 200
+CASES_AT_ONCE_MAX = 500
+
+
+async def admit(
+    tx: Tx, context: Context, source: str | None, rule: str | None, actor: Actor, reason: str
+) -> list[Answer]:
+    """Candidates of a source or a rule are failures after all: each joins or opens its case, the oldest 200 of them."""
+    refusal = _why_not(tx, actor, "admit", "cannot admit candidates")
+    if refusal is not None:
+        return [Refused("signal", 0, refusal)]
+    limit = CANDIDATES_AT_ONCE_MAX
+    rows = await tx.fetch("signals/candidates", source=source, rule=rule, policy_set=None, limit=limit)
+    orders = {row["id"]: row["order_id"] for row in rows}
+    await tx.lock(sorted(set(orders.values())))
+    turn = await begin(tx, context, actor)
+    kept = [read_row(StoredSignal, r) for r in await tx.fetch("signals/by_ids", ids=sorted(orders))]
+    work = _Work(turn, [row for row in kept if row.state is SignalState.CANDIDATE])
+    await work.read()
+    for row in list(work.rows.values()):
+        aggregate = tx.aggregates[orders[row.id]]
+        signal = _signal(turn, row, work.draft(row), aggregate)
+        work.judge(row, aggregate, signal, cases.judge(turn, signal), row.shadow)
+    await settle.end(turn)
+    await work.end()
+    _note(tx, actor, "admit", reason, {"source": source, "rule": rule, "candidates": len(work.rows)})
+    return [Applied("signal", row.id) for row in work.rows.values()]
+
+
+async def withdraw_rule(
+    tx: Tx, context: Context, rule: str, policy_set: str, actor: Actor, reason: str
+) -> list[Answer]:
+    """One version of a rule was wrong: its open cases are withdrawn together, the oldest 500, and what it has found
+    meanwhile. One that somebody may not withdraw stops no other.
+    """
+    refusal = _why_not(tx, actor, "withdraw", f"cannot withdraw the cases of rule {rule}")
+    if refusal is not None:
+        return [Refused("signal", 0, refusal)]
+    rows = await tx.fetch("cases/open_of_rule", rule=rule, policy_set=policy_set, limit=CASES_AT_ONCE_MAX)
+    answers = await casework.work(tx, context, [row["id"] for row in rows], actor, Withdraw(), reason)
+    gone = [answer.id for answer in answers if isinstance(answer, Applied)]
+    standing_ids = [row["id"] for row in await tx.fetch("signals/standing_of_cases", ids=gone)]
+    held = await tx.fetch("signals/candidates", source=None, rule=rule, policy_set=policy_set, limit=CASES_AT_ONCE_MAX)
+    ids = sorted({*standing_ids, *(row["id"] for row in held)})
+    turn = await begin(tx, context, actor)
+    work = _Work(turn, [read_row(StoredSignal, r) for r in await tx.fetch("signals/by_ids", ids=ids)])
+    for row in list(work.rows.values()):
+        if may(SIGNAL_LIFECYCLE, row.state, "withdraw"):
+            work.move(row, "withdraw", reason)
+    await settle.end(turn)
+    await work.end()
+    _note(tx, actor, "withdraw", reason, {"rule": rule, "policySet": policy_set, "cases": len(gone)})
+    return answers
+
+
+def _why_not(tx: Tx, actor: Actor, verb: str, what: str) -> Refusal | None:
+    """Why somebody may not judge detectors; written down."""
+    if allowed(actor, "end_case"):
+        return None
+    why = f"{actor} has none of the roles {', '.join(who_may('end_case'))}"
+    _note(tx, actor, f"refuse_{verb}", what, {"code": "NOT_ALLOWED", "why": why})
+    return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+
+
+def _note(tx: Tx, actor: Actor, verb: str, reason: str, facts: dict[str, Json]) -> None:
+    """The record of what somebody did with what a detector found."""
+    tx.loose(Record(0, str(actor), "signal", 0, verb, "", "", {}, reason, facts=facts))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from fallsafe.core.detect.brake import Brake
 from fallsafe.core.orders.task import TaskType
 from fallsafe.core.policy.policy_set import ApprovalRule, Limits
 from fallsafe.core.recover.breaker import Floor
@@ -76,7 +77,15 @@ def limits(part: Part, findings: Findings) -> Limits:
         silent_after=findings.duration(at.at("silent_after")),
         floor=_floor(at.at("down"), findings),
         duplicate_within=_if_given(at.at("duplicate_within"), findings),
+        brake=_brake(at.at("brake"), findings),
     )
+
+
+def _brake(part: Part, findings: Findings) -> Brake | None:
+    if part.value is None:
+        return None
+    floor, ratio = int(part.at("floor").number()), float(part.at("ratio").number())
+    return Brake(floor, ratio, findings.duration(part.at("within")))
 
 
 def _if_given(part: Part, findings: Findings) -> timedelta | None:

@@ -92,6 +92,7 @@ def rule(part: Part, findings: Findings) -> Rule:
         owner=part.at("owner").text(),
         automation=part.at("automation").text(),
         first_step=part.at("first_step").text(),
+        shadow=part.at("shadow").flag(),
     )
 
 

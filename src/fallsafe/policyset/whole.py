@@ -127,7 +127,7 @@ def _ties(rules: Placed, findings: Findings) -> None:
     for part, rule in rules:
         for kind, word in [*(("code", word) for word in rule.codes), *(("sign", word) for word in rule.signs)]:
             for effect in (True, False) if rule.effect is None else (rule.effect,):
-                at = (kind, word, rule.system, rule.operation, rule.secondary, rule.effect is None, effect)
+                at = (kind, word, rule.system, rule.operation, rule.secondary, rule.shadow, rule.effect is None, effect)
                 other = first.setdefault(at, rule) if rule.condition is None else rule
                 if other is not rule and (other.effect is not None or effect):
                     right = "keep one of them, or name an operation or a condition in the other"
@@ -146,7 +146,8 @@ def _samples(policy: PolicySet, rules: Placed, findings: Findings) -> None:
             findings.add(sample, f"the sample of {rule.id}: {signal}", "write the raw answer that the rule is for")
             continue
         try:
-            reached, other = (classify(way, signal, signal_facts(signal)).rule for way in (at, backwards))
+            ways = [way.shadows if rule.shadow and way.shadows else way for way in (at, backwards)]
+            reached, other = (classify(way, signal, signal_facts(signal)).rule for way in ways)
         except ConditionError as error:
             findings.add(sample, f"the sample of {rule.id}: {error}", "the sample has what the condition asks for")
             continue

@@ -5,7 +5,7 @@ beside the normalized one and are never replaced by it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
@@ -17,7 +17,8 @@ from fallsafe.core.triage.taxonomy import Recoverability
 class Rule:
     """One row. `system`, `operation` empty = any; `codes` exact raw codes; `pattern` a compiled search over `raw code +
     message`; `signs` technical signs; `condition` a compiled expression over the facts; `effect` None = either.
-    `domain`/`owner` may be "system's". A `secondary` rule applies only once retries are spent.
+    `domain`/`owner` may be "system's". A `secondary` rule applies only once retries are spent; one in
+    `shadow` decides nothing, it is only noted where it would.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Rule:
     owner: str
     automation: str  # act, propose, person
     first_step: str
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class RuleIndex:
     fallback: Rule
     owners: Mapping[str, str]  # system → owner
     domains: Mapping[str, str]  # system → domain
+    shadows: "RuleIndex | None" = None
 
 
 def signs_of(signal: Signal) -> tuple[str, ...]:
@@ -71,6 +74,13 @@ def signs_of(signal: Signal) -> tuple[str, ...]:
 
 def index(rules: Iterable[Rule], fallback: Rule, owners: Mapping[str, str], domains: Mapping[str, str]) -> RuleIndex:
     """The rules hashed by system, operation and word; those without a code or sign are kept to be gone through."""
+    every = tuple(rules)
+    shadows = tuple(rule for rule in every if rule.shadow)
+    hashed = _hashed((rule for rule in every if not rule.shadow), fallback, owners, domains)
+    return replace(hashed, shadows=_hashed(shadows, fallback, owners, domains)) if shadows else hashed
+
+
+def _hashed(rules: Iterable[Rule], fallback: Rule, owners: Mapping[str, str], domains: Mapping[str, str]) -> RuleIndex:
     exact: dict[tuple[str, str, str], list[Rule]] = {}
     scan: list[Rule] = []
     for rule in rules:
@@ -102,6 +112,16 @@ def classify(index: RuleIndex, signal: Signal, facts: Mapping[str, Json]) -> Cla
         rule=rule.id,
         why=_why(best, signal, others),
     )
+
+
+def read_in_shadow(
+    index: RuleIndex, signal: Signal, facts: Mapping[str, Json], judged: Classification
+) -> tuple[str, ...]:
+    """The rules in shadow that would have read a signal as another code than it was."""
+    if index.shadows is None:
+        return ()
+    readings = _readings(index.shadows, signal, facts)
+    return tuple(sorted({reading.rule.id for reading in readings if reading.rule.code != judged.code}))
 
 
 def signal_facts(signal: Signal) -> dict[str, Json]:
