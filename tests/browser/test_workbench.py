@@ -105,7 +105,7 @@ class WhenTheCaseMovesWhileItIsOpen:
             tiles = page.locator(".states li")
             await expect(tiles.nth(2)).to_contain_text("Done", timeout=LIVE_MILLISECONDS)
             await expect(tiles.nth(3)).to_contain_text("Resolved")
-            await expect(page.locator("#part-repair")).to_contain_text("Nothing to find out")
+            await expect(page.locator("#part-repair")).to_contain_text("There is nothing to find out")
             await expect(page.locator("#review-and-run")).to_have_count(0)
 
     async def test_what_the_reader_had_open_and_typed_stays(self, desk: Desk):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor
 from fallsafe.core.cases.work import standing
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, settles_at
@@ -19,7 +19,7 @@ from fallsafe.core.repair.request import WAITING
 from fallsafe.core.repair.request import Repair as Asked
 from fallsafe.store.ids import outside
 from fallsafe.store.reads import CaseFile
-from fallsafe.workbench.words import COMMAND_WORDS, clock, many, span, words
+from fallsafe.workbench.words import clock, many, span, words
 
 RECONCILE = "RECONCILE_NOW"
 PENDING_MAX = 10
@@ -83,16 +83,16 @@ def repair_of(
     command = file.command
     unknown = command is not None and command.state is CommandState.UNKNOWN
     action = newest.actions.get(RECONCILE)
-    allowed = may(actor, "reconcile")
+    why = _why_not_found_out(file, newest, actor)
     operation = planned.operations.get(command.operation) if command is not None else None
     review = _review(command, operation, now) if command is not None and operation is not None and unknown else None
     listed = tuple(_listed(file, newest, actor))
     return Repair(
         command_id=outside("command", command.id) if command is not None else "",
         title=action.title if action else "Find out now",
-        offered=unknown and allowed,
+        offered=unknown and not why,
         review=review,
-        status=_status(command, unknown, allowed),
+        status=" ".join(why),
         looking=_looking(file, command),
         next_look=_next_look(file, command) if unknown else None,
         looks=_looks(command) if command is not None and command.looks else "",
@@ -140,14 +140,13 @@ def _way(method: str, command: Command) -> str:
             return f"by {other}"
 
 
-def _status(command: Command | None, unknown: bool, allowed: bool) -> str:
-    if command is None:
-        return "This case has no command whose outcome could be found out."
-    if not unknown:
-        return f"Nothing to find out: the outcome is known ({words(command.state, COMMAND_WORDS).lower()})."
-    if not allowed:
-        return f"Your roles do not have this right. It belongs to {', '.join(who_may('reconcile'))}."
-    return ""
+def _why_not_found_out(file: CaseFile, newest: PolicySet, actor: Actor) -> tuple[str, ...]:
+    """Every reason why nothing is to be found out here, or not by this person."""
+    action = newest.actions.get(RECONCILE)
+    if action is None:
+        return ("The policy set in force does not know how to find out.",)
+    nothing = () if file.command is not None else ("This case has no command whose outcome could be found out.",)
+    return (*nothing, *why_locked(action, file.case, file.newest_command, actor, "", file.is_frozen))
 
 
 def _looking(file: CaseFile, command: Command | None) -> bool:

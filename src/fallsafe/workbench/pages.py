@@ -237,8 +237,9 @@ LOCALE = "en"
 TEXT_LETTERS_MAX = 10_000
 # What a form of each action must bring.
 WORK: Mapping[str, tuple[str, ...]] = {
-    "claim": (), "go-on": (), "comment": ("text",), "wait": ("whom", "what", "until"), "transfer": ("reason",),
-    "escalate": ("reason",), "withdraw": ("reason",), "resolve": ("type", "text"), "reopen": ("reason",),
+    "claim": (), "diagnose": (), "go-on": (), "comment": ("text",), "wait": ("whom", "what", "until"),
+    "transfer": ("reason",), "escalate": ("reason",), "withdraw": ("reason",), "resolve": ("type", "text"),
+    "reopen": ("reason",),
 }  # fmt: skip
 
 

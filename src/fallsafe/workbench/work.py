@@ -30,6 +30,7 @@ class Work:
     escalates_to: str
     may_comment: bool
     may_work: bool
+    may_diagnose: bool
     may_end: bool
     stands: str
     resolved: bool
@@ -56,6 +57,7 @@ def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[
         escalates_to=owner.escalates_to if owner else "",
         may_comment=may(actor, "comment"),
         may_work=works and open_,
+        may_diagnose=works and case.state is CaseState.ASSIGNED,
         may_end=ends and open_,
         stands=standing(case, file.order, file.item, file.task) if open_ else "",
         resolved=ends and case.state is CaseState.RESOLVED,
