@@ -15,7 +15,7 @@ from fallsafe.core.repair.request import RepairState
 from fallsafe.store.ids import outside
 from fallsafe.store.overview import WaitingRepair, waiting_repairs
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, sign_in
+from fallsafe.workbench.frame import base, now_of, sign_in
 from fallsafe.workbench.narrowing import title_of
 from fallsafe.workbench.paper import html
 from fallsafe.workbench.queue_pages import Handler
@@ -55,7 +55,7 @@ class ApprovalDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
+        now = await now_of(self.deps)
         policy = self.deps.context().newest
         found = await waiting_repairs(self.deps.database, now)
         parts = _parts(found, actor, policy)

@@ -4,7 +4,7 @@ meanwhile. Each case has its own answer; one that is refused stops no other.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from fallsafe.store.queue import FROZEN_MAX, case_rows, freeze
 from fallsafe.store.tx import Tx
 from fallsafe.workbench import once
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, not_ours, own_form, sign_in
+from fallsafe.workbench.frame import base, not_ours, now_of, own_form, sign_in
 from fallsafe.workbench.listing import rows_of
 from fallsafe.workbench.narrowing import list_url
 from fallsafe.workbench.paper import html
@@ -101,7 +101,7 @@ class BulkDoor:
     ) -> Response:
         context = self.deps.context()
         rows = await case_rows(self.deps.database, ids[:SHOWN])
-        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
+        now = await now_of(self.deps)
         return html(
             "selected.html",
             400 if wrong else 200,

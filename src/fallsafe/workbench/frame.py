@@ -4,7 +4,7 @@ read; and how a page says that something is not there.
 
 import gzip
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -106,6 +106,12 @@ async def base(deps: Deps, request: Request, actor: Actor, here: str) -> dict[st
         "role_views": [(view.title, _view_url(view.query, view.sort)) for view in role_views(actor)],
         "views": [(view.title, f"/views/{outside('view', view.id)}", WHOSE[view.scope]) for view in saved],
     }
+
+
+async def now_of(deps: Deps) -> datetime:
+    """The database's clock."""
+    now: datetime = (await deps.database.fetch("tx/now"))[0]["clock_timestamp"]
+    return now
 
 
 def _view_url(query: str, sort: str) -> str:

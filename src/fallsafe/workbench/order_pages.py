@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from fastapi import Request
 from starlette.responses import Response
@@ -11,7 +10,7 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import OrderFile, order_file
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, sign_in, sorry
+from fallsafe.workbench.frame import base, now_of, sign_in, sorry
 from fallsafe.workbench.marks import stage_of
 from fallsafe.workbench.narrowing import title_of
 from fallsafe.workbench.paper import html
@@ -41,7 +40,7 @@ class OrderDoor:
         if file is None:
             lines = (f"Nothing is known by the name {order_id[:40]}.", "An order is named O- and a number.")
             return await sorry(self.deps, request, 404, "There is no such order", lines, actor)
-        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
+        now = await now_of(self.deps)
         policy, items = self.deps.context().newest, {item.id: item for item in file.items}
         return html(
             "order.html",

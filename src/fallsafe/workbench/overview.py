@@ -5,7 +5,7 @@ lately, and who may do what. Every number leads to the list of what it counts.
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from fastapi import Request
@@ -31,7 +31,7 @@ from fallsafe.store.queue import open_cells
 from fallsafe.store.reads import case_row
 from fallsafe.store.trail import JournalLine, order_trail_end, thing_trail
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, sign_in
+from fallsafe.workbench.frame import base, now_of, sign_in
 from fallsafe.workbench.narrowing import list_url, title_of
 from fallsafe.workbench.paper import html
 from fallsafe.workbench.words import many, words
@@ -111,7 +111,7 @@ class OverviewDoor:
         return html(
             "unknown.html",
             **await base(self.deps, request, actor, "unknown"),
-            now=await self._now(),
+            now=await now_of(self.deps),
             rows=[_unknown(one, policy) for one in found[:UNKNOWN_ROWS]],
             after=outside("case", found[UNKNOWN_ROWS - 1].id) if len(found) > UNKNOWN_ROWS else "",
             may_reconcile=may(actor, "reconcile"),
@@ -123,7 +123,7 @@ class OverviewDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        now, policy = await self._now(), self.deps.context().newest
+        now, policy = await now_of(self.deps), self.deps.context().newest
         found = await failure_groups(self.deps.database, now)
         return html(
             "groups.html",
@@ -137,7 +137,7 @@ class OverviewDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        database, policy, now = self.deps.database, self.deps.context().newest, await self._now()
+        database, policy, now = self.deps.database, self.deps.context().newest, await now_of(self.deps)
         cells = await open_cells(database)
         ages = await open_by_age(database, now)
         return html(
@@ -172,7 +172,7 @@ class OverviewDoor:
         return html(
             "audit.html",
             **await base(self.deps, request, actor, "audit"),
-            now=await self._now(),
+            now=await now_of(self.deps),
             lines=[(line, _thing(line), str(line.facts.get("why", ""))) for line in lines],
             wrong=wrong,
             asked={"of": of, "who": who, "verb": verb, "refused": refused, "people": people},
@@ -229,10 +229,6 @@ class OverviewDoor:
                 for action in sorted(policy.actions.values(), key=lambda each: each.title)
             ],
         )
-
-    async def _now(self) -> datetime:
-        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
-        return now
 
 
 def _unknown(one: UnknownOutcome, policy: PolicySet) -> tuple[UnknownOutcome, str, str, str]:

@@ -31,7 +31,18 @@ from fallsafe.workbench.approval_pages import ApprovalDoor
 from fallsafe.workbench.bulk import BulkDoor
 from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.downstream_pages import DownstreamDoor
-from fallsafe.workbench.frame import PageRoute, base, density, no_such_case, not_ours, own_form, sign_in, sorry, theme
+from fallsafe.workbench.frame import (
+    PageRoute,
+    base,
+    density,
+    no_such_case,
+    not_ours,
+    now_of,
+    own_form,
+    sign_in,
+    sorry,
+    theme,
+)
 from fallsafe.workbench.guard import form_token
 from fallsafe.workbench.live import Live
 from fallsafe.workbench.marks import digest_of
@@ -181,15 +192,13 @@ class Door:
             return Response(status_code=401)
         return JSONResponse({"csrf": form_token(request)})
 
-    async def _now(self) -> datetime:
-        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
-        return now
-
     async def _look(self, actor: Actor, file: CaseFile, show: str, whole: bool) -> Look:
         case = file.case
         written = await comments_on(self.deps.database, case.order_id, outside("case", case.id))
         found = await repairs_of_case(self.deps.database, case)
-        return Look(actor, await self._now(), show if show in SHOWS else "all", whole, comments=written, repairs=found)
+        return Look(
+            actor, await now_of(self.deps), show if show in SHOWS else "all", whole, comments=written, repairs=found
+        )
 
     async def _file(self, case_id: str) -> CaseFile | None:
         number = inside("case", case_id)

@@ -7,7 +7,6 @@ They show; what changes a set goes through the API and its verbs, which the page
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -27,7 +26,7 @@ from fallsafe.store.policy_sets import (
     published_sets,
 )
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, sign_in, sorry
+from fallsafe.workbench.frame import base, now_of, sign_in, sorry
 from fallsafe.workbench.paper import html
 
 HERE = "policy"
@@ -77,7 +76,7 @@ class PolicyDoor:
         return html(
             "policies.html",
             **await base(self.deps, request, actor, HERE),
-            now=await self._now(),
+            now=await now_of(self.deps),
             in_force=await self._in_force(),
             sets=await self._sets(),
             drafts=writing,
@@ -139,11 +138,7 @@ class PolicyDoor:
 
     async def _page(self, request: Request, actor: Actor, title: str) -> dict[str, Any]:
         shared = await base(self.deps, request, actor, HERE)
-        return {**shared, "title": title, "now": await self._now(), "in_force": await self._in_force()}
-
-    async def _now(self) -> datetime:
-        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
-        return now
+        return {**shared, "title": title, "now": await now_of(self.deps), "in_force": await self._in_force()}
 
     async def _in_force(self) -> str:
         return (await in_force(self.deps.database)).set_id or self.deps.context().newest.id

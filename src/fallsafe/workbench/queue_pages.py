@@ -29,7 +29,7 @@ from fallsafe.store.ids import EPOCH, inside, outside
 from fallsafe.store.queue import SORTS, Asked, case_rows, facets, find, sort_of
 from fallsafe.store.reads import CaseRow, coverage
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, no_such_case, not_ours, own_form, sign_in
+from fallsafe.workbench.frame import base, no_such_case, not_ours, now_of, own_form, sign_in
 from fallsafe.workbench.listing import rows_of
 from fallsafe.workbench.narrowing import chips_of, counters_of, facets_of, list_url
 from fallsafe.workbench.paper import html
@@ -142,7 +142,7 @@ class QueueDoor:
             return Response(status_code=400)
         wanted = [number for text in ids.split(",")[:ROWS_AGAIN_MAX] if (number := inside("case", text)) is not None]
         rows = await case_rows(self.deps.database, wanted)
-        numbers, now = await facets(self.deps.database, found), await self._now()
+        numbers, now = await facets(self.deps.database, found), await now_of(self.deps)
         return html(
             "rows.html",
             rows=rows_of(rows, context.newest, now),
@@ -205,7 +205,7 @@ class QueueDoor:
         rows = await case_rows(self.deps.database, [number]) if number is not None else ()
         if not rows:
             return await no_such_case(self.deps, request, actor, case_id)
-        now = await self._now()
+        now = await now_of(self.deps)
         (row,) = rows_of(rows, self.deps.context().newest, now)
         return html("peek.html", row=row, now=now)
 
@@ -248,10 +248,6 @@ class QueueDoor:
             if not after:
                 break
         return rows
-
-    async def _now(self) -> datetime:
-        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
-        return now
 
 
 # The fields of §8.2, named as in the API.

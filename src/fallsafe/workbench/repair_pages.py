@@ -21,7 +21,7 @@ from fallsafe.flows.context import Refused
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import CaseFile, case_file, repairs_of_case
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, no_such_case, not_ours, own_form, sign_in, sorry
+from fallsafe.workbench.frame import base, no_such_case, not_ours, now_of, own_form, sign_in, sorry
 from fallsafe.workbench.paper import html
 from fallsafe.workbench.queue_pages import Handler
 from fallsafe.workbench.words import words
@@ -140,7 +140,7 @@ class RepairDoor:
         if one is None or action is None:
             lines = (f"The case has no repair {repair_id[:40]}.",)
             return await sorry(self.deps, request, 404, "There is no such repair", lines, actor)
-        command, now = file.file.command(one.command_id) if file.file else None, await self._now()
+        command, now = file.file.command(one.command_id) if file.file else None, await now_of(self.deps)
         return html(
             "repair.html",
             409 if refusal is not None else 200,
@@ -176,10 +176,6 @@ class RepairDoor:
         if isinstance(answers[0], Refused):
             return await self._show(request, actor, case_id, repair_id, answers[0].refusal)
         return RedirectResponse(f"/cases/{case_id}/repairs/{repair_id}", 303)
-
-    async def _now(self) -> datetime:
-        now: datetime = (await self.deps.database.fetch("tx/now"))[0]["clock_timestamp"]
-        return now
 
     async def _file(self, case_id: str) -> CaseFile | None:
         number = inside("case", case_id)
