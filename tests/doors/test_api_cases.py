@@ -62,7 +62,8 @@ class WhenFiberActivationTimesOut:
         await play(api)
         case = await the_case(api)
         assert {a["code"] for a in case["actions"]} == {
-            "RECONCILE_NOW", "DECLARE_OUTCOME", "ESCALATE", "FREEZE", "REQUEST_AMENDMENT",
+            "RECONCILE_NOW", "DECLARE_OUTCOME", "ESCALATE", "FREEZE", "REQUEST_AMENDMENT", "ADD_TASK", "MERGE",
+            "RELATE", "OVERRIDE_CLASSIFICATION",
         }  # fmt: skip
         assert all(a["href"] for a in case["actions"])
         locked = {a["code"]: a["locked"] for a in case["lockedActions"]}

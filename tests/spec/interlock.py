@@ -49,6 +49,7 @@ from fallsafe.core.commands.outcome import NotSent, Reply
 from fallsafe.core.repair.request import Repair, RepairState
 from fallsafe.flows import (
     amending,
+    automating,
     callbacks,
     checking,
     commands,
@@ -598,6 +599,7 @@ def tries_of_flows(world: World) -> dict[str, Callable[[int], Awaitable[Said | N
 
     return {
         "amending.accept": amend,
+        "automating.run": due(automating.run, "mend"),
         "checking.claim": due(checking.claim, "check"),
         "steering.steer": steer,
         "repairs.run": repair,

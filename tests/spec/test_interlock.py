@@ -30,7 +30,7 @@ from tests.spec.interlock import (
     writing_routes,
 )
 
-from fallsafe.flows import checking, commands, downstreams, planning, recover, reports, review, signals
+from fallsafe.flows import automating, checking, commands, downstreams, planning, recover, reports, review, signals
 from fallsafe.store.ids import outside
 
 Fifty = Callable[[World], list[Said | None]]
@@ -158,6 +158,8 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
         of_repair("/api/v1/fallout-cases/{case}/repairs/{repair}/decline"),
         None,
     ),
+    "POST /api/v1/automations/{code}/on": (post("/api/v1/automations/RESEND_SAME_KEY/on"), None),
+    "POST /api/v1/automations/{code}/off": (post("/api/v1/automations/RESEND_SAME_KEY/off"), None),
     "POST /api/v1/amendments/{amendment_id}/accept": (of_amendment("accept"), None),
     "POST /api/v1/amendments/{amendment_id}/decline": (of_amendment("decline"), None),
     "POST /api/v1/fallout-cases/actions": (
@@ -251,6 +253,8 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "repair run": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "OTHER_PREVIEW"),
     "repair approve": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "NOT_ALLOWED"),
     "repair decline": (f"{{case}} {{agreed}} --hash {OTHER_HASH}", "NOT_ALLOWED"),
+    "automation off": ("RESEND_SAME_KEY", None),
+    "automation on": ("RESEND_SAME_KEY", None),
     "amendment accept": ("{amendment} --reference Q-1", None),
     "amendment decline": ("{amendment} --reference Q-1", None),
     "policy publish": ("{policy}", None),
@@ -272,6 +276,7 @@ READING_VERBS = {
     "repair actions": "{case}",
     "repair list": "{case}",
     "repair show": "{case} {agreed}",
+    "automation list": "",
     "amendment list": "--state handed_off",
     "amendment show": "{amendment}",
     "command show": "{command}",
@@ -304,6 +309,7 @@ KINDS = {
     "review": review.review,
     "release": downstreams.release,
     "check": checking.claim,
+    "mend": automating.run,
     "report": reports.apply,
     "signal": signals.apply,
     "apply": None,  # names a callback; tried by the flow that applies it

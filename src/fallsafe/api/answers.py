@@ -21,9 +21,9 @@ from fallsafe.core.events import Json
 from fallsafe.core.orders.progress import Reason, Stuck, progress
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.repair.actions import PLANS
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.offered import why_locked
+from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.triage.impact import impact_of
 from fallsafe.flows.context import Context
 from fallsafe.flows.repairs import actions_of

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fallsafe import __version__
 from fallsafe.api import wire
 from fallsafe.api.amendments import AmendmentsDoor
+from fallsafe.api.automations import AutomationsDoor
 from fallsafe.api.callbacks import CallbacksDoor
 from fallsafe.api.cases import CasesDoor
 from fallsafe.api.casework import CaseWorkDoor
@@ -65,6 +66,7 @@ def create_app(deps: Deps) -> FastAPI:
         RepairsDoor,
         AmendmentsDoor,
         RulesDoor,
+        AutomationsDoor,
         CasesDoor,
         CallbacksDoor,
         DownstreamsDoor,

@@ -578,6 +578,14 @@ class Agreement(Wire, frozen=True):
     at: str | None
 
 
+class Success(Wire, frozen=True):
+    """How often an action was run for failures of one fingerprint, and how often that was proved to mend them."""
+
+    action: str
+    ran: int
+    proved: int
+
+
 class Repair(Wire, frozen=True):
     """A repair of a case: what it does, who asked, agreed and ran it. `state` is what people decided; `progress` how
     far what was run has come: requested, sent, confirmed, verified, or refused. Without an id nothing can be run, and
@@ -621,6 +629,35 @@ class RepairDone(Wire, frozen=True):
     approved_by: str
     command_id: str | None
     href: str
+
+
+class Automation(Wire, frozen=True):
+    """An action that policy lets run by itself: whether somebody lets it (`on`, `off`, `stopped` by itself), why and
+    since when; for which codes; its budget in an hour; and what came of it in the last day.
+    """
+
+    action: str
+    title: str
+    state: str
+    why: str
+    switched_by: str
+    switched_at: str | None
+    codes: Sequence[str]
+    per_hour: int
+    per_system: int
+    stop_after: int
+    ran: int
+    proved: int
+    failed: int
+
+
+class Automations(Wire, frozen=True):
+    """What may run by itself, and its share of all cases that were proved to be mended in the last day (null where
+    there were none).
+    """
+
+    items: Sequence[Automation]
+    rate: float | None
 
 
 class AmendmentClause(Wire, frozen=True):

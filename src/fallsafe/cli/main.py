@@ -35,6 +35,7 @@ ROOMS = {
     "order": verbs.order,
     "case": verbs.case,
     "repair": verbs_repair.repair,
+    "automation": verbs_repair.automation,
     "amendment": verbs_amendment.amendment,
     "command": verbs.command,
     "policy": verbs_policy.policy,

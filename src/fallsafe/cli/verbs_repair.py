@@ -143,3 +143,40 @@ def repair_decline(case: Case, name: Name, seen: Hash, reason: Reason = "", as_j
 def repair_run(case: Case, name: Name, seen: Hash, reason: Reason = "", as_json: AsJson = False) -> None:
     """Run what was previewed, once."""
     _decide(case, name, "run", seen, reason, as_json)
+
+
+automation = typer.Typer(no_args_is_help=True, help="What runs by itself: list, on, off.")
+Code = Annotated[str, typer.Argument(help="The action, for example RESEND_SAME_KEY.")]
+
+
+@automation.command("list")
+def automation_list(as_json: AsJson = False) -> None:
+    """What may run by itself, and what came of it in the last day."""
+
+    def people(answer: Row) -> None:
+        rows = [
+            (a["action"], a["state"], a["ran"], a["proved"], a["failed"], a["perHour"], a["why"])
+            for a in answer["items"]
+        ]
+        table("", ("action", "state", "ran", "proved", "failed", "per hour", "because"), rows)
+        share = "nothing was mended" if answer["rate"] is None else f"{answer['rate']:.0%} of what was mended"
+        typer.echo(f"by itself in the last day: {share}")
+
+    told(client().get("/automations"), as_json, people)
+
+
+def _switch(code: str, verb: str, reason: str, as_json: bool) -> None:
+    answer = client().post(f"/automations/{code}/{verb}", {"reason": reason} if reason else {})
+    told(answer, as_json, lambda a: typer.echo(f"{code} is {verb}" + (" (it was before)" if a["already"] else "")))
+
+
+@automation.command("on")
+def automation_on(code: Code, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Let an action run by itself, within the budget of policy."""
+    _switch(code, "on", reason, as_json)
+
+
+@automation.command("off")
+def automation_off(code: Code, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Stop an action from running by itself, at once."""
+    _switch(code, "off", reason, as_json)

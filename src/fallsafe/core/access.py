@@ -27,6 +27,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "work_case": frozenset({"support", "operator", "engineer", "finance", "manager", "admin"}),
     "end_case": frozenset({"operator", "engineer", "finance", "manager", "admin"}),
     "repair": READERS - {"auditor"},
+    "steer_automation": frozenset({"engineer", "manager", "admin"}),
     "answer_amendment": frozenset({"machine", "manager", "admin"}),
     "approve_repair": frozenset({"operator", "engineer", "finance", "manager", "admin"}),
     "plan_again": frozenset({"engineer", "admin"}),

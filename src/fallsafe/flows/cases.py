@@ -185,6 +185,8 @@ def _that_stop(aggregate: Aggregate) -> list[Case]:
 
 
 async def _detect(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, found: _Found) -> int:
+    from fallsafe.flows import automating
+
     newest, judged, led = turn.context.newest, found.judged, _led_to(aggregate, signal)
     case = await _new_case(turn, aggregate, signal, key, found)
     said = f"{signal.system or 'OMS'} {signal.operation}: {signal.raw_code or signal.sign or judged.code}"
@@ -205,6 +207,7 @@ async def _detect(turn: Turn, aggregate: Aggregate, signal: Signal, key: str, fo
     why = turn.why(f"owner of {judged.code} by rule {judged.rule}", policy=newest, rule=judged.rule, causation=led)
     aggregate.put(case, "assign", why)
     look_again(turn, case)
+    automating.expect(turn, case)
     return case.id
 
 

@@ -14,6 +14,7 @@ from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, TaskType
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.preview import Renewal
 from fallsafe.flows import cases, failures, moves
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside
@@ -62,22 +63,29 @@ def relied_upon(aggregate: Aggregate, task: Task) -> bool:
 
 async def _renew(turn: Turn, aggregate: Aggregate, task: Task, kind: TaskType, policy: PolicySet, number: int) -> None:
     """A task that makes the effect last: nothing waits for it, and its own failure is a case of its own."""
-    renewing = policy.task_types[kind.renew]
-    made = replace(
+    made = await beside(turn, task, policy.task_types[kind.renew], f"{task.step}{RENEWAL}{number}")
+    why = turn.why(f"{task.step} lapses, and what comes after it is not done", policy=policy, rule="task_types")
+    aggregate.put(made, "plan", why)
+    await moves.make_ready(turn, aggregate, made)
+
+
+async def beside(turn: Turn, task: Task, kind: TaskType, step: str) -> Task:
+    """A task that was not planned, after another one of the same item; nothing waits for it."""
+    return replace(
         task,
         id=await turn.tx.new_id(),
-        step=f"{task.step}{RENEWAL}{number}",
-        type=renewing.name,
-        system=renewing.system,
-        operation=renewing.operation,
-        executor=renewing.executor,
+        step=step,
+        type=kind.name,
+        system=kind.system,
+        operation=kind.operation,
+        executor=kind.executor,
         mandatory=False,
         state=TaskState.PLANNED,
         pending=0,
         depends_on=(task.id,),
         next=(),
-        undo=renewing.undo,
-        ponr=renewing.ponr,
+        undo=kind.undo,
+        ponr=kind.ponr,
         ready_at=None,
         sent_at=None,
         accepted_at=None,
@@ -91,9 +99,21 @@ async def _renew(turn: Turn, aggregate: Aggregate, task: Task, kind: TaskType, p
         waiting=None,
         frozen=None,
     )
-    why = turn.why(f"{task.step} lapses, and what comes after it is not done", policy=policy, rule="task_types")
-    aggregate.put(made, "plan", why)
-    await moves.make_ready(turn, aggregate, made)
+
+
+def renewal(turn: Turn, aggregate: Aggregate, task: Task) -> Renewal | None:
+    """How what a task is, or relies on, would be renewed by a person's wish; None where nothing lapses that can be, or
+    one that was begun has not ended.
+    """
+    policy = turn.policy(aggregate)
+    lapsing = task if task.valid_until is not None else lapsed(turn, aggregate, task)
+    kind = policy.task_types.get(lapsing.type) if lapsing is not None else None
+    if lapsing is None or kind is None or kind.renew not in policy.task_types:
+        return None
+    before = [t for t in aggregate.tasks.values() if t.type == kind.renew and lapsing.id in t.depends_on]
+    if any(t.state not in FINAL_TASK_STATES | OVER for t in before):
+        return None
+    return Renewal(lapsing.id, f"{lapsing.step}{RENEWAL}{1 + len(before)}", policy.task_types[kind.renew].operation)
 
 
 def renewed(turn: Turn, aggregate: Aggregate, command: Command) -> None:

@@ -181,11 +181,11 @@ async def release_dependants(turn: Turn, aggregate: Aggregate, done: Task) -> No
             await make_ready(turn, aggregate, replace(task, pending=0))
 
 
-async def make_ready(turn: Turn, aggregate: Aggregate, task: Task) -> None:
+async def make_ready(turn: Turn, aggregate: Aggregate, task: Task, why: Why | None = None) -> None:
     """A task whose predecessors are final becomes ready, with the command that will carry it, and a time to send it:
     now.
     """
-    why = turn.why("all predecessors are final")
+    why = why or turn.why("all predecessors are final")
     policy = turn.policy(aggregate)
     ready = timed(
         replace(task, state=move(TASK_LIFECYCLE, task.state, "dependencies_met")),

@@ -201,6 +201,16 @@ async def replan(turn: Turn, aggregate: Aggregate, reason: str) -> Mapping[str, 
     return {name: hold for name, hold in made.holds.items() if name in before}
 
 
+def why_held(turn: Turn, aggregate: Aggregate, item: Item) -> str:
+    """Why the newest set cannot plan a held item; empty where it can."""
+    newest = turn.context.newest
+    made = plan.plan_order(
+        plan.of_items(aggregate.items.values(), aggregate.order.snapshot), newest.plans, newest.offers
+    )
+    hold, cannot = made.holds.get(item.external_id), _cannot_take(turn, aggregate, newest)
+    return hold.why if hold is not None else cannot.why if cannot is not None else ""
+
+
 def _cannot_take(turn: Turn, aggregate: Aggregate, newest: PolicySet) -> Refusal | None:
     """Why an order cannot take the newest set, which plans what is held of it: what was begun of it does not exist
     there (model rule 9).

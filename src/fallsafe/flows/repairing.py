@@ -25,12 +25,15 @@ from fallsafe.flows import (
     correcting,
     facts,
     lapse,
+    mending,
     moves,
     parking,
     payload,
+    planning,
     recover,
 )
 from fallsafe.flows.facts import Told
+from fallsafe.flows.marking import mark, why_of
 from fallsafe.flows.moves import move_command, timed
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside
@@ -64,6 +67,13 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         values=await _values(turn, aggregate, case, command, asked),
         asked=asked,
         done_with=_done_with(turn, aggregate, item),
+        others=[c for c in aggregate.open_cases if c.id != case.id],
+        all_commands=[*aggregate.commands.values()],
+        codes=frozenset(turn.context.newest.codes),
+        types={name: kind.operation for name, kind in turn.policy(aggregate).task_types.items() if kind.operation},
+        newest=turn.context.newest.id,
+        unplannable=planning.why_held(turn, aggregate, item) if item is not None and item.hold_code else "",
+        renewal=lapse.renewal(turn, aggregate, task) if task is not None else None,
         lapsed=lapse.why_not(turn, aggregate, task, "cannot go on") if task else None,
     )
 
@@ -112,21 +122,6 @@ def _at(known: Mapping[str, Json], name: str) -> Json:
     return here
 
 
-def _why(turn: Turn, repair: Repair, supersedes: str = "") -> Why:
-    name, rule = outside("repair", repair.id), f"actions/{repair.action}"
-    said = {"supersedes": supersedes} if supersedes else {}
-    return replace(turn.why(repair.reason, policy=turn.context.newest, rule=rule, causation=name), facts=said)
-
-
-def mark(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair) -> None:
-    """The case waits for the proof of what was done."""
-    resolves = turn.context.newest.actions[repair.action].resolves
-    said: Json = {
-        "id": outside("repair", repair.id), "action": repair.action, "resolves": resolves, "by": repair.run_by,
-    }  # fmt: skip
-    cases.begin_repair(turn, aggregate, aggregate.cases[scene.case.id], said, repair.reason)
-
-
 def _must(command: Command | None) -> Command:
     if command is None:
         raise Bug("a repair was run of a case without a command")
@@ -153,14 +148,14 @@ async def _supersede(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Rep
     """Old and new stand side by side for good; the new one has a key of its own."""
     fields = given.get("fields")
     wanted = fields if isinstance(fields, Mapping) else {}
-    await correcting.correct(turn, aggregate, scene, _why(turn, repair), wanted, {})
+    await correcting.correct(turn, aggregate, scene, why_of(turn, repair), wanted, {})
     return await replace_command(turn, aggregate, scene, repair)
 
 
 async def _correct(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     fields = await checking.corrected(turn, aggregate, repair)
     answered = checking.answered_of(aggregate, repair)
-    await correcting.correct(turn, aggregate, scene, _why(turn, repair), fields, answered)
+    await correcting.correct(turn, aggregate, scene, why_of(turn, repair), fields, answered)
     return await replace_command(turn, aggregate, scene, repair)
 
 
@@ -172,7 +167,7 @@ async def replace_command(
     """
     old, task = _must(scene.command), aggregate.tasks[_must(scene.command).task_id]
     mark(turn, aggregate, scene, repair)
-    why = _why(turn, repair, supersedes=outside("command", old.id))
+    why = why_of(turn, repair, supersedes=outside("command", old.id))
     why = why if because is None else replace(because, facts={**because.facts, **why.facts})
     await move_command(turn, aggregate, old, "supersede", why)
     ready = replace(task, state=move(TASK_LIFECYCLE, task.state, "repair"))
@@ -186,7 +181,7 @@ async def replace_command(
 async def _skip(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     if scene.task is None:
         raise Bug("a task was skipped that is not there")
-    why, command = _why(turn, repair), scene.command
+    why, command = why_of(turn, repair), scene.command
     if command is not None and command.state is CommandState.INTENDED:
         await move_command(turn, aggregate, command, "withdraw", why)
     task = aggregate.tasks[scene.task.id]
@@ -226,7 +221,7 @@ def _mark_of(aggregate: Aggregate, scene: Scene, given: Given) -> Json:
 
 
 def _set_frozen(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given, frozen: Json) -> None:
-    verb, why = "thaw" if frozen is None else "freeze", _why(turn, repair)
+    verb, why = "thaw" if frozen is None else "freeze", why_of(turn, repair)
     if given.get("what") == "order" or scene.task is None:
         aggregate.put(replace(aggregate.order, frozen=frozen), verb, why)
     else:
@@ -255,16 +250,29 @@ async def _declare(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     return command.id
 
 
+async def _adopt(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """A person's word that it is there, with its reference; what they saw is evidence."""
+    return await _declare(turn, aggregate, scene, repair, {**given, "outcome": "done"})
+
+
+async def _redo(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    return await replace_command(turn, aggregate, scene, repair)
+
+
+async def _nothing(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    raise Bug(f"{repair.action} was run, and its conditions never hold")
+
+
 async def _hand_off(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """The deal is not touched: who sells is asked, with the diff, and the case waits for their answer."""
     item = str(given.get("item") or (scene.item.external_id if scene.item else ""))
-    await amending.hand_off(turn, aggregate, repair, _why(turn, repair), item)
+    await amending.hand_off(turn, aggregate, repair, why_of(turn, repair), item)
     return None
 
 
 async def _reorder(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """Nothing more is sent for the order, and who sells is asked to close it and order anew."""
-    name, why = outside("repair", repair.id), _why(turn, repair)
+    name, why = outside("repair", repair.id), why_of(turn, repair)
     by: Json = {"source": given.get("newSource") or aggregate.order.source, "externalId": given["newOrder"]}
     mark_: Json = {"by": "person", "who": repair.run_by, "why": name, "until": None, "case": scene.case.id}
     aggregate.put(replace(aggregate.order, frozen=mark_), "freeze", why)
@@ -283,5 +291,16 @@ EFFECTS: Mapping[str, Effect] = {
     "REQUEST_AMENDMENT": _hand_off,
     "CANCEL_AND_REORDER": _reorder,
     "correct": _correct,
+    "wait_for": mending.wait_for,
+    "OVERRIDE_CLASSIFICATION": mending.override,
+    "MERGE": mending.merge,
+    "RELATE": mending.relate,
+    "PLAN_AGAIN": mending.plan_again,
+    "RENEW_RESERVATION": mending.renew,
+    "ADD_TASK": mending.add_task,
+    "ADOPT_EXTERNAL_RESULT": _adopt,
+    "REDO_FROM_TASK": _redo,
+    "undo_first": _nothing,
+    "CANCEL_ITEM": mending.cancel_item,
 }
-"""What running each action does; the same names as `core.repair.actions.PLANS`."""
+"""What running each action does; the same names as `core.repair.plans.PLANS`."""

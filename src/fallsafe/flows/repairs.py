@@ -13,17 +13,18 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.snapshot import canonical
-from fallsafe.core.repair.actions import PLANS
 from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_not_run
 from fallsafe.core.repair.catalogue import APPROVAL_LIVES, RepairAction
+from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.repair.preview import Preview, differences, preview, unmet
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, UNDER_WAY, WAITING, Repair, RepairState, who_did
 from fallsafe.flows import checking, settle
 from fallsafe.flows.casework import no_such
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
+from fallsafe.flows.marking import mark
 from fallsafe.flows.payload import read_json
-from fallsafe.flows.repairing import EFFECTS, mark, scene_of
+from fallsafe.flows.repairing import EFFECTS, scene_of
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
@@ -81,6 +82,27 @@ async def show(tx: Tx, context: Context, asked: Asked, actor: Actor) -> Shown | 
     repair = await _kept(turn, aggregate, case, made, asked) if made.ready else None
     await settle.end(turn)
     return Shown(made, repair, aggregate.order.version + len(aggregate.records))
+
+
+async def run_by_itself(
+    turn: Turn, aggregate: Aggregate, case: Case, action: RepairAction, given: Mapping[str, Json]
+) -> bool:
+    """Previews and runs an action in the name of the product; whether it was run. What needs a second person waits for
+    one, and what cannot be run is refused, like a person's.
+    """
+    scene = await scene_of(turn, aggregate, case)
+    made = preview(scene, action, given, PLANS[action.does], None)
+    what = f"cannot run {action.code} by itself for case {outside('case', case.id)}"
+    refusal = unmet(made, what)
+    if refusal is not None:
+        aggregate.refuse("case", case.id, "automate", refusal, turn.why(action=action.code))
+        return False
+    asked = Asked(case.id, action.code, given, f"by itself, for {case.code}")
+    repair = await _kept(turn, aggregate, case, made, asked)
+    if repair is None or repair.state is not RepairState.PREVIEWED:
+        return False
+    await _begin(turn, aggregate, repair, action)
+    return True
 
 
 async def _open(tx: Tx, context: Context, case_id: int, actor: Actor) -> tuple[Turn, Aggregate, Case] | Refused:

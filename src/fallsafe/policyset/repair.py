@@ -12,8 +12,9 @@ import jsonschema_rs
 
 from fallsafe.core.access import ROLES
 from fallsafe.core.events import Json
-from fallsafe.core.repair.actions import PLANS
+from fallsafe.core.repair.automation import Automatic
 from fallsafe.core.repair.catalogue import CASE_WORK, ELSEWHERE, PREVIEW_LIVES, Check, RepairAction, Wrong
+from fallsafe.core.repair.plans import PLANS
 from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
 from fallsafe.policyset.templates import is_fact
@@ -59,6 +60,7 @@ def _action(code: str, part: Part, findings: Findings) -> RepairAction:
         sends=part.at("sends").texts(),
         checks=tuple(_check(below, findings) for below in part.at("checks").each()),
         does=does,
+        automatic=_automatic(part.at("automatic"), findings),
         corrects={name: below.text() for name, below in part.at("corrects").entries()},
         resolves=part.at("resolves").text(),
         lives=_lives(part.at("lives"), findings),
@@ -78,6 +80,20 @@ def _corrects(part: Part, name: str, given: Mapping[str, Json], findings: Findin
     if not isinstance(properties, Mapping) or name not in properties:
         findings.add(part, f"it is given nothing that is called {name!r}", "name a property of its `input`")
     _fact(part, part.text(), findings)
+
+
+def _automatic(part: Part, findings: Findings) -> Automatic:
+    if part.value is None:
+        return Automatic()
+    given = part.at("input").value
+    return Automatic(
+        codes=frozenset(part.at("codes").texts()),
+        given=dict(given) if isinstance(given, Mapping) else {},
+        after=findings.duration(part.at("after")) if part.at("after").value is not None else timedelta(0),
+        per_hour=int(part.at("per_hour").number()),
+        per_system=int(part.at("per_system").number()),
+        stop_after=int(part.at("stop_after").number()),
+    )
 
 
 def _check(part: Part, findings: Findings) -> Check:

@@ -82,8 +82,10 @@ def _own_words(policy: PolicySet, parts: Parts, findings: Findings) -> None:
 
 
 def _repair_checks(policy: PolicySet, file: Part, findings: Findings) -> None:
-    """What a repair asks again has no effect."""
+    """What a repair asks again has no effect, and what it may do by itself is about codes that there are."""
     for action in file.at("actions").each():
+        for code in action.at("automatic").at("codes").each():
+            findings.name(code, "code", policy.codes)
         for below in action.at("checks").each():
             named = findings.name(below.at("operation"), "operation", policy.operations)
             if named in policy.operations and policy.operations[named].effect:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fallsafe.api.amendments import AmendmentsDoor
+from fallsafe.api.automations import AutomationsDoor
 from fallsafe.api.callbacks import CallbacksDoor
 from fallsafe.api.casework import CaseWorkDoor
 from fallsafe.api.commands import CommandsDoor
@@ -230,6 +231,7 @@ class Doors:
         self.signals, self.casework = SignalsDoor(deps), CaseWorkDoor(deps)
         self.repairs = RepairsDoor(deps)
         self.amendments = AmendmentsDoor(deps)
+        self.automations = AutomationsDoor(deps)
         self.policies, self.moves = PoliciesDoor(deps), MovesDoor(deps)
 
     async def ask(

@@ -25,6 +25,11 @@ Row = Mapping[str, Any]
 DECIDED = (200, 202)
 NO_PLACE = ("ADDRESS_REJECTED", "ADDRESS_NOT_SERVICEABLE", "ADDRESS_AMBIGUOUS")
 STREET = {"street": "Jalan Melati", "city": "Jakarta", "customerConfirmationRef": "CALL-1"}
+ANYTHING: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(("SUPERSEDE_REJECTED", {}), ("RESEND_SAME_KEY", {}), ("SKIP_TASK", {}), ("THAW", {})),
+    *(("ADD_TASK", {"taskType": "determineTax"}), ("RECHECK_FEASIBILITY", {}), ("RENEW_RESERVATION", {})),
+    ("OVERRIDE_CLASSIFICATION", {"code": "PAYLOAD_REJECTED", "because": "it looks like it"}),
+)
 PATIENCE = 40
 """How often somebody asks again when nothing comes back."""
 
@@ -57,7 +62,19 @@ class Menders:
         mishaps.count[fault] += struck
         return struck
 
+    async def _let_run(self) -> None:
+        """Somebody lets what may run by itself do so."""
+        life = self._world.door()
+        for action in ("RESEND_SAME_KEY", "RECHECK_FEASIBILITY"):
+            if life is not None and life.doors is not None:
+                call: Call = partial(life.doors.automations.switch("on"), code=action)
+                headers = {"Authorization": f"Bearer {TOKENS['engineer.anna']}"}
+                await life.doors.ask(call, f"/api/v1/automations/{action}/on", b"{}", headers)
+
     async def _mend(self) -> None:
+        await asyncio.sleep(self._dice.uniform(5, 60))
+        if self._dice.random() < 0.5:
+            await self._let_run()
         while not self._world.mishaps.stopped:
             await asyncio.sleep(self._dice.uniform(20, 200))
             rows = self._world.ground.judge.execute(sql("promises/to_repair")).fetchall()
@@ -68,7 +85,7 @@ class Menders:
     def _idea(self, case: Row) -> tuple[str, dict[str, Any]]:
         """What somebody thinks will help with a case."""
         if self._strikes("repair_of_anything"):
-            return self._dice.choice(("SUPERSEDE_REJECTED", "RESEND_SAME_KEY", "SKIP_TASK", "THAW")), {}
+            return self._dice.choice(ANYTHING)
         if self._strikes("repair_stops_all"):
             self._stopped.append(case)
             return "FREEZE", {"what": "order"}

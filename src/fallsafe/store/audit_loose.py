@@ -16,11 +16,12 @@ Row = Mapping[str, Any]
 Found = tuple[str, str]
 TABLES = (
     "downstreams", "inbox", "signals", "reports", "tokens", "people", "policy_sets", "policy_activations",
-    "policy_drafts", "installation",
+    "policy_drafts", "installation", "automations",
 )  # fmt: skip
 THINGS = frozenset(
     {
         "downstream", "inbox", "signal", "report", "token", "person", "policy_set", "policy_draft", "installation",
+        "automation",
     }
 )  # fmt: skip
 INSTALLATION = ("sending", "stopped_because", "stopped_at", "rewinds")
@@ -192,6 +193,21 @@ def _downstreams(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]
     yield from ((f"downstream of gate {gate}", "is gone") for gate in sorted(told))
 
 
+def _automations(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
+    """A switch has no record before it is moved; its moves are counted."""
+    told: dict[int, list[Row]] = {}
+    for said in records:
+        if said["thing"] == "automation":
+            told.setdefault(said["thingId"], []).append(said["delta"])
+    for row in rows:
+        wanted: dict[str, Any] = {"state": "off", "why": "", "switched_by": "", "moves": 0}
+        for delta in sorted(told.pop(row["id"], []), key=lambda delta: delta["moves"]):
+            wanted |= {name: delta[name] for name in wanted}
+        if {name: plain(row[name]) for name in wanted} != wanted:
+            yield f"automation of {row['action']}", "is not what its records say"
+    yield from ((f"automation {number}", "is gone") for number in sorted(told))
+
+
 _COMPARED: Mapping[str, Callable[[Sequence[Row], Iterable[Row]], Iterator[Found]]] = {
     "downstreams": _downstreams,
     "inbox": _inbox,
@@ -203,4 +219,5 @@ _COMPARED: Mapping[str, Callable[[Sequence[Row], Iterable[Row]], Iterator[Found]
     "policy_activations": _policy_activations,
     "policy_drafts": _policy_drafts,
     "installation": _installation,
+    "automations": _automations,
 }

@@ -21,6 +21,7 @@ PREFIX = {
     "view": "V",
     "repair": "RA",
     "amendment": "AM",
+    "automation": "AU",
 }
 
 

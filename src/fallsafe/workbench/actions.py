@@ -13,8 +13,8 @@ from fallsafe.core.cases.work import standing
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, settles_at
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.repair.actions import PLANS
 from fallsafe.core.repair.offered import why_locked
+from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.repair.request import WAITING
 from fallsafe.core.repair.request import Repair as Asked
 from fallsafe.store.ids import outside

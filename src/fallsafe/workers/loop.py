@@ -15,7 +15,18 @@ from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Lost, Reply
 from fallsafe.core.orders.order import SHARDS
 from fallsafe.core.recover.breaker import Heard
-from fallsafe.flows import callbacks, checking, commands, downstreams, planning, recover, reports, review, signals
+from fallsafe.flows import (
+    automating,
+    callbacks,
+    checking,
+    commands,
+    downstreams,
+    planning,
+    recover,
+    reports,
+    review,
+    signals,
+)
 from fallsafe.flows.commands import Attempted, Claimed, Due
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import PASSING, Database, Rewound, Tx
@@ -38,6 +49,7 @@ TIMED: dict[str, tuple[str, Timed]] = {
     "retry": ("planner", planning.replan_due),
     "review": ("scanner", review.review),
     "release": ("downstreams", downstreams.release),
+    "mend": ("automation", automating.run),
 }
 CLAIMS: dict[str, tuple[str, Claims]] = {
     "send": ("dispatcher", commands.claim),

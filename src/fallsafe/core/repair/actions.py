@@ -25,7 +25,7 @@ from fallsafe.core.orders.item import NO_UNDO
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.repair import correction
 from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
-from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending
+from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending, provided
 
 CHARACTERISTIC, PLACE, CUSTOMER = "item.characteristics.", "item.place.", "customer."
 CORRECTABLE = (CHARACTERISTIC, PLACE, CUSTOMER)
@@ -40,16 +40,12 @@ def _met(name: str, sentence: str, refusal: Refusal | None) -> Condition:
     return Condition(name, sentence, refusal.why, refusal.code, refusal.hint)
 
 
-def _is(name: str, sentence: str, holds: bool, why: str, code: str = "PRECONDITION", hint: str = "") -> Condition:
-    return Condition(name, sentence, "" if holds else why, code, hint)
-
-
 def reconcile_now(scene: Scene, action: RepairAction, given: Given) -> Plan:
     """Looks are due at once; they only ask."""
     command, operation = scene.command, scene.operation
     unknown = command is not None and command.state is CommandState.UNKNOWN
     state = command.state.value if command else "not there"
-    asked = _is(
+    asked = provided(
         "unknown", "Its outcome is unknown.", unknown, f"its outcome is not unknown: it is {state}", "NOT_UNKNOWN"
     )
     if command is None or operation is None:
@@ -124,7 +120,7 @@ def correct(scene: Scene, action: RepairAction, given: Given) -> Plan:
     made = _made_anew(scene, action, wanted, elsewhere=bool(action.checks and not action.corrects))
     named = scene.asked & {*action.corrects.values(), *(check.gives for check in action.checks)}
     why = f"{scene.command.operation if scene.command else 'it'} does not name what is corrected"
-    reads = _is(
+    reads = provided(
         "named", "Its request names what is corrected.", bool(named or not action.corrects), why, "NOT_NAMED",
         "see its other actions",
     )  # fmt: skip
@@ -160,7 +156,7 @@ def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *
     if command is None or operation is None or task is None or item is None:
         return Plan((Condition("command", "It has a command.", NO_COMMAND),))
     changes = tuple(_corrections(scene, action, wanted))
-    said = _is(
+    said = provided(
         "corrected",
         "Something is corrected, here or elsewhere.",
         bool(changes or elsewhere),
@@ -222,7 +218,7 @@ def _may_supersede(scene: Scene, command: Command) -> Condition:
     if proved and beside is not None:
         return _met("proved", "It is proved that nothing happened.", beside)
     hint = "only what was rejected, or is proved absent, is superseded"
-    return _is("proved", "It is proved that nothing happened.", proved, why, "NOT_REJECTED", hint)
+    return provided("proved", "It is proved that nothing happened.", proved, why, "NOT_REJECTED", hint)
 
 
 def _corrections(scene: Scene, action: RepairAction, wanted: Mapping[str, Json]) -> list[Change]:
@@ -290,13 +286,13 @@ def skip_task(scene: Scene, action: RepairAction, given: Given) -> Plan:
     if task is None:
         return Plan((Condition("task", "It has a task.", "this case has no task"),))
     way = "repair it; or cancel the item, or change the deal"
-    optional = _is(
+    optional = provided(
         "optional", "The task is optional.", not task.mandatory, f"{task.step} is mandatory", "TASK_MANDATORY", way
     )
-    open_ = _is("not_begun", "Nothing of it is under way.", may(TASK_LIFECYCLE, task.state, "skip"),
+    open_ = provided("not_begun", "Nothing of it is under way.", may(TASK_LIFECYCLE, task.state, "skip"),
                 f"{task.step} is {task.state.value}", "TASK_UNDER_WAY", "find out what became of it first")  # fmt: skip
     left = command is not None and command.state is CommandState.INTENDED and may_have_left(command)
-    gone = _is("not_left", "Nothing of it may have left.", not left, "an earlier attempt may have left",
+    gone = provided("not_left", "Nothing of it may have left.", not left, "an earlier attempt may have left",
                "OUTCOME_UNKNOWN", "find out first")  # fmt: skip
     after = [After("task", task.step, task.state.value, TaskState.SKIPPED.value)]
     if command is not None and command.state is CommandState.INTENDED:
@@ -307,7 +303,7 @@ def skip_task(scene: Scene, action: RepairAction, given: Given) -> Plan:
 def freeze(scene: Scene, action: RepairAction, given: Given) -> Plan:
     """Nothing of it is claimed, repaired or skipped any more; facts still move it."""
     name, frozen = _frozen(scene, given)
-    free = _is("free", "It is not frozen yet.", not frozen, f"{name} is frozen already", "FROZEN", "thaw it")
+    free = provided("free", "It is not frozen yet.", not frozen, f"{name} is frozen already", "FROZEN", "thaw it")
     return Plan((free,), after=(After(*_thing(scene, given), "going on", "frozen"),))
 
 
@@ -315,7 +311,9 @@ def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
     """It goes on where it stood."""
     name, frozen = _frozen(scene, given)
     by = str(frozen.get("by", "")) if isinstance(frozen, Mapping) else ""
-    stands = _is("frozen", "It is frozen.", bool(frozen), f"{name} is not frozen", "NOT_FROZEN", "nothing holds it")
+    stands = provided(
+        "frozen", "It is frozen.", bool(frozen), f"{name} is not frozen", "NOT_FROZEN", "nothing holds it"
+    )
     risky = f"{name} was not frozen by a person, but by {by}." if frozen and by not in ("", "person") else ""
     return Plan(
         (stands,), after=(After(*_thing(scene, given), "frozen", "going on"),), risky=risky, reads={"frozen": frozen}
@@ -342,7 +340,7 @@ def declare_outcome(scene: Scene, action: RepairAction, given: Given) -> Plan:
     command, said = scene.command, str(given.get("outcome", ""))
     unknown = command is not None and command.state is CommandState.UNKNOWN
     state = command.state.value if command else "not there"
-    asked = _is(
+    asked = provided(
         "unknown", "Its outcome is unknown.", unknown, f"its outcome is not unknown: it is {state}", "NOT_UNKNOWN"
     )
     if command is None or said not in FOUND:
@@ -362,21 +360,23 @@ def request_amendment(scene: Scene, action: RepairAction, given: Given) -> Plan:
     fields, item = given.get("changes"), str(given.get("item") or (scene.item.external_id if scene.item else ""))
     wanted = dict(fields) if isinstance(fields, Mapping) else {}
     known = item in _items(scene.order.snapshot)
-    there = _is("item", "The item is part of the deal.", known, f"the deal has no item {item!r}", "NO_SUCH_ITEM")
+    there = provided("item", "The item is part of the deal.", known, f"the deal has no item {item!r}", "NO_SUCH_ITEM")
     below = (CHARACTERISTICS, PLACE_CLAUSE)
     strange = sorted(n for n in wanted if n not in CLAUSES and not n.startswith(below))
-    clauses_known = _is(
+    clauses_known = provided(
         "clauses", "What changes are clauses of the deal.", not strange, f"no clause is called {', '.join(strange)}",
         "NO_SUCH_CLAUSE", f"clauses are {', '.join(CLAUSES)}, characteristics.<name> and place.<field>",
     )  # fmt: skip
     asked = amended(scene.order.snapshot, item, wanted, _stand_in(scene, item, wanted))
     clauses = correction.business(correction.diff(scene.order.snapshot, asked, lambda _: False))
-    differs = _is(
+    differs = provided(
         "differs", "It changes what was agreed.", bool(clauses), "it is what was agreed already", "NO_CHANGE",
         "if only data is wrong: SUPERSEDE_REJECTED",
     )  # fmt: skip
     fits = [n for n, v in wanted.items() if n in WHOLE and (isinstance(v, bool) or not isinstance(v, int))]
-    whole = _is("fits", "Amounts and counts are whole numbers.", not fits, f"{', '.join(fits)} is none", "NOT_A_NUMBER")
+    whole = provided(
+        "fits", "Amounts and counts are whole numbers.", not fits, f"{', '.join(fits)} is none", "NOT_A_NUMBER"
+    )
     changes = tuple(Change(c.path, f"{c.what}: needs {c.requires}", LOCKED, c.old, c.new) for c in clauses)
     after = (After("amendment", item, "not there", "handed_off"),)
     return Plan((there, clauses_known, whole, differs), changes, after=after)
@@ -414,10 +414,10 @@ def cancel_and_reorder(scene: Scene, action: RepairAction, given: Given) -> Plan
     adopt = {step.strip() for step in str(given.get("adopt", "")).split(",") if step.strip()}
     done = [t for t in scene.tasks.values() if t.state is TaskState.COMPLETED]
     strange = sorted(adopt - {t.step for t in done})
-    known = _is("effects", "What is adopted exists.", not strange, f"nothing was done by {', '.join(strange)}")
+    known = provided("effects", "What is adopted exists.", not strange, f"nothing was done by {', '.join(strange)}")
     own = (scene.order.source, scene.order.external_id)
     named = (str(given.get("newSource", scene.order.source)), str(given.get("newOrder", "")))
-    other = _is("other", "The other order is another one.", named != own, "it is this very order", "SAME_ORDER")
+    other = provided("other", "The other order is another one.", named != own, "it is this very order", "SAME_ORDER")
     effects = tuple(After("effect", t.step, t.reference, "adopt" if t.step in adopt else _undone(t)) for t in done)
     return Plan((known, other), after=(*effects, After("order", scene.order.external_id, "going on", "frozen")))
 
@@ -432,7 +432,7 @@ def _items(content: Json) -> frozenset[str]:
     return frozenset(str(each.get("externalId")) for each in found if isinstance(each, Mapping))
 
 
-PLANS: Mapping[str, Planner] = {
+PLANNERS: Mapping[str, Planner] = {
     "RECONCILE_NOW": reconcile_now,
     "RESEND_SAME_KEY": resend_same_key,
     "SUPERSEDE_REJECTED": supersede_rejected,
@@ -444,4 +444,3 @@ PLANS: Mapping[str, Planner] = {
     "CANCEL_AND_REORDER": cancel_and_reorder,
     "correct": correct,
 }
-"""What this release runs, by what an action `does`."""

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from fallsafe.core.access import Actor, has_none_of, works_elsewhere
 from fallsafe.core.events import Json
+from fallsafe.core.repair.automation import NEVER, Automatic
 
 PREVIEW_LIVES = timedelta(hours=1)
 """How long a preview may be run where its action says nothing; a person's time at a screen, so it is never scaled."""
@@ -60,7 +61,8 @@ class RepairAction:
     `given` is the JSON Schema of what it must be given, `wrong` that schema compiled. `fields` gives patterns of facts
     (`item.characteristics.*`) their class, the most exact one wins. `mode` is automatic, manual or hybrid; `sends` what
     kinds of commands it may make; `checks` what is asked again before resume; `resolves` how a case ends by it. `does`
-    names what runs it, and `corrects` says which fact each thing that it is given corrects.
+    names what runs it, `corrects` says which fact each thing that it is given corrects, `automatic` when it may run by
+    itself.
     `available` says whether this release runs it, and `because` why not; `every_case` that it is for any code. `digest`
     is over its definition.
     """
@@ -84,6 +86,7 @@ class RepairAction:
     checks: tuple[Check, ...] = ()
     does: str = ""
     corrects: Mapping[str, str] = field(default_factory=dict)
+    automatic: Automatic = NEVER
     resolves: str = ""
     lives: timedelta = PREVIEW_LIVES
     every_case: bool = False

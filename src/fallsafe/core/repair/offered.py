@@ -9,7 +9,7 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.repair.catalogue import RepairAction
 
-ONLY_UNKNOWN = frozenset({"RECONCILE_NOW", "DECLARE_OUTCOME"})
+ONLY_UNKNOWN = frozenset({"RECONCILE_NOW", "DECLARE_OUTCOME", "ADOPT_EXTERNAL_RESULT"})
 """Actions that are about an unknown outcome."""
 ONLY_PROVED = frozenset({"SUPERSEDE_REJECTED", "correct"})
 """Actions that are about what is proved not to be there."""

@@ -25,11 +25,22 @@ Given = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """How what lapses would be renewed: which task lapses, and step and operation of the task that renews it."""
+
+    task_id: int
+    step: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """What a repair may read: the case with its order, item, task and commands, the contract of its command, whether
     that is on its way by itself (`scheduled`), what its request reads (`asked`, and of its item `values`), and what it
     relies on that does not count any more (`lapsed`). `done_with` names for a fact the steps that had an effect made
-    with it. `salted` gives the digest of a value that may be personal.
+    with it, `others` are the other open cases of the order, `codes` and `types` what policy knows (a task type gives
+    its operation), `newest` the set in force, `unplannable` why that cannot plan the item. `salted` gives the digest of
+    a value that may be personal.
     """
 
     case: Case
@@ -47,6 +58,13 @@ class Scene:
     lapsed: Refusal | None = None
     asked: frozenset[str] = frozenset()
     done_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    others: Sequence[Case] = ()
+    all_commands: Sequence[Command] = ()
+    codes: frozenset[str] = frozenset()
+    types: Mapping[str, str] = field(default_factory=dict)
+    newest: str = ""
+    unplannable: str = ""
+    renewal: Renewal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +81,11 @@ class Condition:
     def met(self) -> bool:
         """Whether it holds."""
         return not self.why
+
+
+def provided(name: str, sentence: str, holds: bool, why: str, code: str = "PRECONDITION", hint: str = "") -> Condition:
+    """A condition that is met where it holds; `why` says why not."""
+    return Condition(name, sentence, "" if holds else why, code, hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +184,12 @@ def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Cond
     return conditions
 
 
-WHILE_FROZEN = frozenset({"THAW", "FREEZE", "RECONCILE_NOW", "DECLARE_OUTCOME", "REQUEST_AMENDMENT"})
+WHILE_FROZEN = frozenset(
+    {
+        *("THAW", "FREEZE", "RECONCILE_NOW", "DECLARE_OUTCOME", "ADOPT_EXTERNAL_RESULT", "REQUEST_AMENDMENT"),
+        *("wait_for", "OVERRIDE_CLASSIFICATION", "MERGE", "RELATE"),
+    }
+)
 """While frozen nothing is repaired; what only asks, only says, or ends the freezing is."""
 
 

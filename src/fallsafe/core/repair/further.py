@@ -1,0 +1,202 @@
+"""What the actions beside corrections and resends would do: of the case itself, of the plan of its order, and of what
+would have to be undone first. Pure, like all planners.
+"""
+
+from collections.abc import Mapping
+
+from fallsafe.core.cases.case import CONTRADICTIONS, Case, case_key
+from fallsafe.core.commands.ledger import CommandState, Purpose, key_for
+from fallsafe.core.lifecycle import may
+from fallsafe.core.orders.item import NO_UNDO
+from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
+from fallsafe.core.repair import actions
+from fallsafe.core.repair.catalogue import RepairAction
+from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending, provided
+
+
+def wait_for(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """Somebody outside is asked, and the case waits for them; when the time is over it is looked at again."""
+    case, until = scene.case, str(given.get("until", ""))
+    ahead = provided(
+        "ahead", "There is time for an answer.", until > scene.now.isoformat(), f"{until} is over already",
+        "WAIT_IS_OVER", "say a time to come, in UTC",
+    )  # fmt: skip
+    after = (After("case", f"F-{case.id}", "open", "waiting"),)
+    return Plan((ahead,), after=after, reads={"waiting": case.waiting_for})
+
+
+def override_classification(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """A person judges a failure otherwise than the rules did; their judgement is offered as a rule."""
+    case, code = scene.case, str(given.get("code", ""))
+    known = provided("known", "Policy knows the code.", code in scene.codes, f"policy knows no {code}", "CODE_UNKNOWN")
+    other = provided("other", "It is another judgement.", code != case.code, f"it is {code} already", "NO_CHANGE")
+    key = case_key(case.order_id, case.task_id or case.item_id, code)
+    twin = next((c for c in scene.others if c.case_key == key), None)
+    why = f"F-{twin.id if twin else 0} is open for the same failure"
+    single = provided(
+        "single", "No other case is of that failure.", twin is None, why, "ALREADY_OPEN", "merge the two: MERGE"
+    )
+    changes = (Change("case.code", "classification", "free", case.code, code),)
+    return Plan((known, other, single), changes, after=(After("case", f"F-{case.id}", case.code, code),))
+
+
+def merge(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """Two cases of one failure become one: this one ends, and the other one says so."""
+    name, case = str(given.get("into", "")), scene.case
+    into = next((c for c in scene.others if f"F-{c.id}" == name), None)
+    there = _other_case(name, into)
+    if into is None:
+        return Plan((there,))
+    same = (into.task_id, into.item_id) == (case.task_id, case.item_id)
+    why = f"{name} is about something else, and this failure would have no case of its own"
+    one = provided("one_failure", "Both are about the same task.", same, why, "FAILURE_STANDS", "relate them: RELATE")
+    doubt = f"{case.code} is a contradiction, which has to be looked at by itself"
+    plain = provided("plain", "It is no contradiction.", case.code not in CONTRADICTIONS, doubt, "CONTRADICTION")
+    after = (After("case", f"F-{case.id}", case.state.value, "merged"),)
+    return Plan((there, one, plain), after=after, reads={"into": name})
+
+
+def _other_case(name: str, found: Case | None) -> Condition:
+    sentence = "The other case is open, and of the same order."
+    return provided("there", sentence, found is not None, f"there is no {name} here", "NO_SUCH_CASE")
+
+
+def relate(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """Two cases name each other, and why."""
+    name, how = str(given.get("to", "")), str(given.get("how", "related"))
+    other = next((c for c in scene.others if f"F-{c.id}" == name), None)
+    after = (After("case", f"F-{scene.case.id}", "alone", f"{how} {name}"),)
+    return Plan((_other_case(name, other),), after=after)
+
+
+def plan_again(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """A held item is planned by the newest policy set; what runs keeps its plan (model rule 9)."""
+    item = scene.item
+    held = item is not None and bool(item.hold_code)
+    why = "none of it is held for want of a plan"
+    there = provided("held", "An item waits for a plan.", held, why, "NOTHING_HELD")
+    able = provided(
+        "plannable", "The newest policy set can plan it.", not scene.unplannable, scene.unplannable, "STILL_HELD",
+        "publish the mapping first",
+    )  # fmt: skip
+    name = item.external_id if item else ""
+    return Plan((there, able), after=(After("item", name, "held", "in_progress"),), reads={"newest": scene.newest})
+
+
+def renew_reservation(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """What lapses, or has lapsed, is renewed by a task of its own."""
+    new = scene.renewal
+    why = "nothing of it lapses, or policy says nothing that renews it, or one is under way"
+    there = provided("renewable", "Something lapses that can be renewed.", new is not None, why, "NOTHING_LAPSES")
+    return Plan((there,)) if new is None else _new_task(scene, there, new.step, new.operation)
+
+
+def add_task(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """One more task from the list of the action: a second visit, a check, a shipment that was forgotten."""
+    kind, n = str(given.get("taskType", "")), _added(scene, str(given.get("taskType", "")))
+    operation, why = scene.types.get(kind, ""), f"policy knows no {kind}"
+    there = provided("known", "Policy knows the task type.", bool(operation), why, "TASK_TYPE_UNKNOWN")
+    works = any(t.state not in FINAL_TASK_STATES for t in _own(scene))
+    live = provided("live", "Its item still has work.", works, "its item has nothing left to do", "ITEM_ENDED")
+    made = _new_task(scene, there, f"{kind}Added{n}", operation)
+    return Plan((there, live), sends=made.sends, after=made.after, reads={"n": n})
+
+
+def _added(scene: Scene, kind: str) -> int:
+    return 1 + sum(1 for task in _own(scene) if task.step.startswith(f"{kind}Added"))
+
+
+def _own(scene: Scene) -> list[Task]:
+    return [t for t in scene.tasks.values() if scene.item is not None and t.item_id == scene.item.id]
+
+
+def _new_task(scene: Scene, condition: Condition, step: str, operation: str) -> Plan:
+    item = scene.item.external_id if scene.item else ""
+    key = key_for(scene.order.source, scene.order.external_id, item, step, Purpose.FULFILL, 1)
+    sends = (Sending(Purpose.FULFILL.value, operation, key, True, f"{step}, a task of its own"),)
+    return Plan((condition,), sends=sends, after=(After("task", step, "not there", "ready"),), reads={"step": step})
+
+
+def adopt(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """What exists outside under another key is taken over by its reference: nothing is sent, and it stays unverified
+    until something proves it.
+    """
+    return actions.declare_outcome(scene, action, {**given, "outcome": "done"})
+
+
+def redo(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """The refused task is done anew; an earlier one only where nothing of it has to be undone."""
+    step = str(given.get("step") or (scene.task.step if scene.task else ""))
+    before = [t for t in _own(scene) if t.step == step and t.state is TaskState.COMPLETED]
+    if not before:
+        return actions.supersede_rejected(scene, action, {"correctedElsewhere": "redone"})
+    return Plan((_nothing_undone(before),), after=_effects(before))
+
+
+def undo_first(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """What would be undone is listed, newest first, with what undoes it; this release undoes nothing."""
+    done = [t for t in _own(scene) if _is_effect(t)]
+    done.sort(key=lambda t: (t.completed_at or scene.now, t.id), reverse=True)
+    sentence, why = "Something was done that can be undone.", "nothing of it exists outside"
+    there = provided("effects", sentence, bool(done), why, "NO_EFFECT")
+    return Plan((there, _nothing_undone(done)), after=_effects(done))
+
+
+def _is_effect(task: Task) -> bool:
+    return task.state is TaskState.COMPLETED and task.undo not in NO_UNDO
+
+
+def _nothing_undone(done: list[Task]) -> Condition:
+    steps = ", ".join(f"{t.step} ({t.undo})" for t in done)
+    why = f"{steps} would have to be undone, and this release undoes nothing"
+    hint = "ask the people of those systems: REQUEST_FIX_ELSEWHERE; or CANCEL_AND_REORDER"
+    return provided("undone", "Nothing has to be undone.", not done, why, "UNDO_NEEDED", hint)
+
+
+def _effects(done: list[Task]) -> tuple[After, ...]:
+    return tuple(After("effect", t.step, t.reference, f"undo: {t.undo}") for t in done)
+
+
+def cancel_item(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """An item of which nothing exists outside is given up, with the customer's consent; what waits for it in other
+    items keeps it from that.
+    """
+    own, item = _own(scene), scene.item
+    left = [t for t in own if t.state not in FINAL_TASK_STATES]
+    busy = sorted(t.step for t in left if not may(TASK_LIFECYCLE, t.state, "cancel"))
+    quiet = provided(
+        "quiet", "Nothing of it is under way.", not busy, f"{', '.join(busy)} is under way", "TASK_UNDER_WAY"
+    )
+    doubt = sorted(c.key for c in scene.all_commands if _in_doubt(c.state) and c.task_id in {t.id for t in own})
+    known = provided(
+        "known", "Its outcomes are known.", not doubt, f"{', '.join(doubt)} may have left", "OUTCOME_UNKNOWN"
+    )
+    waits = sorted(t.step for t in scene.tasks.values() if item and t.item_id != item.id and _waits(t, own))
+    why, hint = f"{', '.join(waits)} waits for it", "REQUEST_AMENDMENT, or CANCEL_AND_REORDER"
+    alone = provided("alone", "No other item waits for it.", not waits, why, "OTHERS_WAIT", hint)
+    there = provided("item", "It is about an item.", bool(item and own), "it has no item with tasks", "NO_ITEM")
+    after = tuple(After("task", t.step, t.state.value, TaskState.CANCELLED.value) for t in left)
+    return Plan((there, quiet, known, alone, _nothing_undone([t for t in own if _is_effect(t)])), after=after)
+
+
+def _in_doubt(state: CommandState) -> bool:
+    return state in (CommandState.ABSENT, CommandState.UNKNOWN)
+
+
+def _waits(task: Task, own: list[Task]) -> bool:
+    return task.state not in FINAL_TASK_STATES and bool({t.id for t in own} & {*task.depends_on})
+
+
+FURTHER: Mapping[str, Planner] = {
+    "wait_for": wait_for,
+    "OVERRIDE_CLASSIFICATION": override_classification,
+    "MERGE": merge,
+    "RELATE": relate,
+    "PLAN_AGAIN": plan_again,
+    "RENEW_RESERVATION": renew_reservation,
+    "ADD_TASK": add_task,
+    "ADOPT_EXTERNAL_RESULT": adopt,
+    "REDO_FROM_TASK": redo,
+    "undo_first": undo_first,
+    "CANCEL_ITEM": cancel_item,
+}

@@ -1,0 +1,156 @@
+"""What running the actions beside corrections and resends does: of the case itself, and of the plan of its order."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from fallsafe.core.cases.case import advance, case_key
+from fallsafe.core.commands.ledger import CommandState
+from fallsafe.core.errors import Bug
+from fallsafe.core.events import Json
+from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
+from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.preview import Given, Scene
+from fallsafe.core.repair.request import Repair
+from fallsafe.core.triage.classify import Rule
+from fallsafe.flows import lapse, moves, parking, planning
+from fallsafe.flows.discretion import discreet
+from fallsafe.flows.marking import mark, why_of
+from fallsafe.flows.moves import move_command
+from fallsafe.flows.turn import Turn
+from fallsafe.store.ids import outside
+from fallsafe.store.work import Aggregate, Entry
+
+
+async def wait_for(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """The case waits for whoever was asked; the next look is when their time is over."""
+    until = datetime.fromisoformat(str(given["until"]).replace("Z", "+00:00")).astimezone(UTC)
+    whom = await discreet(turn, aggregate, str(given.get("whom", "customer")))
+    what = await discreet(turn, aggregate, str(given["what"]))
+    said: Json = {
+        "for": whom, "what": what, "reference": outside("repair", repair.id), "until": until.isoformat(),
+    }  # fmt: skip
+    case = replace(aggregate.cases[scene.case.id], waiting_for=said, touched_at=turn.now)
+    case = replace(case, next_action=f"Look again when {whom} has answered, or the time is over")
+    aggregate.put(case, "wait", why_of(turn, repair))
+    turn.tx.clear("review", case.id)
+    turn.tx.file(Entry("review", case.id, case.order_id, until))
+    return None
+
+
+async def override(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """The case is what a person says it is; the record carries the rule that would have said so."""
+    newest, case, code = turn.context.newest, aggregate.cases[scene.case.id], str(given["code"])
+    rule = next((r for r in _rules(newest) if r.code == code), None)
+    changed = replace(
+        case,
+        code=code,
+        case_key=case_key(case.order_id, case.task_id or case.item_id, code),
+        message_key=newest.codes[code].message,
+        touched_at=turn.now,
+        rule=f"person/{outside('repair', repair.id)}",
+        policy_set=newest.id,
+    )
+    if rule is not None:
+        changed = replace(
+            changed, recoverability=rule.recoverability.value, cause=rule.cause, next_action=rule.first_step
+        )
+    draft: Json = {"system": case.system, "operation": case.operation, "codes": [case.raw_code], "code": code}
+    why = replace(why_of(turn, repair), facts={"ruleDraft": draft, "was": case.code})
+    aggregate.put(changed, "override", why)
+    return None
+
+
+def _rules(newest: PolicySet) -> list[Rule]:
+    return [rule for rules in newest.rules.exact.values() for rule in rules]
+
+
+async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """This case ends in the other one, which counts what was seen of both."""
+    into = next(c for c in aggregate.open_cases if outside("case", c.id) == given["into"])
+    case, why = aggregate.cases[scene.case.id], why_of(turn, repair)
+    resolution: Json = {"type": "Merged", "verified": False, "into": outside("case", into.id)}
+    aggregate.put(advance(case, "merge", turn.now, resolution=resolution, repair=None), "merge", why)
+    joined = replace(into, occurrences=into.occurrences + case.occurrences, touched_at=turn.now)
+    aggregate.put(replace(joined, related=_related(joined.related, case.id, "merged")), "join", why)
+    turn.tx.clear("review", case.id)
+    return None
+
+
+async def relate(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """Both cases name each other."""
+    other = next(c for c in aggregate.open_cases if outside("case", c.id) == given["to"])
+    case, why, how = aggregate.cases[scene.case.id], why_of(turn, repair), str(given.get("how", "related"))
+    for one, to, word in ((case, other, how), (other, case, "related")):
+        linked = replace(one, related=_related(one.related, to.id, word), touched_at=turn.now)
+        aggregate.put(linked, "relate", why)
+    return None
+
+
+def _related(known: Json, other: int, how: str) -> Json:
+    before = [*known] if isinstance(known, list) else []
+    new: Json = {"case": outside("case", other), "how": how}
+    return before if new in before else [*before, new]
+
+
+async def plan_again(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """What is held is planned by the newest set."""
+    await planning.replan(turn, aggregate, repair.reason)
+    return None
+
+
+async def renew(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """What lapses is renewed by a task of its own."""
+    new = scene.renewal
+    if new is None:
+        raise Bug("a renewal was run of what does not lapse")
+    policy, lapsing = turn.policy(aggregate), aggregate.tasks[new.task_id]
+    kind = policy.task_types[policy.task_types[lapsing.type].renew]
+    made = await lapse.beside(turn, lapsing, kind, new.step)
+    return await _begin(turn, aggregate, scene, repair, made)
+
+
+async def add_task(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """One more task of the item; nothing waits for it but the end of the item."""
+    kind = turn.policy(aggregate).task_types[str(given["taskType"])]
+    shown = repair.reads if isinstance(repair.reads, Mapping) else {}
+    beside = next(t for t in aggregate.tasks.values() if scene.item is not None and t.item_id == scene.item.id)
+    made = await lapse.beside(turn, beside, kind, f"{kind.name}Added{shown['n']}")
+    return await _begin(turn, aggregate, scene, repair, replace(made, depends_on=(), mandatory=True))
+
+
+async def _begin(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, made: Task) -> int | None:
+    aggregate.put(made, "plan", why_of(turn, repair))
+    mark(turn, aggregate, scene, repair)
+    await moves.make_ready(turn, aggregate, made, why_of(turn, repair))
+    command = aggregate.current(made.id)
+    return command.id if command is not None else None
+
+
+async def cancel_item(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """Its tasks are cancelled; its case ends as not resolved, never as recovered."""
+    why, item = why_of(turn, repair), scene.item
+    own = [t for t in aggregate.tasks.values() if item is not None and t.item_id == item.id]
+    for task in (t for t in own if t.state not in FINAL_TASK_STATES):
+        command = aggregate.current(task.id)
+        if command is not None and command.state is CommandState.INTENDED:
+            await move_command(turn, aggregate, command, "withdraw", why)
+        now = aggregate.tasks[task.id]
+        state = move(TASK_LIFECYCLE, now.state, "cancel")
+        aggregate.put(replace(now, state=state, waiting=None), "cancel", why)
+        for kind in (*moves.LIVE_KINDS, parking.KIND):
+            turn.tx.clear(kind, task.id)
+    resolution: Json = {
+        "type": "Cancelled",
+        "verified": False,
+        "repair": outside("repair", repair.id),
+        "by": repair.run_by,
+    }
+    ids = {t.id for t in own}
+    for case in aggregate.open_cases:
+        if case.task_id in ids:
+            given_up = advance(case, "give_up", turn.now, resolution=resolution, repair=None)
+            aggregate.put(given_up, "give_up", why)
+            turn.tx.clear("review", case.id)
+    return None

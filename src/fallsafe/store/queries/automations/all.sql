@@ -1,0 +1,2 @@
+-- Every switch, read without a lock.
+SELECT * FROM automations ORDER BY action

@@ -1,0 +1,192 @@
+"""The actions beside corrections at the REST door (§8.3, §9): of the case itself, of the plan of its order, and those
+that would have to undo something, which are refused with what that is.
+"""
+
+from datetime import UTC, datetime
+
+from tests.doors.conftest import Api, an_order
+from tests.doors.test_api_cases import play, the_case
+from tests.doors.test_api_repairs import OK, SLOT_TAKEN, again, decide, go_on
+from tests.flows import orders as world
+
+from fallsafe.core.commands.outcome import Looked, Lost, Rejected, Says
+from fallsafe.flows import automating, checking
+from fallsafe.flows.commands import Due
+from fallsafe.store.ids import inside
+
+POOL = {"PRV.configureIp": Rejected("IP_POOL_EXHAUSTED", "no address is free")}
+LATER = "2099-01-01T00:00:00Z"
+
+
+async def seen_of(api: Api, case: str, action: str, role: str = "operator", status: int = 200, **given: object) -> dict:
+    """The preview of an action of a case."""
+    body = {"action": action, "input": given, "reason": "they told us"}
+    return await api.post(f"/fallout-cases/{case}/repairs/preview", body, role, status)
+
+
+def why_not(seen: dict) -> dict[str, str]:
+    """The conditions that are not met, by name."""
+    return {c["name"]: c["why"] for c in seen["conditions"] if not c["met"]}
+
+
+async def agreed(api: Api, seen: dict, role: str = "operator") -> dict:
+    """It is agreed to by a second person, and run."""
+    await decide(api, seen, "approve", "manager" if role != "manager" else "finance")
+    return await decide(api, seen, role=role)
+
+
+class WhenTheCaseItselfIsWorkedOn:
+    async def test_others_are_asked_it_is_judged_anew_and_linked(self, api: Api) -> None:
+        await play(api, {**POOL, "BIL.createSubscription": Rejected("BC-1404 ACCOUNT_NOT_FOUND", "unknown")})
+        pool, account = sorted((await api.get("/fallout-cases"))["items"], key=lambda c: c["operation"], reverse=True)
+        asked = {"whom": "billing", "what": "no account", "right": "x", "until": "2020-01-01T00:00:00Z"}
+        late = await seen_of(api, account["id"], "REQUEST_FIX_ELSEWHERE", **asked)
+        assert why_not(late).keys() == {"ahead"} and late["id"] == ""
+        seen = await seen_of(
+            api, account["id"], "REQUEST_FIX_ELSEWHERE", whom="billing", what="the account of Sari Wulandari is closed",
+            right="open it", until=LATER,
+        )  # fmt: skip
+        await decide(api, seen)
+        one = await api.get(f"/fallout-cases/{account['id']}")
+        assert one["waitingFor"] == {
+            "for": "billing", "what": "the account of [personal] is closed", "reference": seen["id"],
+            "until": "2099-01-01T00:00:00+00:00",
+        }  # fmt: skip
+
+        assert why_not(await seen_of(api, pool["id"], "OVERRIDE_CLASSIFICATION", code="NO_SUCH", because="I know it"))
+        seen = await seen_of(api, pool["id"], "OVERRIDE_CLASSIFICATION", code="PAYLOAD_REJECTED", because="wrong pool")
+        await decide(api, seen)
+        one = await api.get(f"/fallout-cases/{pool['id']}")
+        judged = one["classification"]
+        assert (judged["code"], judged["rule"]) == ("PAYLOAD_REJECTED", f"person/{seen['id']}")
+
+        seen = await seen_of(api, pool["id"], "RELATE", to=account["id"], how="caused_by")
+        await decide(api, seen)
+        other = await seen_of(api, pool["id"], "MERGE", into=account["id"])
+        assert "no case of its own" in why_not(other)["one_failure"]
+        assert await go_on(api) == []
+
+
+class WhenSomethingExistsAlreadyThere:
+    async def test_it_is_taken_over_by_its_reference_after_a_second_person_agreed(self, api: Api) -> None:
+        await play(api, {"BIL.createSubscription": Lost("already_done", "DUPLICATE_REQUEST", "there is one")})
+        case = await the_case(api)
+        proof = {"seen": "subscription SUB-7 names the customer and the fiber item", "where": "billing screen 3"}
+        wrong = await seen_of(api, case["id"], "ADOPT_EXTERNAL_RESULT", status=422, **proof)
+        assert wrong["pointer"] == "/input/reference"
+        seen = await seen_of(api, case["id"], "ADOPT_EXTERNAL_RESULT", reference="SUB-7", **proof)
+        assert seen["state"] == "awaited" and seen["sends"] == []
+        await agreed(api, seen)
+        one = await api.get(f"/fallout-cases/{case['id']}")
+        ended = one["resolution"]
+        assert (one["state"], ended["type"], ended["verified"]) == ("resolved", "Adopted", False)
+        commands = (await api.get(f"/orders/{case['orderId']}/commands", limit=200))["items"]
+        assert [c["reference"] for c in commands if c["operation"] == "BIL.createSubscription"] == ["SUB-7"]
+
+
+class WhenThePlanIsWorkedOn:
+    async def test_a_task_is_added_and_what_was_refused_is_done_again(self, api: Api) -> None:
+        await play(api, SLOT_TAKEN)
+        case = await the_case(api)
+        seen = await seen_of(api, case["id"], "ADD_TASK", taskType="determineTax")
+        assert [s["key"] for s in seen["sends"]] == ["CRM/777/fiber.determineTaxAdded1/fulfill/1"]
+        await agreed(api, seen)
+        assert await go_on(api) == ["CRM/777/fiber.determineTaxAdded1/fulfill/1"]
+        assert why_not(await seen_of(api, case["id"], "CANCEL_ITEM", "manager", consent="she does not want it"))[
+            "alone"
+        ]
+        seen = await seen_of(api, case["id"], "REDO_FROM_TASK", "engineer")
+        await agreed(api, seen, "engineer")
+        assert "CRM/777/fiber.scheduleInstallation/fulfill/2" in await go_on(api)
+        assert (await again(api, seen))["progress"] == "verified"
+
+    async def test_an_item_of_which_nothing_exists_is_given_up_and_the_rest_goes_on(self, api: Api) -> None:
+        order = await play(api, POOL)
+        case = await the_case(api)
+        seen = await seen_of(api, case["id"], "CANCEL_ITEM", "manager", consent="he does not need it any more")
+        await agreed(api, seen, "manager")
+        one = await api.get(f"/fallout-cases/{case['id']}")
+        assert (one["state"], one["resolution"]["type"]) == ("not_resolved", "Cancelled")
+        items = (await api.get(f"/orders/{order}"))["items"]
+        assert {i["externalId"]: i["state"] for i in items}["static-ip"] == "cancelled"
+        assert await go_on(api) == []
+
+
+class WhenSomethingWouldHaveToBeUndone:
+    """What this release does not do is entered, shown with its effects, and refused."""
+
+    async def test_it_is_refused_and_the_effects_are_listed(self, api: Api) -> None:
+        await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        case = await the_case(api)
+        seen = await seen_of(api, case["id"], "COMPENSATE_TASK")
+        assert {(a["thing"], a["name"], a["then"]) for a in seen["after"]} == {
+            ("effect", "createBillingAccount", "undo: closeAccount"),
+        }
+        assert "would have to be undone, and this release undoes nothing" in why_not(seen)["undone"]
+        assert seen["id"] == "" and await go_on(api) == []
+
+    async def test_what_is_ordered_anew_is_listed_effect_by_effect_and_both_orders_are_linked(self, api: Api) -> None:
+        order = await play(api, SLOT_TAKEN)
+        case = await the_case(api)
+        given = {"newOrder": "778", "adopt": "reserveRouter", "consent": "she signed the other order"}
+        seen = await seen_of(api, case["id"], "CANCEL_AND_REORDER", "manager", **given)
+        assert {a["name"]: a["then"] for a in seen["after"] if a["thing"] == "effect"} == {
+            "reserveRouter": "adopt", "createBillingAccount": "undo: closeAccount",
+        }  # fmt: skip
+        await agreed(api, seen, "manager")
+        assert await go_on(api) == []
+        other = await api.post("/orders", an_order("778"), "machine", 201)
+        (asked,) = (await api.get("/amendments", state="handed_off"))["items"]
+        assert asked["kind"] == "cancel_and_reorder" and len(asked["effects"]) == 2
+        await api.post(f"/amendments/{asked['id']}/accept", {"reference": "Q-3"}, "machine")
+        old = (await api.get(f"/orders/{order}"))["order"]
+        new = (await api.get(f"/orders/{other['id']}"))["order"]
+        assert old["links"] == [{"kind": "replaced_by", "source": "CRM", "externalId": "778"}]
+        assert new["links"] == [{"kind": "replaces", "source": "CRM", "externalId": "777"}]
+
+
+NAMES: dict[str, str] = {}
+UNREACHED = {"PRV.activateService": Rejected("ADDRESS_NOT_SERVICEABLE", "no drop within 80 m")}
+
+
+async def by_itself(api: Api, name: str) -> list[str]:
+    """An order that fails, and what is done about it by itself; the keys that left for it."""
+    taken = await api.post("/orders", an_order(name), "machine", 201)
+    NAMES[name] = taken["id"]
+    await go_on(api, UNREACHED)
+    (case,) = (await api.get("/fallout-cases", orderId=taken["id"]))["items"]
+    number, order = inside("case", case["id"]) or 0, inside("order", taken["id"]) or 0
+    due = Due("mend", number, order, datetime.now(UTC))
+    await world.make_due(api.database, "mend", number, order)
+    await api.database.transact(lambda tx: automating.run(tx, api.context, [due], world.ACTOR))
+    checks = await world.due(api.database, api.context, "check")
+    asked = await api.database.transact(lambda tx: checking.claim(tx, api.context, checks, world.ACTOR))
+    for one in asked:
+        await world.answer(api.database, api.context, one, Looked(Says.DONE, "QU-1"))
+    return [one.key for one in asked] + await go_on(api, UNREACHED)
+
+
+class WhenAnActionRunsByItself:
+    """Policy allows it and a person lets it: the same preview and proof, a budget, and an end when it helps nobody."""
+
+    async def test_it_stops_itself_after_three_that_came_to_nothing_and_is_switched_off_at_once(self, api: Api) -> None:
+        switch, action = "/automations/RECHECK_FEASIBILITY", "RECHECK_FEASIBILITY"
+        assert (await api.post(f"{switch}/on", {}, "support", 403))["code"] == "NOT_ALLOWED"
+        assert (await api.post("/automations/SKIP_TASK/on", {}, "engineer", 409))["code"] == "NOT_AUTOMATIC"
+        assert await by_itself(api, "700") == []
+        await api.post(f"{switch}/on", {"reason": "the network was extended"}, "engineer")
+        for n in range(701, 704):
+            assert await by_itself(api, str(n)) == [
+                f"CRM/{n}/fiber.activateFiberService/query/1", f"CRM/{n}/fiber.activateFiberService/fulfill/2",
+            ]  # fmt: skip
+        assert await by_itself(api, "704") == []
+        told = {a["action"]: a for a in (await api.get("/automations"))["items"]}[action]
+        assert (told["state"], told["why"]) == ("stopped", "3 in a row came to nothing")
+        assert (told["ran"], told["proved"], told["failed"], told["switchedBy"]) == (3, 0, 3, "system:automation")
+        await api.post(f"{switch}/on", {"reason": "once more"}, "engineer")
+        assert len(await by_itself(api, "705")) == 2
+        await api.post(f"{switch}/off", {"reason": "enough"}, "engineer")
+        assert await by_itself(api, "706") == []
+        (one,) = (await api.get("/fallout-cases", orderId=NAMES["705"]))["items"]
+        ran = (await api.get(f"/fallout-cases/{one['id']}/repairs"))["items"]
+        assert [(r["action"], r["askedBy"], r["progress"]) for r in ran] == [(action, "system:automation", "refused")]
