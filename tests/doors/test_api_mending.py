@@ -188,5 +188,10 @@ class WhenAnActionRunsByItself:
         await api.post(f"{switch}/off", {"reason": "enough"}, "engineer")
         assert await by_itself(api, "706") == []
         (one,) = (await api.get("/fallout-cases", orderId=NAMES["705"]))["items"]
+        book = (await api.get(f"/fallout-cases/{one['id']}"))["playbook"]
+        assert (book["name"], book["at"], [s["done"] for s in book["steps"]]) == ("PB-ADDRESS", 4, [True] * 4 + [False])
+        assert book["recommended"] == {
+            "action": "CORRECT_SERVICE_ADDRESS", "title": "Correct the service address", "ran": 0, "proved": 0,
+        }  # fmt: skip
         ran = (await api.get(f"/fallout-cases/{one['id']}/repairs"))["items"]
         assert [(r["action"], r["askedBy"], r["progress"]) for r in ran] == [(action, "system:automation", "refused")]

@@ -143,6 +143,11 @@ WRONG = [
         "every locale needs the same evidence", id="a text that claims more",
     ),
     pytest.param(
+        "codes.yaml", "message: confirming\n    playbook: PB-UNKNOWN\n    upstream_control: keys and",
+        "message: confirming\n    playbook: PB-UNKNOWM\n    upstream_control: keys and", "PB-UNKNOWM",
+        "no playbook is called 'PB-UNKNOWM'", "did you mean 'PB-UNKNOWN'?", id="a code without a playbook",
+    ),
+    pytest.param(
         "actions.yaml", "roles: [operator]\n    does: correct\n    corrects: {sku",
         "roles: [operater]\n    does: correct\n    corrects: {sku", "operater",
         "no role is called 'operater'", "did you mean 'operator'?", id="an unknown role",

@@ -242,6 +242,8 @@ class WhenAFailureIsJudged:
             "RECONCILE_NOW",
             "DECLARE_OUTCOME",
             "RESEND_SAME_KEY",
+            "COMPENSATE_TASK",
+            "CANCEL_ITEM",
             "ESCALATE",
         }
         assert {a for a in allowed if policy.actions[a].locked_while_unknown} == {

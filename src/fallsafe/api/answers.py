@@ -5,7 +5,7 @@ counts: the newest for triage, ownership, service levels and messages, the one a
 contract.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,11 +25,12 @@ from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.offered import why_locked
 from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.triage.impact import impact_of
+from fallsafe.core.triage.playbook import position, recommended
 from fallsafe.flows.context import Context
 from fallsafe.flows.repairs import actions_of
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import outside
-from fallsafe.store.reads import CaseFile, CaseRow, OrderFile
+from fallsafe.store.reads import CaseFile, CaseRow, Mended, OrderFile
 
 LOCALE = "en"
 RECONCILE = "RECONCILE_NOW"
@@ -136,8 +137,8 @@ def contract_of(command: Command, file: OrderFile, asker: Asker) -> PolicySet:
     return asker.set_named(command.contract_set, file.order.policy_set)
 
 
-def case_file(file: CaseFile, asker: Asker) -> wire.CaseFile:
-    """A case and the answers to the questions about it (§26)."""
+def case_file(file: CaseFile, asker: Asker, mended: Mended) -> wire.CaseFile:
+    """A case and the answers to the questions about it (§26). `mended` is what was done about it and its like."""
     case, newest, whole = file.case, asker.newest, file.file
     allowed, locked = _actions(file, asker)
     known = newest.codes.get(case.code)
@@ -161,6 +162,7 @@ def case_file(file: CaseFile, asker: Asker) -> wire.CaseFile:
         amount_minor=case.amount_minor,
         currency=case.currency,
         next_action=case.next_action,
+        playbook=_playbook(file, newest, mended, allowed),
         waiting_for=case.waiting_for,
         resolution=case.resolution,
         reconciliation=_reconciliation(file, asker),
@@ -178,6 +180,28 @@ def case_file(file: CaseFile, asker: Asker) -> wire.CaseFile:
         events=_events(file),
         version=whole.order.version if whole else 0,
         href=f"{shapes.BASE}/fallout-cases/{outside('case', case.id)}",
+    )
+
+
+def _playbook(
+    file: CaseFile, newest: PolicySet, mended: Mended, allowed: Sequence[wire.Action]
+) -> wire.Playbook | None:
+    known = newest.codes.get(file.case.code)
+    playbook = newest.playbooks.get(known.playbook) if known else None
+    if playbook is None:
+        return None
+    looked = file.newest_command is not None and file.newest_command.looks > 0
+    at, titles = position(playbook, mended.done, looked), {a.code: a.title for a in allowed}
+    code = recommended(playbook, at, list(titles))
+    ran, proved = mended.success.get(code, (0, 0))
+    return wire.Playbook(
+        name=playbook.name,
+        title=playbook.title,
+        at=at,
+        steps=[
+            wire.PlaybookStep(by=s.by, action=s.action, text=s.text, done=n < at) for n, s in enumerate(playbook.steps)
+        ],
+        recommended=wire.Recommended(action=code, title=titles[code], ran=ran, proved=proved) if code else None,
     )
 
 

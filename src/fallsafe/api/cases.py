@@ -22,7 +22,7 @@ from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.evidence import evidence_by_id, open_body
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.queue import SORTS, Asked, facets, find
-from fallsafe.store.reads import CaseFile, case_file, case_row
+from fallsafe.store.reads import CaseFile, case_file, case_row, mended
 from fallsafe.store.trail import order_trail, thing_trail
 from fallsafe.store.tx import Tx
 from fallsafe.store.vault import Tampered
@@ -72,7 +72,9 @@ class CasesDoor:
     async def show(self, request: Request, case_id: str) -> Response:
         """One case: the six states, why, how bad, whose, what has to be found out, what may be done and what not."""
         actor = await self.deps.who(request)
-        return send(answers_of(await self._file(case_id), await self.deps.asker(request, actor)))
+        file = await self._file(case_id)
+        done = await mended(self.deps.database, file.case)
+        return send(answers_of(file, await self.deps.asker(request, actor), done))
 
     async def timeline(
         self,

@@ -578,14 +578,6 @@ class Agreement(Wire, frozen=True):
     at: str | None
 
 
-class Success(Wire, frozen=True):
-    """How often an action was run for failures of one fingerprint, and how often that was proved to mend them."""
-
-    action: str
-    ran: int
-    proved: int
-
-
 class Repair(Wire, frozen=True):
     """A repair of a case: what it does, who asked, agreed and ran it. `state` is what people decided; `progress` how
     far what was run has come: requested, sent, confirmed, verified, or refused. Without an id nothing can be run, and
@@ -729,6 +721,36 @@ class Upstream(Wire, frozen=True):
     cause_category: str
 
 
+class PlaybookStep(Wire, frozen=True):
+    """One step of a playbook: who does it (act by itself, propose after a yes, person), the action that it takes, its
+    words, and whether the case has passed it.
+    """
+
+    by: str
+    action: str
+    text: str
+    done: bool
+
+
+class Recommended(Wire, frozen=True):
+    """The action that is next by rule; how often it was run for failures of this fingerprint, and proved to help."""
+
+    action: str
+    title: str
+    ran: int
+    proved: int
+
+
+class Playbook(Wire, frozen=True):
+    """What is done about this kind of failure, where the case stands in it (`at` counts from 0), and what is next."""
+
+    name: str
+    title: str
+    at: int
+    steps: Sequence[PlaybookStep]
+    recommended: Recommended | None
+
+
 class CaseFile(Wire, frozen=True):
     """A case and everything that answers the questions about it (§26)."""
 
@@ -750,6 +772,7 @@ class CaseFile(Wire, frozen=True):
     amount_minor: int
     currency: str
     next_action: str
+    playbook: Playbook | None
     waiting_for: Value
     resolution: Value
     reconciliation: Reconciliation | None

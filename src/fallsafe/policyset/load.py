@@ -184,6 +184,7 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
         files=dict(files),
         result_fields=contracts.result_fields(asked),
         request_facts=contracts.request_facts(asked),
+        playbooks=triage.playbooks(parts["codes"], actions, findings),
     )
     whole.check(policy, parts, rules, asked, findings)
     return policy

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fallsafe.core.triage.classify import Rule
+from fallsafe.core.triage.playbook import Playbook, PlaybookStep
 from fallsafe.core.triage.severity import Factor, FactorRow, Floor, Level, SeverityPolicy
 from fallsafe.core.triage.taxonomy import DOMAINS, Code, Recoverability, SlaRow
 from fallsafe.policyset import facts
@@ -28,7 +29,24 @@ def codes(
 ) -> dict[str, Code]:
     """The normalized codes with all that is known of each."""
     rows = {name: _sla(below, findings) for name, below in part.at("sla").entries()}
+    names = dict(part.at("playbooks").entries())
+    for below in part.at("codes").each():
+        findings.name(below.at("playbook"), "playbook", names)
     return {code: _code(code, below, rows, actions, messages, findings) for code, below in part.at("codes").entries()}
+
+
+def playbooks(part: Part, actions: Mapping[str, object], findings: Findings) -> dict[str, Playbook]:
+    """The playbooks by name; a step takes an action that there is."""
+    found = {}
+    for name, below in part.at("playbooks").entries():
+        steps = [
+            PlaybookStep(
+                step.at("by").text(), findings.name(step.at("action"), "action", actions, ""), step.at("text").text()
+            )
+            for step in below.at("steps").each()
+        ]
+        found[name] = Playbook(name, below.at("title").text(), tuple(steps))
+    return found
 
 
 def _code(

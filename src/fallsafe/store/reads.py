@@ -220,6 +220,23 @@ async def case_file(database: Database, case_id: int) -> CaseFile | None:
     return CaseFile(newest, file, file.evidence, file.agenda, file.journal, related)
 
 
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was done about a case: the actions that were run for it (`done`), and of each action how often it was run
+    for failures of its fingerprint and how often that was proved to help (`success`).
+    """
+
+    done: frozenset[str]
+    success: Mapping[str, tuple[int, int]]
+
+
+async def mended(database: Database, case: Case) -> Mended:
+    """What was done about a case and its like."""
+    done = frozenset(r.action for r in await repairs_of_case(database, case) if r.run_at is not None)
+    rows = await database.fetch("reads/success_of_fingerprint", fingerprint=case.fingerprint)
+    return Mended(done, {row["action"]: (row["ran"], row["proved"]) for row in rows})
+
+
 async def amendments_found(database: Database, state: str, order_id: int, before: int, limit: int) -> list[Amendment]:
     """Requests to change the deal, newest first: of one state ("" = any) and one order (0 = any)."""
     rows = await database.fetch("reads/amendments", state=state, order_id=order_id, before=before, limit=limit)

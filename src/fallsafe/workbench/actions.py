@@ -17,6 +17,7 @@ from fallsafe.core.repair.offered import why_locked
 from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.repair.request import WAITING
 from fallsafe.core.repair.request import Repair as Asked
+from fallsafe.core.triage.playbook import Playbook, position
 from fallsafe.store.ids import outside
 from fallsafe.store.reads import CaseFile
 from fallsafe.workbench.words import clock, many, span, words
@@ -56,7 +57,9 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The card. `offered` says that the action may be run; `status` what is under way or why there is nothing to do."""
+    """The card. `offered` says that the action may be run; `status` what is under way or why there is nothing to do;
+    `steps` of its playbook say whether they are passed, and which is next.
+    """
 
     command_id: str
     title: str
@@ -69,6 +72,8 @@ class Repair:
     locked: tuple[Locked, ...]
     listed: tuple[Offered, ...] = ()
     pending: tuple[tuple[str, str, str], ...] = ()
+    playbook: str = ""
+    steps: tuple[tuple[str, bool, bool], ...] = ()
 
 
 def repair_of(
@@ -87,6 +92,8 @@ def repair_of(
     operation = planned.operations.get(command.operation) if command is not None else None
     review = _review(command, operation, now) if command is not None and operation is not None and unknown else None
     listed = tuple(_listed(file, newest, actor))
+    known = newest.codes.get(file.case.code)
+    playbook = newest.playbooks.get(known.playbook) if known else None
     return Repair(
         command_id=outside("command", command.id) if command is not None else "",
         title=action.title if action else "Find out now",
@@ -99,7 +106,18 @@ def repair_of(
         locked=tuple(a for a in listed if isinstance(a, Locked)),
         listed=tuple(a for a in listed if isinstance(a, Offered)),
         pending=_pending(repairs, newest, now),
+        playbook=playbook.title if playbook else "",
+        steps=_steps(playbook, file, repairs),
     )
+
+
+def _steps(playbook: Playbook | None, file: CaseFile, repairs: Sequence[Asked]) -> tuple[tuple[str, bool, bool], ...]:
+    """The steps of the playbook: the words, whether the case has passed it, and whether it is the next."""
+    if playbook is None:
+        return ()
+    looked = file.newest_command is not None and file.newest_command.looks > 0
+    at = position(playbook, {r.action for r in repairs if r.run_at is not None}, looked)
+    return tuple((step.text, n < at, n == at) for n, step in enumerate(playbook.steps))
 
 
 def _pending(repairs: Sequence[Asked], newest: PolicySet, now: datetime) -> tuple[tuple[str, str, str], ...]:

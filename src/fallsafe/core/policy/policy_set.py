@@ -17,6 +17,7 @@ from fallsafe.core.recover.breaker import Floor
 from fallsafe.core.recover.retry import RetryPolicy
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.triage.classify import RuleIndex
+from fallsafe.core.triage.playbook import Playbook
 from fallsafe.core.triage.severity import SeverityPolicy
 from fallsafe.core.triage.taxonomy import Code, UndoRow
 
@@ -108,6 +109,7 @@ class PolicySet:
     windows: tuple[Window, ...] = ()
     cut_offs: Mapping[str, CutOff] = field(default_factory=dict)  # by system
     request_facts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    playbooks: Mapping[str, Playbook] = field(default_factory=dict)
 
 
 def retry_for(policy: PolicySet, task_type: str) -> RetryPolicy:
