@@ -8,15 +8,20 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from tests.crash.outside import PROCESS_OF, Installation, forge, installation, until
-from tests.spec.at_real_systems import PARCEL, WAIT_SECONDS, case, goes_wrong, is_completed, task, told
+from tests.spec.at_real_systems import PARCEL, WAIT_SECONDS, case, effects, goes_wrong, is_completed, task, told
 from typer.testing import CliRunner
 
 from fallsafe.cli.main import app
 
 PEOPLE = {"ben": ["operator"], "fay": ["manager", "finance"], "crm": ["machine"]}
-GOES_WRONG = (goes_wrong("sold-out", "WHS.reserve", "refuse", code="SKU_OUT_OF_STOCK"),)
+GOES_WRONG = (
+    goes_wrong("sold-out", "WHS.reserve", "refuse", code="SKU_OUT_OF_STOCK"),
+    goes_wrong("untold", "OTT.subscribe", "answer_lost_before_effect"),
+)
+FILMS = (("films", "CONTENT-ADDON"),)
 DRILL = (
     *(("fiber", "FIBER-HOME-1G"), ("static-ip", "STATIC-IP"), ("router", "WIFI-ROUTER")),
     *(("billing", "MONTHLY-BILLING"),),
@@ -68,12 +73,19 @@ def post(there: Installation, who: str, path: str, body: object, status: int = 2
         return dict(found)
 
 
-def an_order(there: Installation, name: str, items: tuple[tuple[str, str], ...], **place: str) -> None:
-    """An order whose first item has a place."""
+def an_order(
+    there: Installation,
+    name: str,
+    items: tuple[tuple[str, str], ...],
+    characteristics: dict[str, str] | None = None,
+    **place: str,
+) -> None:
+    """An order whose first item has a place, and whose last one has characteristics."""
     made: list[dict[str, Any]] = [
         {"externalId": i, "offer": o, "action": "add", "currency": "EUR", "monthlyMinor": 0} for i, o in items
     ]
     made[0]["place"] = place
+    made[-1]["characteristics"] = characteristics or {}
     rest = [{**item, "parent": made[0]["externalId"]} for item in made[1:]]
     there.ask("/orders", {"source": "CRM", "externalId": name, "customerRef": "CU-1", "items": [made[0], *rest]})
 
@@ -90,6 +102,43 @@ def until_state(there: Installation, case_id: str, name: str, *states: str) -> d
         lambda: json.dumps(repair(there, case_id, name)),
     )
     return repair(there, case_id, name)
+
+
+def agreed_and_run(there: Installation, case_id: str, seen: dict[str, Any]) -> None:
+    """A second person agrees on the command line, then it is run."""
+    for who, verb in (("fay", "approve"), ("ben", "run")):
+        by(there, who, "repair", verb, case_id, seen["id"], "--hash", seen["hash"])
+
+
+class WhenTheAccountIsNotKnown:
+    def test_it_is_pointed_to_the_right_one_by_two_people_and_the_order_goes_on(self, there: Installation) -> None:
+        an_order(there, "unknown-account", DRILL, {"accountId": "BA-999"})
+        found = case(there, "unknown-account", "BILLING_ACCOUNT_MISSING")
+        assert found["classification"]["rawCode"] == "BC-1404 ACCOUNT_NOT_FOUND"
+        given = ("--set", "accountId=EXT-7", "--set", "proof=screen 4 shows the tax number of this customer")
+        seen = by(there, "ben", "repair", "preview", found["id"], "FIX_ACCOUNT_MAPPING", *given)
+        by(there, "ben", "repair", "approve", found["id"], seen["id"], "--hash", seen["hash"], code=1)
+        agreed_and_run(there, found["id"], seen)
+        is_completed(there, "unknown-account")
+        assert there.ask(f"/fallout-cases/{found['id']}")["resolution"]["repair"] == seen["id"]
+
+
+class WhenNobodyCanBeAskedWhatHappened:
+    """A partner without any look-up: two people say that it never happened, and two that it goes out again."""
+
+    def test_a_person_declares_it_with_evidence_and_another_agrees(self, there: Installation) -> None:
+        an_order(there, "untold", FILMS)
+        found = case(there, "untold", "UNKNOWN_OUTCOME")
+        said = ("--set", "outcome=absent", "--set", "seen=their hotline finds no subscription of today")
+        seen = by(there, "ben", "repair", "preview", found["id"], "DECLARE_OUTCOME", *said, "--set", "where=hotline")
+        by(there, "ben", "repair", "run", found["id"], seen["id"], "--hash", seen["hash"], code=1)
+        agreed_and_run(there, found["id"], seen)
+        repeat = by(there, "ben", "repair", "preview", found["id"], "RESEND_SAME_KEY")
+        if repeat["state"] == "awaited":
+            by(there, "fay", "repair", "approve", found["id"], repeat["id"], "--hash", repeat["hash"])
+        by(there, "ben", "repair", "run", found["id"], repeat["id"], "--hash", repeat["hash"])
+        is_completed(there, "untold")
+        assert effects(there, "untold")["CRM/untold/films.subscribeContent/fulfill/1"] == 1
 
 
 class WhenTheAddressWasWrong:
@@ -205,3 +254,24 @@ class WhenTheRouterIsSoldOut:
             "CRM/sold-out/router.reserveRouter/fulfill/1": "superseded",
             "CRM/sold-out/router.reserveRouter/fulfill/2": "done",
         }
+
+
+class WhenEverythingThatIsKeptIsReadThrough:
+    """Database, logs and feed, after all that happened above (test order is that of the file)."""
+
+    def test_there_is_no_password_token_or_secret_in_it(self, there: Installation) -> None:
+        secrets = {value.encode() for value in there.wiring.secrets.values()}
+        secrets |= {(there.home / f"{who}.token").read_bytes() for who in PEOPLE}
+        secrets.add((there.home / "token").read_bytes().strip())
+        assert all(len(secret) > 8 for secret in secrets)
+        kept = dict[str, bytes]()
+        with psycopg.connect(there.server.url()) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            for (table,) in tables:
+                rows = connection.execute(f"SELECT t::text FROM {table} t").fetchall()
+                kept[table] = "\n".join(row[0] for row in rows).encode()
+        assert len(kept["journal"]) > 10_000 and kept["tokens"]
+        kept |= {str(p): p.read_bytes() for p in (there.home / "log").rglob("*") if p.is_file()}
+        kept["feed"] = json.dumps(there.ask("/events?limit=200")).encode()
+        found = {place for place, said in kept.items() for secret in secrets if secret in said}
+        assert found == set()
