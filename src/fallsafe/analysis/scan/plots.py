@@ -4,6 +4,7 @@ A plot says the same as the table beside it; its marks carry their numbers as te
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from html import escape
 
 from fallsafe.analysis.scan.findings import Kind
@@ -35,10 +36,10 @@ BAR_HEIGHT = 26
 
 def weeks(by_week: Mapping[str, Mapping[Kind, int]]) -> str:
     """Stacked bars: how many orders went wrong in each week, the worst tone at the bottom."""
-    shown = list(by_week.items())[-WEEKS_MAX:]
+    shown = list(by_week)[-WEEKS_MAX:]
     if not shown:
         return ""
-    stacks = [(week, _toned(kinds)) for week, kinds in shown]
+    stacks = [(week, _toned(by_week.get(week, {}))) for week in _without_gaps(shown)]
     top = max(sum(stack.values()) for _, stack in stacks)
     step = (WIDTH - LEFT) / len(stacks)
     parts = [_grid(top)]
@@ -53,6 +54,13 @@ def weeks(by_week: Mapping[str, Mapping[Kind, int]]) -> str:
     return _svg(WIDTH, HEIGHT, "Orders with findings by the week in which they began", parts)
 
 
+def _without_gaps(weeks: Sequence[str]) -> Sequence[str]:
+    """The weeks with those between them in which nothing began, unless these are too many to be shown."""
+    first, last = (datetime.strptime(f"{week}-1", "%G-W%V-%u") for week in (weeks[0], weeks[-1]))  # noqa: DTZ007
+    days = range(0, (last - first).days + 1, 7)
+    return [f"{first + timedelta(days=n):%G-W%V}" for n in days] if len(days) <= WEEKS_MAX else weeks
+
+
 def _toned(kinds: Mapping[Kind, int]) -> dict[str, int]:
     return {tone: n for tone in TONE_SAYS if (n := sum(c for k, c in kinds.items() if TONES[k] == tone))}
 
@@ -62,7 +70,7 @@ def _grid(top: int) -> str:
     for share in (0.5, 1.0):
         y = _y(top * share, top)
         lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        if share == 1.0 or top > 1:
+        if share == 1.0 or top % 2 == 0 or top > 9:
             lines.append(
                 f'<text class="axis" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * share:,.0f}</text>'
             )
