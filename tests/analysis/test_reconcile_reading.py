@@ -220,7 +220,7 @@ UNUSABLE: list[tuple[str, Callable[[Path], object], str]] = [
     ("another database", sqlite, "is SQLite but no OCEL 2.0 log"),
     ("broken Parquet", lambda p: written(p, b"PAR1 nothing else"), "cannot be read as Parquet"),
     ("a broken archive", lambda p: written(p, b"\x1f\x8b nothing else"), "cannot be unpacked as gzip"),
-    ("a cut archive", lambda p: written(p, gzip.compress(TABLE.encode() * 50)[:-9]), "cannot be unpacked as gzip"),
+    ("a stump", lambda p: written(p, gzip.compress(TABLE.encode() * 50)[:9]), "cannot be unpacked as gzip"),
     ("one line without an end", lambda p: written(p, b"x" * 3_000_000), "no line break in its first"),
     ("nothing", lambda p: p, "does not exist"),
     ("a folder", lambda p: p.mkdir(), "is a folder without Parquet files"),

@@ -2,7 +2,11 @@
 never shows a traceback.
 """
 
+import gzip
+import lzma
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,6 +60,13 @@ class WhenThereIsLittleToRead:
         assert found.kinds == {"unfinished": {"A1"}}
         assert found.told["asOf"] == "2026-01-01T10:00:00.000000Z"
 
+    @pytest.mark.parametrize(
+        "text",
+        ["order_id,event,ts\n1,created,2026-01-01T10:00:00Z\n", "order_id,status,order_date\n1,open,2026-01-01\n"],
+    )
+    def test_one_row_of_order_number_one_is_enough(self, tmp_path: Path, text):
+        assert scanned(put(tmp_path, text)).kinds["unfinished"] == {"1"}
+
     def test_a_file_that_is_not_there_is_said_to_be_missing(self, tmp_path: Path):
         result = run(tmp_path / "nothing.csv")
         assert (result.exit_code, "does not exist" in result.stderr) == (2, True)
@@ -95,6 +106,72 @@ class WhenTheFileIsWrittenStrangely:
         found = scanned(put(tmp_path, text))
         assert found.told["totals"]["orders"] == 60
         assert sum(found.left_out.values()) == 1
+
+
+NO_PARQUET = b"PAR1" + b"x" * 1000
+NO_EVENTS = b'{"objectTypes": [{"name": "order"}], "objects": [{"id": "o1", "type": "order"}]}'
+XES = b'<log><trace><string key="concept:name" value="A1"/><event><string key="concept:name" value="created"/>'
+XES += b'<date key="time:timestamp" value="2026-01-01T10:00:00Z"/></event></trace></log>'
+
+
+class WhenTheFileIsNotWhatItsNameSays:
+    @pytest.mark.parametrize(
+        ("name", "data", "says"),
+        [
+            ("photo.csv", b"\xff\xd8\xff\xe0" + random.Random(3).randbytes(5_000), "is a picture"),
+            ("noise.csv", random.Random(1).randbytes(200_000), "is not text"),
+            ("mainframe.csv", log(60).encode("cp500"), "is not text"),
+            ("noise.csv.gz", gzip.compress(random.Random(2).randbytes(50_000), mtime=0), "is not text"),
+            ("stump.csv.gz", gzip.compress(log(60).encode(), mtime=0)[:9], "cannot be unpacked as gzip"),
+            ("cut.parquet", NO_PARQUET, "it is cut off or damaged"),
+            ("no_events.json", NO_EVENTS, "is an OCEL log without events"),
+            ("wrong.json", b'{"objectTypes": 5, "events": {"a": 1}, "objects": [1, null]}', "without events"),
+            ("broken.xes", b"<?xml version='1.0'?><log><trace><event></log>", "without a single event"),
+            ("page.xes", b"<?xml version='1.0'?><html><body/></html>", "without a single event"),
+        ],
+    )
+    def test_it_says_so_in_a_sentence_of_its_own(self, tmp_path: Path, name, data, says):
+        path = tmp_path / name
+        path.write_bytes(data)
+        result = run(path)
+        assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+        assert "Error:" not in result.stderr
+
+    @pytest.mark.parametrize(
+        ("tables", "says"),
+        [
+            (["x(a)"], "no OCEL 2.0 log"),
+            (["event(ocel_id, ocel_type)", "object(ocel_id, ocel_type)"], "no OCEL 2.0 log"),
+        ],
+    )
+    def test_a_database_that_lacks_tables_says_so(self, tmp_path: Path, tables, says):
+        path = tmp_path / "log.sqlite"
+        with closing(sqlite3.connect(path)) as database:
+            for table in tables:
+                database.execute(f"CREATE TABLE {table}")
+        result = run(path)
+        assert (result.exit_code, says in result.stderr) == (2, True)
+
+    @pytest.mark.parametrize(
+        ("name", "data", "orders", "damage"),
+        [
+            ("cut.csv.gz", gzip.compress(log(600).encode(), 1, mtime=0)[:-2000], 400, "the archive is damaged"),
+            ("cut.csv.xz", lzma.compress(log(600).encode())[:-200], 400, "the archive is damaged"),
+            ("cut.xes", b"<?xml version='1.0'?>" + XES[:-12], 1, "it is no XML"),
+            (
+                "cut.json",
+                b'[{"order_id": "A1", "event": "created", "ts": "2026-01-01"}, {"order_id"',
+                1,
+                "it is no JSON",
+            ),
+        ],
+    )
+    def test_what_comes_before_the_cut_is_used_and_the_cut_is_told(self, tmp_path: Path, name, data, orders, damage):
+        path = tmp_path / name
+        path.write_bytes(data)
+        found = scanned(path)
+        assert found.told["totals"]["orders"] >= orders
+        assert any("what comes after the last row" in why and damage in why for why in found.left_out)
 
 
 class WhenSomeRowsCannotBeUsed:

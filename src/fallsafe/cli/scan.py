@@ -79,7 +79,7 @@ def scan(
         fail(str(error), 2)
     except Nothing as error:
         for part in error.left_out:
-            typer.echo(f"left out: {part.rows} rows: {part.why}", err=True)
+            typer.echo(f"left out: {f'{part.rows:,} rows: ' if part.rows else ''}{part.why}", err=True)
         fail(f"nothing to judge: {error}", 2)
     except Unrecognized as error:
         _ask(error)

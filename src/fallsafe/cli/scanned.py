@@ -22,7 +22,11 @@ REASONS_SHOWN = 2
 def show(result: "Scan", summary: "Summary", mapping: str) -> None:
     """Prints everything that a person wants to know first."""
     orders, failing = summary.orders, summary.failing
-    verdict = f"{failing:,} of {orders:,} orders need a look" if failing else f"nothing is wrong with {orders:,} orders"
+    verdict = (
+        f"{failing:,} of {many(orders)} need{'s' if failing == 1 else ''} a look"
+        if failing
+        else f"nothing is wrong with {many(orders)}"
+    )
     typer.echo(f"{verdict}, as of {result.scene.as_of:%Y-%m-%d %H:%M} UTC")
     if summary.by_kind:
         rows = [(_name(k), f"{o:,}", f"{n:,}", MEANS[k]) for k, (o, n) in summary.by_kind.items()]
@@ -35,6 +39,11 @@ def show(result: "Scan", summary: "Summary", mapping: str) -> None:
     if summary.worst:
         _worst(summary)
     _read(result, summary, mapping)
+
+
+def many(orders: int) -> str:
+    """A number of orders, in words."""
+    return f"{orders:,} order{'' if orders == 1 else 's'}"
 
 
 def _name(kind: Kind) -> str:
@@ -78,7 +87,8 @@ def _read(result: "Scan", summary: "Summary", mapping: str) -> None:
     for sentence in result.understood:
         typer.echo(f"  {sentence}")
     for part in result.left_out:
-        typer.echo(f"left out: {part.rows:,} rows: {part.why}" + (f" ({part.examples[0]})" if part.examples else ""))
+        rows = f"{part.rows:,} row{'' if part.rows == 1 else 's'}: " if part.rows else ""
+        typer.echo(f"left out: {rows}{part.why}" + (f" ({part.examples[0]})" if part.examples else ""))
     if not result.left_out:
         typer.echo("left out: nothing")
     for sentence in result.unsure:

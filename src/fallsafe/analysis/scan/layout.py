@@ -96,6 +96,8 @@ _UPDATED = re.compile(r"\b(updated?|modified|changed?|status (date|since|at|time
 
 SURE = 1.2
 """A role whose best column reaches less than this was recognized by content alone."""
+FEW = 20
+"""So few orders may be numbered 0 and 1."""
 CLOSE = 0.15
 """Two columns nearer than this fit a role about equally well."""
 
@@ -222,7 +224,8 @@ class _Search:
                 return named * 2 if column.form is None else 0.0
 
     def _order(self, column: Profile, named: float) -> float:
-        if not column.is_identifier or column.fill < 0.5 or column.is_truth:
+        is_truth = column.is_truth and (named < 1 or len(column.filled) > FEW)
+        if not column.is_identifier or column.fill < 0.5 or is_truth:
             return 0.0
         few = len(column.values) >= 100 and len(column.distinct) <= 12
         inside = max((_starts(other, column) for other in self.free if other is not column), default=0.0)

@@ -160,7 +160,7 @@ def _occurred(scene: Scene, span: Mapping[str, Any], last: datetime, local: str,
         for name, kind in COLUMNS.items()
     ]
     clock = _clock(local) if scene.naive else "e.ts"
-    everything = span["oldest"] >= scene.first and span["newest"] <= last
+    everything = span["n"] == span["rows"] and span["oldest"] >= scene.first and span["newest"] <= last
     counts = "TRUE" if everything else f"e.ts BETWEEN {stamp(scene.first)} AND {stamp(last)}"
     gaps = {"columns": listed(columns), "clock": clock, "bits": str(BITS), "counts": counts}
     scene.engine.connection.execute(statement("scan/make_occurred", **gaps))

@@ -90,7 +90,7 @@ def _load(engine: Engine, path: Path, compression: str, encoding: str, dialect: 
     decoded = Decoded(path, compression, encoding, one_ending)
     table = _fill(engine, path, None, lambda: iter(decoded), dialect, lines_max)
     said = "lines end in different ways" if one_ending else f"read as {NAMES.get(encoding, encoding)}"
-    told = () if one_ending and compression not in NATIVE else (said,)
+    told = () if one_ending and (decoded.broken or compression not in NATIVE) else (said,)
     return replace(table, understood=(*told, *table.understood), left_out=(*table.left_out, *_damaged(decoded)))
 
 
@@ -109,6 +109,8 @@ def _fill(
     relation = engine.new_relation()
     aside = f"rejected_{relation.strip(chr(34))}"
     lines = Lines()
+    if chunks is None and not lines_max and compression != "zstd":
+        lines = lines_of(path, compression or "")
     pipe = (
         nullcontext(None)
         if chunks is None
@@ -127,21 +129,25 @@ def _fill(
                 )
             )
     except duckdb.Error as error:
-        raise Unreadable(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+        raise Unreadable(f"{path} cannot be read: {_why(error)}") from None
     if feed is not None and feed.error is not None:
         raise Unreadable(f"{path} cannot be read: {feed.error}")
     columns, said = columns_of(engine, relation, dialect.headers)
     rows = engine.count(relation)
     left_out = _rejected(engine, aside)
     if not lines_max and (feed is not None or compression != "zstd"):
-        there = lines if feed is not None else lines_of(path, compression or "")
         read_of = rows + dialect.skip + sum(part.rows for part in left_out)
-        lost = there.through() - there.empty - read_of
+        lost = lines.through() - lines.empty - read_of
         if lost > 0:
             breaks = statement("sources/breaks", relation=relation, breaks=_breaks(names))
             lost -= int(_one(engine, breaks)[0])
         left_out += _lost(lost)
     return Table(relation, str(path), "csv", columns, rows, (*dialect.understood, *renamed, *said), tuple(left_out))
+
+
+def _why(error: Exception) -> str:
+    said = str(error).splitlines()[0]
+    return "its quotes and delimiters do not part it into rows" if "invalid state" in said else said
 
 
 def _source(source: Path, packed: str, names: Sequence[str], dialect: Dialect, aside: str) -> str:

@@ -12,11 +12,13 @@ import lzma
 import os
 import re
 import threading
+import unicodedata
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Protocol, cast
 
 from fallsafe.analysis.sources.table import Unreadable
 
@@ -25,6 +27,11 @@ CHUNK_BYTES = 1 << 20
 PIECE_BYTES, PIECES_MAX = 4_000, 128
 # DuckDB's own limit for a line, and ours for a record of any text format.
 LINE_BYTES_MAX = 2_000_000
+
+DAMAGE = (OSError, EOFError, lzma.LZMAError, zlib.error)
+"""What reading an archive raises where it is cut off or has other bytes than it had."""
+CONTROL_SHARE_MAX = 0.05
+"""Text has fewer control characters than this; what has more is something else."""
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 # What is not a table of text at all, with what would work instead.
@@ -36,6 +43,10 @@ STRANGERS = {
     b"Obj\x01": "is an Avro file; convert it to Parquet",
     b"ARROW1": "is an Arrow file; convert it to Parquet",
     b"7z\xbc\xaf": "is a 7z archive; unpack it",
+    b"\x7fELF": "is a program; export the table as CSV",
+    b"\x89PNG": "is a picture; export the table as CSV",
+    b"\xff\xd8\xff": "is a picture; export the table as CSV",
+    b"GIF8": "is a picture; export the table as CSV",
 }
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -45,8 +56,20 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 EMPTY_LINE = re.compile(rb"(?<=\n)\r?\n")
+SPACES = "\t\n\v\f\r\x01\x1c\x1d\x1e\x1f"
+"""Control characters that part lines and fields."""
+CHARACTERS_MAX = 100_000
 NOT_IN_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 NAMES = {"cp1252": "Windows-1252", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-8": "UTF-8"}
+
+
+class Unpacked(Protocol):
+    """An open file of bytes, unpacked while it is read."""
+
+    def __enter__(self) -> "Unpacked": ...
+    def __exit__(self, *error: object) -> None: ...
+    def read(self, size: int = -1, /) -> bytes: ...
+    def read1(self, size: int = -1, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +91,27 @@ def compression_of(path: Path) -> str:
     return next((name for magic, name in MAGIC.items() if start.startswith(magic)), "")
 
 
-def unpacked(path: Path, compression: str) -> IO[bytes]:
+def unpacked(path: Path, compression: str) -> Unpacked:
     """The file as a stream of its unpacked bytes."""
     match compression:
         case "":
-            return path.open("rb")
+            return cast(Unpacked, path.open("rb"))
         case "gzip":
-            return cast(IO[bytes], gzip.open(path, "rb"))
+            return cast(Unpacked, gzip.open(path, "rb"))
         case "bzip2":
-            return bz2.open(path, "rb")
+            return cast(Unpacked, bz2.open(path, "rb"))
         case "xz":
-            return lzma.open(path, "rb")
+            return cast(Unpacked, lzma.open(path, "rb"))
         case _:
             return _zstandard(path)
 
 
-def _zstandard(path: Path) -> IO[bytes]:
+def _zstandard(path: Path) -> Unpacked:
     try:
         from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # from Python 3.14 on
     except ImportError:
         raise Unreadable(f"{path} is compressed with zstd and not UTF-8; unpack it first: unzstd {path}") from None
-    opened: IO[bytes] = zstd.open(path, "rb")
+    opened: Unpacked = zstd.open(path, "rb")
     return opened
 
 
@@ -97,16 +120,21 @@ def head_of(path: Path, compression: str) -> Head:
     try:
         with unpacked(path, compression) as file:
             data = _filled(file, HEAD_BYTES + 1)
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except DAMAGE as error:
         raise Unreadable(f"{path} cannot be unpacked as {compression or 'a plain file'}: {error}") from None
     return Head(data[:HEAD_BYTES], compression, whole=len(data) <= HEAD_BYTES)
 
 
-def _filled(file: IO[bytes], size: int) -> bytes:
+def _filled(file: Unpacked, size: int) -> bytes:
+    """The next bytes; of a damaged archive all that come before the damage, and only then the error."""
     parts, left = [], size
-    while left and (part := file.read(left)):
-        parts.append(part)
-        left -= len(part)
+    try:
+        while left and (part := file.read1(left)):
+            parts.append(part)
+            left -= len(part)
+    except DAMAGE:
+        if not parts:
+            raise
     return b"".join(parts)
 
 
@@ -134,6 +162,12 @@ def _is_utf8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def is_text(text: str) -> bool:
+    """Whether these are characters that people write; a few odd ones are no reason to doubt it."""
+    odd = sum(unicodedata.category(c) == "Cc" and c not in SPACES for c in text[:CHARACTERS_MAX])
+    return odd <= CONTROL_SHARE_MAX * len(text[:CHARACTERS_MAX])
 
 
 def text_of(head: Head, encoding: str) -> str:
@@ -203,9 +237,12 @@ def counted(chunks: Iterator[bytes], lines: Lines) -> Iterator[bytes]:
 def lines_of(path: Path, compression: str, pieces: list[bytes] | None = None) -> Lines:
     """The lines of a file, counted without looking at what is in them; some of them are put into `pieces`."""
     lines = Lines(pieces=pieces)
-    with unpacked(path, compression) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            lines.saw(chunk)
+    try:
+        with unpacked(path, compression) as file:
+            while chunk := _filled(file, CHUNK_BYTES):
+                lines.saw(chunk)
+    except DAMAGE as error:
+        raise Unreadable(f"{path} is damaged: {error}") from None
     return lines
 
 
@@ -231,11 +268,11 @@ class Decoded:
                 first = first and not text
         yield self._counted(decoder.decode(b"", final=True))
 
-    def _next(self, file: IO[bytes]) -> bytes:
+    def _next(self, file: Unpacked) -> bytes:
         try:
-            chunk = file.read(CHUNK_BYTES)
+            chunk = _filled(file, CHUNK_BYTES)
             return chunk + file.read(1) if self.one_ending and chunk.endswith(b"\r") else chunk
-        except (OSError, EOFError, lzma.LZMAError) as error:
+        except DAMAGE as error:
             self.broken = f"the archive is damaged: {error}"
             return b""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fallsafe.analysis.sources.delimited_files import rows_of_pipe
-from fallsafe.analysis.sources.encoded import Decoded, unpacked
+from fallsafe.analysis.sources.encoded import DAMAGE, Decoded, unpacked
 from fallsafe.analysis.sources.engine import Engine
 from fallsafe.analysis.sources.json_files import pointer, table_of_objects
 from fallsafe.analysis.sources.json_stream import Broken, JsonStream, lines
@@ -201,7 +201,7 @@ def _of_xes(path: Path, compression: str, broken: list[LeftOut]) -> Records:
                     trace[f"case:{element.get('key')}"] = element.get("value")
                 if name in ("event", "trace") or parent in ("log", "trace"):
                     element.clear()
-        except (ET.ParseError, OSError, EOFError) as error:
+        except (ET.ParseError, *DAMAGE) as error:
             broken.append(LeftOut(f"what comes after the last row: it is no XML ({error})", 0))
 
 

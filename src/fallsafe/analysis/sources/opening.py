@@ -4,7 +4,7 @@ import codecs
 from pathlib import Path
 
 from fallsafe.analysis.sources import delimited_files, eventlogs, json_files, parquet
-from fallsafe.analysis.sources.encoded import Head, compression_of, encoding_of, head_of, text_of
+from fallsafe.analysis.sources.encoded import Head, compression_of, encoding_of, head_of, is_text, text_of
 from fallsafe.analysis.sources.engine import Engine
 from fallsafe.analysis.sources.table import Reading, Table, Unreadable
 
@@ -46,6 +46,8 @@ def _read_text(engine: Engine, path: Path, reading: Reading) -> Table:
     head = head_of(path, compression) if compression != "zstd" else _head_of_zstandard(engine, path)
     encoding = _encoding(path, head, reading)
     text = text_of(head, encoding)
+    if not is_text(text):
+        raise Unreadable(f"{path} is not text, nor another format that can be read; export the table as CSV or Parquet")
     match _looks_like(text.lstrip()):
         case "xml":
             return eventlogs.read_xes(engine, path, compression)

@@ -26,7 +26,7 @@ def read(engine: Engine, place: str) -> Table:
         engine.connection.execute(statement("sources/view_parquet", relation=relation, path=literal(pattern)))
         counted = engine.connection.execute(statement("sources/count_parquet", path=literal(pattern))).fetchone()
     except duckdb.Error as error:
-        raise Unreadable(f"{place} cannot be read as Parquet: {_first_line(error)}") from None
+        raise Unreadable(f"{place} cannot be read as Parquet: {_why(error)}") from None
     assert counted is not None
     files, rows = counted
     columns, said = columns_of(engine, relation)
@@ -34,5 +34,6 @@ def read(engine: Engine, place: str) -> Table:
     return Table(relation, place, "parquet", columns, rows, understood)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _why(error: Exception) -> str:
+    said = str(error).splitlines()[0]
+    return "it is cut off or damaged" if "magic bytes" in said else said

@@ -1,6 +1,7 @@
 -- From when to when things happened; a typing error far off must not become the time of the whole file.
 SELECT
     count(*) AS n,
+    (SELECT count(*) FROM event) AS rows,
     min(ts) AS oldest,
     max(ts) AS newest,
     approx_quantile(ts, 0.01) AS early,
