@@ -27,7 +27,8 @@ AT_RISK_FROM = 0.75
 SORTS = ("priority", "due", "newest", "value")
 """Working order, by due time, newest first, most money first. Cases that have ended have only the third."""
 COUNTED_MAX = 100_000
-TIMED_MAX = 10_000
+TIMED_MAX = 2_000
+"""As many are looked up row by row in a moment, also where nobody has vacuumed since a fifth of all rows changed."""
 FROZEN_MAX = 1_000
 FOLDED_MAX = 20_000
 CURSOR_LENGTH_MAX = 400
