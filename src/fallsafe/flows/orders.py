@@ -14,6 +14,7 @@ from fallsafe.core.orders import approvals, intake, plan, snapshot
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
+from fallsafe.core.repair.amendment import AmendmentState
 from fallsafe.flows import duplicates, failures, planning, settle, signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.correcting import seal
@@ -86,7 +87,7 @@ def _answer(
     name = (draft.source, draft.external_id)
     aggregate = made.get(by_name[name]) or known[name]
     mine = aggregate.order.id in made and fresh[name] is draft
-    if mine or fingerprint_of(draft, aggregate.key) == aggregate.order.fingerprint:
+    if mine or fingerprint_of(draft, aggregate.key) in _agreed(aggregate):
         return Applied("order", aggregate.order.id, already=aggregate.order.id not in made)
     refusal = Refusal(
         "ALREADY_EXISTS",
@@ -99,6 +100,12 @@ def _answer(
     return Refused("order", aggregate.order.id, refusal)
 
 
+def _agreed(aggregate: Aggregate) -> set[str]:
+    """The fingerprints of all that was ever agreed of an order: what it is now, and what that superseded."""
+    accepted = (a for a in aggregate.amendments.values() if a.state is AmendmentState.ACCEPTED)
+    return {aggregate.order.fingerprint, *(a.fingerprint_was for a in accepted)}
+
+
 async def _known(turn: Turn, repeats: Sequence[_Taken]) -> dict[tuple[str, str], Aggregate]:
     """The stored orders of names that were there before, under their locks."""
     if not repeats:
@@ -109,6 +116,7 @@ async def _known(turn: Turn, repeats: Sequence[_Taken]) -> dict[tuple[str, str],
         externals=[t.draft.external_id for t in repeats],
     )
     found = await turn.tx.lock(row["id"] for row in rows)
+    await turn.tx.load_repairs()
     return {(a.order.source, a.order.external_id): a for a in found}
 
 
