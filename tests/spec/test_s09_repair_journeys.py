@@ -87,7 +87,7 @@ def an_order(
     made[0]["place"] = place
     made[-1]["characteristics"] = characteristics or {}
     rest = [{**item, "parent": made[0]["externalId"]} for item in made[1:]]
-    there.ask("/orders", {"source": "CRM", "externalId": name, "customerRef": "CU-1", "items": [made[0], *rest]})
+    there.ask("/orders", {"source": "CRM", "externalId": name, "customerRef": f"CU-{name}", "items": [made[0], *rest]})
 
 
 def repair(there: Installation, case_id: str, name: str) -> dict[str, Any]:
@@ -273,5 +273,7 @@ class WhenEverythingThatIsKeptIsReadThrough:
         assert len(kept["journal"]) > 10_000 and kept["tokens"]
         kept |= {str(p): p.read_bytes() for p in (there.home / "log").rglob("*") if p.is_file()}
         kept["feed"] = json.dumps(there.ask("/events?limit=200")).encode()
+        proved = CliRunner().invoke(app, ["audit", "verify"], env=there.environment)
+        assert proved.exit_code == 0, proved.output
         found = {place for place, said in kept.items() for secret in secrets if secret in said}
         assert found == set()
