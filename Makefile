@@ -12,6 +12,8 @@ BROWSER ?= 1
 JOBS ?= 3
 TESTS ?=
 PEERS := .venvs/peers
+FUZZ := .venvs/fuzz
+EXAMPLES ?= 100
 ROWS ?= 10000000
 SEEDS ?= $(or $(SEED),1)
 ORDERS ?= 20
@@ -21,7 +23,7 @@ MINUTES ?= 10
 # Whoever is not allowed to keep compiled modules compiles them again for each of the many processes of a test.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test check static test-all sim bench chaos shots plants browser lock clean
+.PHONY: help setup run test check static test-all sim bench chaos fuzz shots plants browser lock clean
 
 help: ## list the recipes
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +79,15 @@ chaos: setup ## kill, halt and cut off everything at random while orders flow, t
 bench-peers: setup $(PEERS)/.installed ## measure fallsafe reconcile on large files, beside pandas and datacompy (ROWS=10000000)
 	@$(BIN)/python bench/peers.py --peers $(PEERS)/bin/python --rows $(ROWS)
 
+fuzz: setup $(FUZZ)/.installed ## make requests from the description of the API as each role, right and wrong ones (EXAMPLES=100 FUZZED="--roles operator")
+	@$(BIN)/python -m tests.fuzz --schemathesis $(FUZZ)/bin/schemathesis --examples $(EXAMPLES) $(FUZZED)
+
+# Its libraries and those of the product do not fit each other.
+$(FUZZ)/.installed: requirements-fuzz.lock
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(FUZZ)
+	@$(BIN)/uv pip sync --quiet --python $(FUZZ)/bin/python --require-hashes requirements-fuzz.lock
+	@touch $@
+
 # What only the comparison needs stays out of everybody's environment.
 $(PEERS)/.installed: requirements-peers.lock
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(PEERS)
@@ -90,6 +101,7 @@ lock: setup ## resolve the dependencies anew and write the lock files
 	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) --group peers -o requirements-peers.lock
+	@$(BIN)/uv pip compile --upgrade --quiet $(LOCK) --group fuzz -o requirements-fuzz.lock
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
 clean: ## remove what the recipes made (not the data in .fallsafe)

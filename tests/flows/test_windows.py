@@ -11,7 +11,7 @@ from tests.flows.test_moving import OPERATOR
 
 from fallsafe.core.commands.outcome import Done
 from fallsafe.core.orders.progress import Reason, ReasonKind, progress
-from fallsafe.core.orders.task import TaskState, no_return_at
+from fallsafe.core.orders.task import TaskState, WayBack, no_return_at, way_back
 from fallsafe.core.orders.windows import Window, Yearly
 from fallsafe.flows import commands, payload, review
 from fallsafe.flows.context import Applied, Context, Refused
@@ -184,3 +184,28 @@ class WhenAPointOfNoReturnComesWithTime:
         nothing = {**order.items, task.item_id: replace(order.items[task.item_id], characteristics={})}
         unknown = payload.of_order(order.order, nothing, order.tasks, task, {})
         assert no_return_at(task, kind, unknown) is None
+
+    # ponr, date known, hours to it                the way back
+    @pytest.mark.parametrize(
+        ("ponr", "known", "hours", "way"),
+        [
+            ("none", True, -1, WayBack.FREE),
+            ("soft", True, 1, WayBack.FREE),
+            ("soft", True, -1, WayBack.AT_A_COST),
+            ("soft", False, 0, WayBack.AT_A_COST),
+            ("hard", True, 1, WayBack.FREE),
+            ("hard", True, 0, WayBack.NONE),
+            ("hard", False, 0, WayBack.NONE),
+        ],
+    )
+    async def test_it_decides_whether_an_effect_can_be_taken_back(
+        self, store: Database, context: Context, ponr: str, known: bool, hours: int, way: WayBack
+    ) -> None:
+        order = await world.seen(store, await take(store, context))
+        task, now = world.task(order, "scheduleInstallation"), order.order.received_at
+        date = now + timedelta(hours=hours)
+        kind = replace(
+            context.newest.task_types[task.type], ponr=ponr, ponr_before=timedelta(0),
+            ponr_dated=lambda _: date if known else None,
+        )  # fmt: skip
+        assert way_back(task, kind, {}, now)[0] is way

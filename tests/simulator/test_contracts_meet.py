@@ -105,7 +105,7 @@ class WhenNothingGoesWrong:
 
             async def one(name: str) -> None:
                 mine, operation = told(name, about, inbox.url), POLICY.operations[name]
-                ways, calls_back = len(operation.look_ups), operation.completion == "callback"
+                ways, calls_back = len(operation.look_ups), operation.completion in ("callback", "file")
                 later = operation.completion != "answer"
                 assert says(await look(connector, name, mine)) == [Says.ABSENT] * ways, name
                 outcome = (await connector.send(sendable(name, mine))).outcome

@@ -19,7 +19,7 @@ from fallsafe.core.commands.ledger import Command, CommandState, Purpose, may_se
 from fallsafe.core.comms.boundary import customer_view
 from fallsafe.core.events import Json
 from fallsafe.core.orders.progress import Reason, Stuck, progress
-from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
+from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, WayBack
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.offered import why_locked
@@ -27,6 +27,7 @@ from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.triage.impact import impact_of
 from fallsafe.core.triage.playbook import position, recommended
 from fallsafe.flows.context import Context
+from fallsafe.flows.payload import way_back_of
 from fallsafe.flows.repairs import actions_of
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import outside
@@ -441,11 +442,12 @@ def _undo(file: OrderFile, asker: Asker) -> list[wire.Undo]:
     planned = asker.set_named(file.order.policy_set)
     done = [t for t in file.tasks if t.state is TaskState.COMPLETED]
     done.sort(key=lambda t: (t.completed_at or file.order.received_at, t.id), reverse=True)
-    return [_undo_row(t, planned) for t in done]
+    return [_undo_row(file, t, planned, asker.now) for t in done]
 
 
-def _undo_row(task: Task, planned: PolicySet) -> wire.Undo:
-    row = planned.undo.get(task.undo)
+def _undo_row(file: OrderFile, task: Task, planned: PolicySet, now: datetime) -> wire.Undo:
+    way, since = way_back_of(file.order, file.items, file.tasks, task, planned, now)
+    row = planned.undo.get(task.undo) if way is not WayBack.NONE else None
     return wire.Undo(
         task_id=outside("task", task.id),
         step=task.step,
@@ -457,6 +459,8 @@ def _undo_row(task: Task, planned: PolicySet) -> wire.Undo:
         risk=row.risk if row else "",
         possible_while=row.possible_while if row else "",
         proof=row.proof if row else "",
+        way_back=way.value if row else WayBack.NONE.value,
+        ponr_at=at(since),
     )
 
 

@@ -75,7 +75,7 @@ class RulesDoor:
         """The routes."""
         made = APIRouter(tags=["rules"])
         add(made, "GET", "/rules", self.find, answers=wire.pages(wire.Rule))
-        problems = (403,)
+        problems = (403, 409)
         counted = ref(wire.Counted)
         add(
             made, "POST", "/rules/{rule}/withdraw", self.withdraw, answers=counted, takes="withdraw_rule",

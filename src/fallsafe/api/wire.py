@@ -700,7 +700,9 @@ class Amendment(Wire, frozen=True):
 
 
 class Undo(Wire, frozen=True):
-    """A completed effect and how it could be undone; `undo` is empty where nothing undoes it (§13)."""
+    """A completed effect and how it could be undone; `undo` is empty where nothing undoes it (§13). `way_back` is free,
+    at_a_cost or none, as its point of no return decides, which comes or came at `ponr_at`.
+    """
 
     task_id: str
     step: str
@@ -712,6 +714,8 @@ class Undo(Wire, frozen=True):
     risk: str
     possible_while: str
     proof: str
+    way_back: str
+    ponr_at: str | None
 
 
 class Upstream(Wire, frozen=True):

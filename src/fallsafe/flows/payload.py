@@ -2,7 +2,8 @@
 same for every attempt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from urllib.parse import quote
 
 import msgspec
@@ -12,7 +13,8 @@ from fallsafe.core.commands.ledger import Command
 from fallsafe.core.events import Json
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
-from fallsafe.core.orders.task import Task
+from fallsafe.core.orders.task import Task, WayBack, way_back
+from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate
 
@@ -137,3 +139,16 @@ def read_json(body: bytes) -> Json:
         return value
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def way_back_of(
+    order: Order, items: Iterable[Item], tasks: Iterable[Task], task: Task, policy: PolicySet, now: datetime
+) -> tuple[WayBack, datetime | None]:
+    """Whether the effect of a task can be taken back now, as its point of no return decides, and when that comes or
+    came. Past a hard one nothing undoes it, whatever the catalogue knows.
+    """
+    kind = policy.task_types.get(task.type)
+    if kind is None:
+        return WayBack.NONE, None
+    known = of_order(order, {i.id: i for i in items}, {t.id: t for t in tasks}, task, {})
+    return way_back(task, kind, known, now)

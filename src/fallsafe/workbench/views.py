@@ -14,12 +14,13 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.commands.ledger import CommandState, Purpose
 from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.events import Json
-from fallsafe.core.orders.task import FINAL_TASK_STATES, TaskState
+from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, WayBack
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.request import Repair as Asked
-from fallsafe.core.triage.taxonomy import Code, Recoverability
+from fallsafe.core.triage.taxonomy import Code, Recoverability, UndoRow
+from fallsafe.flows.payload import way_back_of
 from fallsafe.store.ids import outside
-from fallsafe.store.reads import CaseFile
+from fallsafe.store.reads import CaseFile, OrderFile
 from fallsafe.workbench.actions import Repair, repair_of
 from fallsafe.workbench.marks import Due, Stage, due_of, stage_of
 from fallsafe.workbench.plan import Drawing, blocked_by, draw, title_of
@@ -217,7 +218,7 @@ def case_page(
         service=_service(file.case, newest, look.now),
         customer=_customer(file, sentence),
         why=_why(file, newest),
-        upstream=_upstream(file, newest, planned),
+        upstream=_upstream(file, newest, planned, look.now),
         work=work_of(file, newest, look.actor, look.comments),
     )
 
@@ -482,10 +483,17 @@ def _terms(reasons: Json) -> Iterable[Term]:
             )
 
 
-def _upstream(file: CaseFile, newest: PolicySet, planned: PolicySet) -> Upstream:
+def _undo_of(file: OrderFile, task: Task, planned: PolicySet, now: datetime) -> UndoRow | None:
+    """How an effect could be undone now; None where nothing undoes it, or nothing does any more."""
+    way, _ = way_back_of(file.order, file.items, file.tasks, task, planned, now)
+    return planned.undo.get(task.undo) if way is not WayBack.NONE else None
+
+
+def _upstream(file: CaseFile, newest: PolicySet, planned: PolicySet, now: datetime) -> Upstream:
     known = code_of(file.case, newest)
-    done = [t for t in file.file.tasks if t.state is TaskState.COMPLETED] if file.file else []
-    rows = [(t, planned.undo.get(t.undo)) for t in done]
+    whole = file.file
+    done = [t for t in whole.tasks if t.state is TaskState.COMPLETED] if whole else []
+    rows = [(t, _undo_of(whole, t, planned, now)) for t in done if whole]
     titles = ((c, code_of(c, newest)) for c in file.related)
     return Upstream(
         control=known.upstream_control if known else "",

@@ -144,6 +144,24 @@ def no_return_at(task: Task, kind: TaskType, facts: Mapping[str, Json]) -> datet
     return task.completed_at if kind.ponr == "hard" else None
 
 
+class WayBack(StrEnum):
+    """Whether an effect that exists can still be taken back."""
+
+    FREE = "free"
+    AT_A_COST = "at_a_cost"
+    NONE = "none"
+
+
+def way_back(task: Task, kind: TaskType, facts: Mapping[str, Json], now: datetime) -> tuple[WayBack, datetime | None]:
+    """What the point of no return decides about an effect now, and from when on it does or will: before it the way back
+    is free, after a soft one it costs, after a hard one there is none. A hard one of which no time is known is past.
+    """
+    since = no_return_at(task, kind, facts)
+    if kind.ponr == "none" or (since is not None and now < since):
+        return WayBack.FREE, since
+    return (WayBack.NONE if kind.ponr == "hard" else WayBack.AT_A_COST), since
+
+
 def is_frozen(task: Task, tasks: Mapping[int, Task]) -> bool:
     """Whether a task stands still until somebody has verified what there is: it itself, or something that it waits
     for. `tasks` are those of the order by id.
