@@ -39,14 +39,14 @@ OTHER_ADDRESS = """  - offer: STATIC-IP
 """
 ROUTER = """      - step: reserveRouter
         task_type: reserveRouter
-  - offer: MONTHLY-BILLING
+  - offer: WIFI-ROUTER-PRO
 """
 SHIPPED_ROUTER = """      - step: reserveRouter
         task_type: reserveRouter
       - step: shipmentRequest
         task_type: shipmentRequest
         after: [reserveRouter]
-  - offer: MONTHLY-BILLING
+  - offer: WIFI-ROUTER-PRO
 """
 SUBSCRIPTION = (
     "operation: BIL.createSubscription\n    from: sent\n    expected: PT10S\n    warning: PT2M\n    breach: PT15M"
