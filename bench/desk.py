@@ -150,7 +150,7 @@ async def _timed(client: httpx2.AsyncClient, ask: Ask, case: str, owner_url: str
             assert answer.status_code == 200, answer.text[:300]
             size = len(answer.content)
         took.append((time.perf_counter() - began) * 1000)
-    spent = (_cpu(owner_url) - cpu) * 1000 / tries
+    spent = _since(cpu, owner_url) * 1000 / tries
     half, most = statistics.median(took), statistics.quantiles(took, n=100)[98]
     told = f"p50 {half:,.1f} ms, p99 {most:,.1f} ms, CPU {spent:,.1f} ms, {size / 1024:,.0f} KB"
     value = half if ask.percentile == 50 else most
@@ -161,12 +161,16 @@ def _goal(value: float, goal: float, what: str, unit: str) -> str:
     return f"; goal {what} {goal:g} {unit}: {'reached' if value <= goal else 'MISSED'}"
 
 
-def _cpu(owner_url: str) -> float:
-    """Seconds that this process and the sessions of its database have computed so far."""
+def _cpu(owner_url: str) -> dict[int, float]:
+    """Seconds that this process (0) and each session of its database have computed so far."""
     with psycopg.connect(owner_url) as connection:
         pids = [row[0] for row in connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = 'fallsafe'")]
-    ticks = os.sysconf("SC_CLK_TCK")
-    return time.process_time() + sum(_ticks(pid) for pid in pids) / ticks
+    return {0: time.process_time(), **{pid: _ticks(pid) / os.sysconf("SC_CLK_TCK") for pid in pids}}
+
+
+def _since(before: dict[int, float], owner_url: str) -> float:
+    """Seconds that they have computed since; a session that began or ended meanwhile is left out."""
+    return sum(seconds - before[pid] for pid, seconds in _cpu(owner_url).items() if pid in before)
 
 
 def _ticks(pid: int) -> int:
@@ -222,9 +226,9 @@ async def _clicks(app: FastAPI, owner_url: str) -> str:
             await page.goto(f"{address}/queue")
             session = await page.context.new_cdp_session(page)
             await session.send("Performance.enable", {"timeDomain": "threadTicks"})
-            spent = await _page_seconds(session), _cpu(owner_url)
+            page_before, before = await _page_seconds(session), _cpu(owner_url)
             took = [float(await page.evaluate(CLICK, n % 5)) for n in range(CLICKS)]
-            spent = await _page_seconds(session) - spent[0], _cpu(owner_url) - spent[1]
+            spent = (await _page_seconds(session) - page_before, _since(before, owner_url))
             await browser.close()
     half = statistics.median(took)
     cpu = " + ".join(f"{seconds * 1000 / CLICKS:,.0f}" for seconds in spent)

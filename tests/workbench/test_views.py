@@ -132,7 +132,7 @@ class WhenTheOutcomeIsKnown:
 
     def test_actions_are_no_longer_locked_for_that_reason(self):
         locked = {a.code: a.reasons for a in page_of(commands=known(CommandState.ABSENT)).repair.locked}
-        assert "RESEND_SAME_KEY" not in locked and locked["COMPENSATE_TASK"]
+        assert "RESEND_SAME_KEY" not in locked and locked["THAW"]
 
     def test_the_customer_may_not_hear_that_it_failed_while_it_can_be_repaired(self):
         never = page_of(commands=known(CommandState.REJECTED)).customer.never
