@@ -19,11 +19,12 @@ SEEDS ?= $(or $(SEED),1)
 ORDERS ?= 20
 PROFILE ?= default
 MINUTES ?= 10
+STORED ?= 1000000
 
 # Whoever is not allowed to keep compiled modules compiles them again for each of the many processes of a test.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test check static test-all sim bench chaos fuzz shots plants browser lock clean
+.PHONY: help setup run test check static test-all sim bench bench-growth chaos fuzz shots plants browser lock clean
 
 help: ## list the recipes
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,8 +65,12 @@ sim: setup ## play simulated worlds that try to break every promise (SEED=7 or S
 
 bench: setup ## measure throughput and latency, each with its limit beside it
 	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/signals.py
 	@$(BIN)/python bench/desk.py
 	@$(BIN)/python bench/files.py --rows $(ROWS)
+
+bench-growth: setup ## measure whether it stays fast: with STORED=1000000 orders, and over MINUTES=10 (about an hour)
+	@$(BIN)/python bench/growth.py --stored $(STORED) --minutes $(MINUTES)
 
 shots: setup browser ## take pictures of every page of the workbench in both themes, into build/shots (SHOTS=name takes some)
 	@$(BIN)/python scripts/shots.py $(SHOTS)

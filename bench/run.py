@@ -15,7 +15,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ WORKERS = 2
 TASKS = 6
 SUBMIT_BATCH = 200
 COPY_BATCH = 1_000
+NOTHING_BEFORE: Mapping[str, int] = {}
 TABLES = ("items", "tasks", "commands", "agenda", "journal", "evidence", "attempts", "outcomes", "order_keys", "orders")
 CALLS_AT_ONCE = 50
 
@@ -141,13 +142,23 @@ def drain(url: str, http: str = "") -> float:
     return time.perf_counter() - began
 
 
-def copy_limit(owner_url: str) -> tuple[float, int]:
-    """Seconds that COPY needs for the rows of the run into empty tables with the same indexes; how many rows."""
+def counted(owner_url: str, tables: Sequence[str]) -> dict[str, int]:
+    """How many rows there are in each table."""
+    with psycopg.connect(owner_url) as connection:
+        return {t: (connection.execute(f"SELECT count(*) FROM {t}").fetchone() or (0,))[0] for t in tables}
+
+
+def copy_limit(
+    owner_url: str, tables: Sequence[str] = TABLES, before: Mapping[str, int] = NOTHING_BEFORE
+) -> tuple[float, int]:
+    """Seconds that COPY needs for the rows of the run into empty tables with the same indexes; how many rows. `before`
+    is how many of each table were there before it.
+    """
     seconds, rows = 0.0, 0
     with psycopg.connect(owner_url) as connection:
-        for table in TABLES:
+        for table in tables:
             connection.execute(f"CREATE TABLE limit_{table} (LIKE {table} INCLUDING INDEXES INCLUDING DEFAULTS)")
-            blocks = _blocks(connection, table)
+            blocks = _blocks(connection, table, before.get(table, 0))
             connection.commit()
             for block in blocks:
                 began = time.perf_counter()
@@ -159,10 +170,11 @@ def copy_limit(owner_url: str) -> tuple[float, int]:
     return seconds, rows
 
 
-def _blocks(connection: psycopg.Connection[Any], table: str) -> list[list[bytes]]:
+def _blocks(connection: psycopg.Connection[Any], table: str, before: int) -> list[list[bytes]]:
     lines: list[bytes] = []
     with connection.cursor().copy(f"COPY (SELECT * FROM {table}) TO STDOUT") as copy:
         lines.extend(bytes(line) for line in copy)
+    lines = lines[min(before, len(lines)) :]
     return [lines[n : n + COPY_BATCH] for n in range(0, len(lines), COPY_BATCH)]
 
 

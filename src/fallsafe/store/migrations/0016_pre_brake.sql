@@ -1,0 +1,2 @@
+-- What a source or a rule has found lately, for its brake.
+CREATE INDEX signals_received ON signals (received_at);
