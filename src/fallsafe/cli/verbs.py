@@ -192,6 +192,12 @@ def _case(file: Row) -> None:
     for sent in file["notToBeSent"]:
         typer.echo(f"not to be sent: {sent['operation']} with key {sent['key']} is {sent['state']}")
     typer.echo(f"next: {file['nextAction']}")
+    if file["playbook"]:
+        book = file["playbook"]
+        typer.echo(f"playbook {book['name']} ({book['title']}), step {book['at'] + 1} of {len(book['steps'])}:")
+        for n, step in enumerate(book["steps"]):
+            mark = "done" if step["done"] else "next" if n == book["at"] else "    "
+            typer.echo(f"  {mark} {step['text']}")
     if file["commandId"]:
         typer.echo(f"      fallsafe command show {file['commandId']}")
 

@@ -8,12 +8,13 @@ from datetime import timedelta
 
 from fallsafe.core.access import Actor, may, who_may
 from fallsafe.core.cases.case import OPEN_CASE_STATES
-from fallsafe.core.commands.ledger import CommandState
+from fallsafe.core.commands.ledger import CommandState, may_have_left
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders import snapshot
 from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.task import Task
 from fallsafe.core.repair.actions import CHARACTERISTICS, PLACE_CLAUSE, amended
 from fallsafe.core.repair.amendment import (
     AMEND,
@@ -29,6 +30,7 @@ from fallsafe.core.repair.request import Repair
 from fallsafe.flows import commands, correcting, payload, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
+from fallsafe.flows.moves import intend, move_command
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
@@ -266,11 +268,22 @@ async def _resume(turn: Turn, aggregate: Aggregate, request: Amendment, repair: 
     command = aggregate.current(case.task_id) if case.task_id else None
     if case.state not in OPEN_CASE_STATES:
         return
+    await _write_anew(turn, aggregate, own, why)
     if plan is None or not same_plan(steps, own):
         _go_on(turn, aggregate, request, f"The plan of {item.offer} is another: cancel and reorder", why)
     elif command is not None and command.state in (CommandState.REJECTED, CommandState.ABSENT):
         scene = await repairing.scene_of(turn, aggregate, aggregate.cases[case.id])
         await repairing.replace_command(turn, aggregate, scene, repair, why)
+
+
+async def _write_anew(turn: Turn, aggregate: Aggregate, own: Sequence[Task], why: Why) -> None:
+    """A request that was written for the old content, and of which nothing ever left, is written anew."""
+    for task in own:
+        command = aggregate.current(task.id)
+        written = command is not None and command.request_evidence_id is not None
+        if command is not None and written and command.state is CommandState.INTENDED and not may_have_left(command):
+            await move_command(turn, aggregate, command, "withdraw", why)
+            await intend(turn, aggregate, aggregate.tasks[task.id], command.n + 1, why)
 
 
 def _go_on(turn: Turn, aggregate: Aggregate, request: Amendment, step: str, why: Why) -> None:

@@ -16,7 +16,7 @@ from fallsafe.core.repair.request import Repair
 from fallsafe.core.triage.classify import Rule
 from fallsafe.flows import lapse, moves, parking, planning
 from fallsafe.flows.discretion import discreet
-from fallsafe.flows.marking import mark, why_of
+from fallsafe.flows.marking import why_of
 from fallsafe.flows.moves import move_command
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside
@@ -108,7 +108,7 @@ async def renew(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     policy, lapsing = turn.policy(aggregate), aggregate.tasks[new.task_id]
     kind = policy.task_types[policy.task_types[lapsing.type].renew]
     made = await lapse.beside(turn, lapsing, kind, new.step)
-    return await _begin(turn, aggregate, scene, repair, made)
+    return await _begin(turn, aggregate, repair, made)
 
 
 async def add_task(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
@@ -117,12 +117,12 @@ async def add_task(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     shown = repair.reads if isinstance(repair.reads, Mapping) else {}
     beside = next(t for t in aggregate.tasks.values() if scene.item is not None and t.item_id == scene.item.id)
     made = await lapse.beside(turn, beside, kind, f"{kind.name}Added{shown['n']}")
-    return await _begin(turn, aggregate, scene, repair, replace(made, depends_on=(), mandatory=True))
+    return await _begin(turn, aggregate, repair, replace(made, depends_on=(), mandatory=True))
 
 
-async def _begin(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, made: Task) -> int | None:
+async def _begin(turn: Turn, aggregate: Aggregate, repair: Repair, made: Task) -> int | None:
+    """The case does not wait for it: what failed stands as it did."""
     aggregate.put(made, "plan", why_of(turn, repair))
-    mark(turn, aggregate, scene, repair)
     await moves.make_ready(turn, aggregate, made, why_of(turn, repair))
     command = aggregate.current(made.id)
     return command.id if command is not None else None

@@ -12,7 +12,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.snapshot import canonical
-from fallsafe.core.orders.task import TASK_LIFECYCLE, TaskState
+from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.repair.actions import CORRECTABLE, why_not_resend
 from fallsafe.core.repair.amendment import REORDER
 from fallsafe.core.repair.preview import Given, Scene
@@ -66,7 +66,7 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         salted=lambda value: aggregate.key.digest(canonical(value)),
         values=await _values(turn, aggregate, case, command, asked),
         asked=asked,
-        done_with=_done_with(turn, aggregate, item),
+        done_with=_done_with(turn, aggregate, item, task),
         others=[c for c in aggregate.open_cases if c.id != case.id],
         all_commands=[*aggregate.commands.values()],
         codes=frozenset(turn.context.newest.codes),
@@ -78,16 +78,21 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
     )
 
 
-def _done_with(turn: Turn, aggregate: Aggregate, item: Item | None) -> dict[str, list[str]]:
-    """For each fact the steps of an item that had an effect made with it."""
+def _done_with(turn: Turn, aggregate: Aggregate, item: Item | None, failed: Task | None) -> dict[str, list[str]]:
+    """For each fact the other steps of an item that had an effect made with it, or that are asked for with it."""
     policy, found = turn.policy(aggregate), defaultdict[str, list[str]](list)
     for task in aggregate.tasks.values():
-        operation = policy.operations.get(task.operation)
-        own = item is not None and task.item_id == item.id and task.state is TaskState.COMPLETED
-        if own and operation is not None and operation.effect:
+        operation, command = policy.operations.get(task.operation), aggregate.current(task.id)
+        written = command is not None and command.request_evidence_id is not None
+        stands = task.state in (*UNDER_WAY, TaskState.COMPLETED) or (task.state is TaskState.READY and written)
+        own = item is not None and task.item_id == item.id and task is not failed
+        if own and stands and operation is not None and operation.effect:
             for fact in policy.request_facts.get(task.operation, ()):
                 found[fact].append(task.step)
     return found
+
+
+UNDER_WAY = (TaskState.SENDING, TaskState.WAITING_CALLBACK, TaskState.UNKNOWN)
 
 
 def _command(aggregate: Aggregate, case: Case) -> Command | None:

@@ -202,9 +202,9 @@ def _not_done_with(scene: Scene, action: RepairAction, changes: tuple[Change, ..
     """Nothing was done with what was wrong: an effect that was made with it would have to be undone and made anew."""
     touched = {c.name for c in changes} | {check.gives for check in action.checks if check.gives and changes}
     steps = sorted({step for name in touched for step in scene.done_with.get(name, ())})
-    why = f"{', '.join(steps)} was done with what was wrong, and would have to be undone" if steps else ""
+    why = f"{', '.join(steps)} was done, or is asked for, with what was wrong, and would have to be undone"
     hint = "this release undoes nothing: REQUEST_AMENDMENT, or let its people correct it: REQUEST_FIX_ELSEWHERE"
-    return Condition("not_done_with", "Nothing was done with what was wrong.", why, "UNDO_NEEDED", hint)
+    return provided("not_done_with", "Nothing was done with what was wrong.", not steps, why, "UNDO_NEEDED", hint)
 
 
 def _may_supersede(scene: Scene, command: Command) -> Condition:

@@ -134,6 +134,10 @@ def _shown(order: OrderSeen) -> Iterator[tuple[str, str]]:
             yield where, f"was run {runs[number]} times"
         if repair.run_at is None:
             continue
+        asked = [q for q in repair.checks if isinstance(q, dict)] if isinstance(repair.checks, list) else []
+        said_yes = [c.id for c in order.commands.values() if c.finding == "done"]
+        if repair.state.value == "run" and any(q["query"] not in said_yes for q in asked):
+            yield where, "was run, and not everything that it asked again had said yes"
         if repair.run_at > repair.expires_at:
             yield where, "was run after its time was over"
         if (repair.approval or repair.action in ALWAYS_AGREED) and not repair.approved_by:
