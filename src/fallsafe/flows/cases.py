@@ -453,7 +453,7 @@ def end_by_itself(
     turn: Turn, aggregate: Aggregate, case: Case, rule: str, reason: str, evidence: tuple[int, ...] = ()
 ) -> None:
     """What a case was about is so no more, and whoever saw it says so: resolved, verified by that."""
-    healed = advance(case, "heal", turn.now, resolution=healed_by_itself(turn, evidence))
+    healed = advance(case, "heal", turn.now, resolution=healed_by_itself(turn, evidence), repair=None)
     aggregate.put(healed, "heal", turn.why(reason, rule=rule, evidence=evidence))
     turn.tx.clear("review", case.id)
 

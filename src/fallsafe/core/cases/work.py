@@ -220,7 +220,9 @@ def _resolved(case: Case, kind: str, person: str, now: datetime) -> tuple[Step, 
         verb = TO_RESOLVED[case.state]
         case = advance(case, verb, now)
         if verb == "resolve":
-            case = replace(case, resolution={"type": kind, "verified": False, "by": person}, waiting_for=None)
+            case = replace(
+                case, resolution={"type": kind, "verified": False, "by": person}, waiting_for=None, repair=None
+            )
         steps.append(Step(verb, case))
     return tuple(steps)
 
