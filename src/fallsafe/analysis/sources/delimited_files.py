@@ -14,6 +14,7 @@ from fallsafe.analysis.sources.encoded import (
     Head,
     Lines,
     counted,
+    empty_lines_of,
     lines_of,
     piped,
     text_of,
@@ -137,7 +138,9 @@ def _fill(
     left_out = _rejected(engine, aside)
     if not lines_max and (feed is not None or compression != "zstd"):
         read_of = rows + dialect.skip + sum(part.rows for part in left_out)
-        lost = lines.through() - lines.empty - read_of
+        lost = lines.through() - read_of
+        if lost > 0:
+            lost -= lines.empty if chunks is not None else empty_lines_of(path, compression or "")
         if lost > 0:
             breaks = statement("sources/breaks", relation=relation, breaks=_breaks(names))
             lost -= int(_one(engine, breaks)[0])
@@ -206,7 +209,7 @@ def _in_place(engine: Engine, path: Path, dialect: Dialect) -> Table | None:
     some = engine.scratch / f"some_of_{relation.strip(chr(34))}"
     some.write_bytes(b"".join(lines.pieces or ()))
     sample = _fill(engine, some, "", None, replace(dialect, skip=0), lines_max=len(lines.pieces or ()) * 1000)
-    rows = lines.through() - lines.empty - dialect.skip
+    rows = lines.through() - dialect.skip
 
     def account(used: int) -> tuple[int, tuple[LeftOut, ...]]:
         if used == rows:
@@ -215,7 +218,7 @@ def _in_place(engine: Engine, path: Path, dialect: Dialect) -> Table | None:
         source = _source(path, "", names, dialect, aside)
         fit, breaks = _one(engine, statement("sources/account_delimited", breaks=_breaks(names), delimited=source))
         rejected = _rejected(engine, aside)
-        lost = rows - fit - breaks - sum(part.rows for part in rejected)
+        lost = rows - empty_lines_of(path, "") - fit - breaks - sum(part.rows for part in rejected)
         return fit, (*rejected, *_lost(lost))
 
     understood = (*dialect.understood, *renamed)

@@ -182,6 +182,7 @@ class Lines:
 
     count: int = 0
     empty: int = 0
+    looks_for_empty: bool = True
     pieces: list[bytes] | None = None
     """Whole lines from all over the file, where they are wanted."""
     _last: bytes = b""
@@ -195,10 +196,11 @@ class Lines:
     def saw(self, chunk: bytes) -> None:
         self._end = self._end or (b"\n" if b"\n" in chunk or b"\r" not in chunk else b"\r")
         self.count += chunk.count(self._end)
-        joined = self._last + chunk
-        if b"\n\n" in joined or b"\n\r\n" in joined:
-            self.empty += len(EMPTY_LINE.findall(joined))
-        self._last = joined[-2:]
+        if self.looks_for_empty:
+            joined = self._last + chunk
+            if b"\n\n" in joined or b"\n\r\n" in joined:
+                self.empty += len(EMPTY_LINE.findall(joined))
+        self._last = (self._last + chunk[-2:])[-2:]
         if self.pieces is not None:
             self._keep(chunk, self.pieces)
 
@@ -236,7 +238,15 @@ def counted(chunks: Iterator[bytes], lines: Lines) -> Iterator[bytes]:
 
 def lines_of(path: Path, compression: str, pieces: list[bytes] | None = None) -> Lines:
     """The lines of a file, counted without looking at what is in them; some of them are put into `pieces`."""
-    lines = Lines(pieces=pieces)
+    return _lines(path, compression, Lines(looks_for_empty=False, pieces=pieces))
+
+
+def empty_lines_of(path: Path, compression: str) -> int:
+    """How many lines of a file have nothing in them; to look for them takes much longer than to count lines."""
+    return _lines(path, compression, Lines()).empty
+
+
+def _lines(path: Path, compression: str, lines: Lines) -> Lines:
     try:
         with unpacked(path, compression) as file:
             while chunk := _filled(file, CHUNK_BYTES):

@@ -13,7 +13,7 @@ FROM (
         (max(moment) >> 12) & 31 AS last_code,
         bit_or(1::BIGINT << code) AS codes
     FROM happened
-    GROUP BY order_id, item_id, task_id, kind
+    GROUP BY order_id, kind, hash(item_id, task_id)
 )
 GROUP BY order_id
 HAVING
