@@ -77,6 +77,7 @@ def main() -> None:
     """Makes the files, measures, and ends with 1 where a goal was missed."""
     said = argparse.ArgumentParser(description=__doc__)
     said.add_argument("--rows", type=int, default=ROWS)
+    said.add_argument("--json", default="", help="write what was measured to this file as well")
     options = said.parse_args()
     python, fallsafe = sys.executable, str(Path(sys.executable).with_name("fallsafe"))
     print(f"{options.rows:,} events, and {options.rows:,} rows with {options.rows:,}, {os.cpu_count()} cores")
@@ -86,6 +87,7 @@ def main() -> None:
         goals = scans(Path(folder), python, fallsafe)
         peers.run([python, "-c", peers.MAKE, str(options.rows), folder, "sorted"])
         goals |= peers.measure(Path(folder), python, fallsafe, with_peers=False)
+    peers.keep(options.json, {"rows": options.rows})
     if peers.missed(goals):
         sys.exit(1)
 

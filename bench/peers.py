@@ -13,8 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROWS = 10_000_000
 TIMES_READING_MAX = 3.0
@@ -90,8 +91,14 @@ def run(words: list[str]) -> Ran:
     )
 
 
+MEASURED: list[dict[str, Any]] = []
+"""What was told, in its order, to be kept as JSON."""
+
+
 def told(name: str, ran: Ran, limit: Ran, limit_is: str = "reading") -> None:
     """Prints what a process took, beside the one that it is measured by."""
+    MEASURED.append({"what": name, "limit": limit_is, **asdict(ran), "limitCpuSeconds": limit.cpu_seconds})
+    MEASURED[-1]["limitSeconds"] = limit.seconds
     times = "the limit"
     if ran is not limit:
         seconds, cpu = ran.seconds / limit.seconds, ran.cpu_seconds / limit.cpu_seconds
@@ -101,6 +108,14 @@ def told(name: str, ran: Ran, limit: Ran, limit_is: str = "reading") -> None:
         f"{name:<28} {ran.seconds:8.1f} s {ran.cpu_seconds:8.1f} s of CPU {ran.memory_mb:8.0f} MB  {times}{failed}",
         flush=True,
     )
+
+
+def keep(place: str, about: Mapping[str, Any]) -> None:
+    """Writes what was measured to a file, for a table in the documentation: `python bench/table.py FILE`."""
+    if place:
+        load = [round(one, 1) for one in os.getloadavg()]
+        told = {**about, "cores": os.cpu_count(), "loadAtEnd": load, "measured": MEASURED}
+        Path(place).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 def missed(goals: Mapping[str, bool]) -> bool:
@@ -138,14 +153,17 @@ def main() -> None:
     said.add_argument("--rows", type=int, default=ROWS)
     said.add_argument("--order", choices=["sorted", "shuffled"], default="sorted", help="how the second file is sorted")
     said.add_argument("--without-peers", action="store_true", help="leave pandas and datacompy out")
+    said.add_argument("--json", default="", help="write what was measured to this file as well")
     options = said.parse_args()
     fallsafe = str(Path(sys.executable).with_name("fallsafe"))
     about = {"rows": options.rows, "order": options.order, "cores": os.cpu_count(), "python": platform.python_version()}
     print(json.dumps(about))
     with tempfile.TemporaryDirectory(prefix="fallsafe-bench-") as folder:
         run([options.peers, "-c", MAKE, str(options.rows), folder, options.order])
-        if missed(measure(Path(folder), options.peers, fallsafe, not options.without_peers)):
-            sys.exit(1)
+        goals = measure(Path(folder), options.peers, fallsafe, not options.without_peers)
+    keep(options.json, about)
+    if missed(goals):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
