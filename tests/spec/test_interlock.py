@@ -38,6 +38,7 @@ OTHER_HASH = "0" * 64
 UNKNOWN, KNOWN_NAME, NOTHING_HELD = "OUTCOME_UNKNOWN", "ALREADY_EXISTS", "NOTHING_HELD"
 NOT_STOPPED, NO_DRAFT, NOT_SHOWN = "NOT_STOPPED", "NOT_FOUND", "CHANGED_MEANWHILE"
 CLAIMED, STANDS, NOT_RESOLVED = "CLAIMED", "FAILURE_STANDS", "CASE_NOT_RESOLVED"
+ADA = {"title": "Ada", "roles": ["operator"], "reason": "try it"}
 # Somebody says of the very task that it failed, as if it could be tried again.
 SIGNAL = {
     "source": "MON",
@@ -201,6 +202,21 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     ),
     "POST /api/v1/tokens": (post("/api/v1/tokens", {"name": "ada", "roles": ["operator"]}), None),
     "DELETE /api/v1/tokens/{token_id}": (revoke, None),
+    "PUT /api/v1/people/{name}": (
+        lambda world: at_once(lambda _: world.http("PUT", "/api/v1/people/ada", ADA)),
+        None,
+    ),
+    "PUT /api/v1/people/{name}/password": (
+        lambda world: at_once(
+            lambda _: world.http("PUT", "/api/v1/people/you/password", {"password": "a few words of theirs"})
+        ),
+        None,
+    ),
+    "POST /sign-in": (lambda world: at_once(lambda _: world.page("/sign-in", name="ada", password="no")), None),
+    "POST /sign-out": (
+        lambda world: at_once(lambda _: world.http("POST", "/sign-out", b"", Cookie="fallsafe_session=nobodys")),
+        None,
+    ),
     "POST /api/v1/installation/end-rewind": (post("/api/v1/installation/end-rewind"), NOT_STOPPED),
     "POST /cases/{case_id}/work/{action}": (
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/work/go-on"))),
@@ -263,6 +279,9 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "policy move": ("{set} --order {order} --run", None),
     "policy discard": ("nothing", NO_DRAFT),
     "audit rewound": ("", NOT_STOPPED),
+    "person put": ("ada --role operator", None),
+    "token create": ("ada --role operator", None),
+    "token revoke": ("1", "NOT_FOUND"),
 }
 READING_VERBS = {
     "rule list": "",
@@ -285,6 +304,9 @@ READING_VERBS = {
     "policy check": "{policy}",
     "policy diff": "{policy} {policy}",
     "audit verify": "",
+    "person list": "",
+    "person may": "--group BILLING_OPS",
+    "token list": "",
     "coverage": "",
     "events": "",
     "doctor": "",
@@ -293,6 +315,7 @@ READING_VERBS = {
 APART = {
     "up": "starts processes; what they do then is what every other path here tries",
     "drill": "hands in an order of its own, under a name that was never used",
+    "person password": "reads a password from the terminal; its request is tried as a route",
     "scan": "reads files; what it brings in goes through the doors for signals and reports, which are tried",
     "secret add": "writes into the home of an installation, which reads it when it starts",
     "secret drop": "writes into the home of an installation, which reads it when it starts",

@@ -41,7 +41,15 @@ class WhenNobodyIsSignedIn:
         answer = await browser.get(path, headers={"Cookie": ""})
         assert answer.status_code == 401
         assert "fallsafe up" in answer.text
-        assert "You are not signed in" in answer.text
+        assert 'action="/sign-in"' in answer.text and f'name="then" value="{path}"' in answer.text
+
+    @pytest.mark.parametrize(
+        ("wrong", "said"), [("password", "Nobody has that name"), ("locked", "Wait some minutes"), ("<b>", "")]
+    )
+    async def test_the_page_says_what_became_of_the_last_try(self, browser: httpx2.AsyncClient, wrong: str, said: str):
+        answer = await browser.get("/welcome", params={"wrong": wrong, "then": "//evil.test"}, headers={"Cookie": ""})
+        assert said in answer.text and ('role="alert"' in answer.text) == bool(said)
+        assert 'name="then" value="/queue"' in answer.text
 
     @pytest.mark.parametrize("path", ["/events", "/queue/rows?ids=F-1", "/cases/F-1/parts"])
     async def test_what_an_open_page_asks_for_is_refused(self, browser: httpx2.AsyncClient, path: str):

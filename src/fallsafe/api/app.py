@@ -83,7 +83,10 @@ def create_app(deps: Deps) -> FastAPI:
         api.include_router(door.router())
     app.include_router(api)
     app.include_router(HealthDoor(deps).router())
-    app.add_api_route("/sign-in", people.sign_in, methods=["GET"], include_in_schema=False, response_model=None)
+    hidden: dict[str, Any] = {"include_in_schema": False, "response_model": None}
+    app.add_api_route("/sign-in", people.sign_in, methods=["GET"], **hidden)
+    app.add_api_route("/sign-in", people.sign_in_by_password, methods=["POST"], **hidden)
+    app.add_api_route("/sign-out", people.sign_out, methods=["POST"], **hidden)
     app.add_api_route("/openapi.json", _openapi_of(app), methods=["GET"], include_in_schema=False, response_model=None)
     app.add_middleware(Watch, deps=deps)
     _say_problems(app)

@@ -185,6 +185,17 @@ def tag_of(request: Request) -> str | None:
     return given.strip().removeprefix("W/").strip('"') if given is not None else None
 
 
+def version_of(request: Request) -> int | None:
+    """The version that an If-Match header names. Raises `Problem` 412 where it is no version at all."""
+    tag = tag_of(request)
+    if tag is None:
+        return None
+    if not tag.isdecimal() or len(tag) > 9:
+        why = f"{tag[:40]} is no version"
+        raise Problem(412, "CHANGED_MEANWHILE", why, "send the ETag of what you read")
+    return int(tag)
+
+
 async def compared(was: str, before: Mapping[str, str], now: str, after: Mapping[str, str]) -> wire.PolicyDiff:
     """Two sets side by side. Raises `Problem` 422 where the files of one cannot be read."""
     try:

@@ -10,7 +10,7 @@ from fallsafe.api import wire
 from fallsafe.api.bodies import ORDER_BYTES_MAX, body_of, check_shape, json_of
 from fallsafe.api.changes import Change, asked_of, done, make, told
 from fallsafe.api.deps import Deps
-from fallsafe.api.policies import checked, compared, loaded, shape, tag_of, take, unpublished
+from fallsafe.api.policies import checked, compared, loaded, shape, take, unpublished, version_of
 from fallsafe.api.problems import Problem, not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.api.shapes import at
@@ -58,7 +58,7 @@ class DraftsDoor:
         """
         actor = await self.deps.allowed(request, flows.DRAFT, f"cannot save the draft of {name[:NAME_LENGTH_MAX]}")
         body = await body_of(request, ORDER_BYTES_MAX)
-        wanted, version = check_shape("policy_draft", await json_of(body)), _version(request)
+        wanted, version = check_shape("policy_draft", await json_of(body)), version_of(request)
         if not name.isascii() or not name.replace("-", "a").isalnum() or len(name) > NAME_LENGTH_MAX:
             raise Problem(422, "NAME_WRONG", f"no set can be called {name[:80]}", "small letters, as in telco", "/path")
 
@@ -76,7 +76,7 @@ class DraftsDoor:
         actor = await self.deps.allowed(request, "publish_policy", "cannot publish a policy set")
         body = await body_of(request)
         wanted, asked = check_shape("policy_publish", await json_of(body)), asked_of(request, actor, body)
-        found, version = await draft_of(self.deps.database, name), _version(request)
+        found, version = await draft_of(self.deps.database, name), version_of(request)
         policy = await loaded(self.deps, found.files) if found is not None else None
         version = found.version if version is None and found is not None else version
 
@@ -96,7 +96,7 @@ class DraftsDoor:
         actor = await self.deps.allowed(request, flows.DRAFT, f"cannot discard the draft of {name[:NAME_LENGTH_MAX]}")
         body = await body_of(request)
         wanted, asked = check_shape("policy_reason", await json_of(body)), asked_of(request, actor, body)
-        found, version = await draft_of(self.deps.database, name), _version(request)
+        found, version = await draft_of(self.deps.database, name), version_of(request)
         gone = _shape(found, state="discarded") if found is not None else None
 
         async def change(tx: Tx) -> Change:
@@ -122,17 +122,6 @@ class DraftsDoor:
             if_match=True,
         )  # fmt: skip
         return made
-
-
-def _version(request: Request) -> int | None:
-    """The version that an If-Match header names. Raises `Problem` 412 where it is no version at all."""
-    tag = tag_of(request)
-    if tag is None:
-        return None
-    if not tag.isdecimal() or len(tag) > 9:
-        why = f"{tag[:40]} is no version of a draft"
-        raise Problem(412, "CHANGED_MEANWHILE", why, "send the ETag of the draft as you read it")
-    return int(tag)
 
 
 def _shape(one: Draft, problems: object = None, state: str = "") -> wire.PolicyDraft:

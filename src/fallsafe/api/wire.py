@@ -1011,8 +1011,49 @@ class Token(Wire, frozen=True):
     name: str
     kind: str
     roles: Sequence[str]
+    groups: Sequence[str]
     expires_at: str | None
     token: str
+
+
+class KeptToken(Wire, frozen=True):
+    """A token as it is kept: whose it is and what it may, not the token."""
+
+    id: str
+    name: str
+    kind: str
+    roles: Sequence[str]
+    groups: Sequence[str]
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class Person(Wire, frozen=True):
+    """Somebody who may sign in: their roles, and the owner groups that they work for (`*` = all). `version` is the tag
+    that If-Match may name.
+    """
+
+    name: str
+    title: str
+    roles: Sequence[str]
+    groups: Sequence[str]
+    has_password: bool
+    locked_until: str | None
+    left_at: str | None
+    version: int
+
+
+class Permission(Wire, frozen=True):
+    """Whether the one who asks may do something, and why not. `roles` are those that hold the right; `of_a_group` says
+    that it reaches as far as the owner groups that somebody works for.
+    """
+
+    action: str
+    allowed: bool
+    why: str
+    roles: Sequence[str]
+    of_a_group: bool
 
 
 class Me(Wire, frozen=True):
@@ -1021,6 +1062,7 @@ class Me(Wire, frozen=True):
     kind: str
     name: str
     roles: Sequence[str]
+    groups: Sequence[str]
     rights: Sequence[str]
 
 

@@ -69,13 +69,18 @@ class Client:
         """Sends JSON in place of what is there; `seen` is the version of it that was read."""
         return self._call("PUT", path, json.dumps(body).encode(), {"If-Match": f'"{seen}"'} if seen else {})
 
+    def delete(self, path: str) -> Any:
+        """Asks for something not to count any more."""
+        return self._call("DELETE", path, None)
+
     def _call(self, method: str, path: str, body: bytes | None, more: Mapping[str, str] = {}) -> Any:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **more}
         address = f"{self._base}{BASE}{path}"
         asked = urllib.request.Request(address, body, headers, method=method)  # noqa: S310 settings allow only http(s)
         try:
             with urllib.request.urlopen(asked, timeout=SECONDS_MAX) as answer:  # noqa: S310
-                return json.loads(answer.read())
+                text = answer.read()
+                return json.loads(text) if text else None
         except urllib.error.HTTPError as error:
             fail(_told(error.read()))
         except OSError as error:

@@ -16,6 +16,7 @@ from fallsafe.cli import (
     verbs,
     verbs_amendment,
     verbs_audit,
+    verbs_people,
     verbs_policy,
     verbs_repair,
     verbs_rule,
@@ -41,6 +42,8 @@ ROOMS = {
     "policy": verbs_policy.policy,
     "rule": verbs_rule.rule,
     "audit": verbs_audit.audit,
+    "person": verbs_people.person,
+    "token": verbs_people.token,
     "secret": verbs_secret.secret,
 }
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallout management.")

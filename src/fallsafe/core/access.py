@@ -7,6 +7,7 @@ worker, a connector, an upstream system) has the role `machine` and never approv
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fallsafe.core.errors import Refusal
 
@@ -106,6 +107,17 @@ def works_elsewhere(actor: Actor, group: str) -> str:
         return ""
     own = ", ".join(sorted(actor.groups)) or "no group"
     return f"it belongs to {group}, and {actor} works for {own}"
+
+
+TRIES = 5
+LOCKED_FIRST, LOCKED_MAX, NO_TIME = timedelta(minutes=1), timedelta(minutes=15), timedelta(0)
+
+
+def locked_for(wrong_in_a_row: int) -> timedelta:
+    """How long no password of somebody is taken after so many wrong ones: from the fifth on a minute, then twice as
+    long each time, up to a quarter of an hour.
+    """
+    return min(LOCKED_MAX, LOCKED_FIRST * 2 ** min(wrong_in_a_row - TRIES, 10)) if wrong_in_a_row >= TRIES else NO_TIME
 
 
 def who_may(action: str) -> tuple[str, ...]:

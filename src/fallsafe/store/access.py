@@ -23,6 +23,7 @@ class Token:
     person: str
     actor_kind: str
     roles: tuple[str, ...]
+    groups: tuple[str, ...]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -35,13 +36,47 @@ class Token:
     @property
     def actor(self) -> Actor:
         """Who acts with it."""
-        return Actor(self.actor_kind, self.person, frozenset(self.roles))
+        return Actor(self.actor_kind, self.person, frozenset(self.roles), frozenset(self.groups))
 
 
 def token_of(row: Mapping[str, Any]) -> Token:
     """A token from its row."""
     names = ("id", "kind", "person", "actor_kind", "created_at", "expires_at", "revoked_at", "used_at")
-    return Token(roles=tuple(row["roles"]), **{name: row[name] for name in names})
+    return Token(roles=tuple(row["roles"]), groups=tuple(row["groups"]), **{name: row[name] for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in. `password` is what proves it, empty where they have none; `locked_until` is until when
+    no password of theirs is taken.
+    """
+
+    name: str
+    title: str
+    roles: tuple[str, ...]
+    groups: tuple[str, ...]
+    password: str
+    wrong_in_a_row: int
+    locked_until: datetime | None
+    left_at: datetime | None
+    version: int
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts."""
+        return Actor("person", self.name, frozenset(self.roles), frozenset(self.groups))
+
+
+def person_of(row: Mapping[str, Any]) -> Person:
+    """Somebody from their row."""
+    names = ("name", "title", "password", "wrong_in_a_row", "locked_until", "left_at", "version")
+    return Person(roles=tuple(row["roles"]), groups=tuple(row["groups"]), **{name: row[name] for name in names})
+
+
+async def person_by_name(database: Database, name: str) -> Person | None:
+    """Somebody by their name."""
+    rows = await database.fetch("people/by_name", person=name)
+    return person_of(rows[0]) if rows else None
 
 
 async def token_by_digest(database: Database, digest: str) -> Token | None:

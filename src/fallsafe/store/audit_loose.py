@@ -107,6 +107,7 @@ def _token(row: Row) -> Row:
         "person": row["person"],
         "actorKind": row["actor_kind"],
         "roles": list(row["roles"]),
+        "groups": list(row["groups"]),
         "expiresAt": plain(row["expires_at"]),
         "seal": token_seal(row["digest"]),
         "revoked": row["revoked_at"] is not None,
@@ -119,11 +120,23 @@ def _token_said(facts: Row, verbs: set[str]) -> Row:
 
 
 def _people(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
-    known = {said["delta"]["name"]: said["delta"] for said in records if said["thing"] == "person"}
+    known: dict[str, Row] = {}
+    for said in records:
+        if said["thing"] == "person" and said["verb"] in ("add", "change"):
+            was = known.get(said["delta"]["name"], {"seal": token_seal("")})
+            known[said["delta"]["name"]] = {**was, **said["delta"]}
+        elif said["thing"] == "person" and said["verb"] == "set_password":
+            known[said["facts"]["name"]] = {**known[said["facts"]["name"]], "seal": said["facts"]["seal"]}
     for row in rows:
-        if known.pop(row["name"], None) != {name: row[name] for name in ("name", "title", "roles")}:
-            yield f"person {row['name']}", "is not what its record says"
+        if known.pop(row["name"], None) != _person(row):
+            yield f"person {row['name']}", "is not what its records say"
     yield from ((f"person {name}", "is gone") for name in sorted(known))
+
+
+def _person(row: Row) -> Row:
+    lists = {name: list(row[name]) for name in ("roles", "groups")}
+    left, seal = row["left_at"] is not None, token_seal(row["password"])
+    return {"name": row["name"], "title": row["title"], **lists, "left": left, "seal": seal}
 
 
 def _policy_sets(rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:

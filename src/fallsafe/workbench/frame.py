@@ -160,16 +160,23 @@ async def not_ours(deps: Deps, request: Request, actor: Actor) -> Response:
     return await sorry(deps, request, 403, "This form did not come from here", lines, actor)
 
 
-def sign_in(request: Request) -> Response:
-    """How one comes in."""
-    lines = (
-        "The pages are opened by a link with a one-time code.",
-        "It works once, for ten minutes, on the machine that Fallsafe runs on.",
-        "The one who started Fallsafe sees the link in the terminal. A new one is printed by:",
-    )
+WRONG = {
+    "password": "Nobody has that name and password. Try again.",
+    "locked": "Too many passwords were wrong. Wait some minutes, or ask whoever manages people.",
+    "too_many": "Too many passwords were wrong from here. Wait a quarter of an hour.",
+}
+
+
+def sign_in(request: Request, wrong: str = "", then: str = "") -> Response:
+    """How one comes in; afterwards one is where one wanted to be. `wrong` says what became of the last try."""
     values = {**_look(request), "actor": None, "here": "", "numbers": {}, "csrf": "", "views": [], "role_views": []}
-    title = "You are not signed in"
-    return html("message.html", 401, **values, title=title, lines=lines, command="fallsafe up", link=None)
+    path = then or (values["path"] if request.method == "GET" else "/queue")
+    return html("sign_in.html", 401, **values, wrong=WRONG.get(wrong, ""), then=local_path(path))
+
+
+async def welcome(request: Request, wrong: str = "", then: str = "/queue") -> Response:
+    """The page where one signs in."""
+    return sign_in(request, wrong, then)
 
 
 async def read_form(request: Request, bytes_max: int = FORM_BYTES_MAX) -> dict[str, str] | None:

@@ -42,6 +42,7 @@ from fallsafe.workbench.frame import (
     sign_in,
     sorry,
     theme,
+    welcome,
 )
 from fallsafe.workbench.guard import form_token
 from fallsafe.workbench.live import Live
@@ -306,6 +307,7 @@ def create_pages(deps: Deps) -> APIRouter:
     router.add_api_route("/cases/{case_id}/work/{action}", door.work, methods=["POST"], response_model=None)
     router.add_api_route("/session", door.session, methods=["GET"], response_model=None)
     router.add_api_route("/events", door.events, methods=["GET"], response_model=None)
+    router.add_api_route("/welcome", welcome, methods=["GET"], response_model=None)
     router.add_api_route("/theme", theme, methods=["GET"], response_model=None)
     router.add_api_route("/density", density, methods=["GET"], response_model=None)
     router.add_api_route("/static/{version}/{path:path}", _static, methods=["GET"], response_model=None)

@@ -1,2 +1,3 @@
 -- Somebody by their name.
-SELECT name, title, roles, created_at FROM people WHERE name = %(person)s
+SELECT name, title, roles, groups, password, wrong_in_a_row, locked_until, left_at, version, created_at
+FROM people WHERE name = %(person)s

@@ -1,0 +1,3 @@
+-- Somebody under their lock, to be changed or to sign in.
+SELECT name, title, roles, groups, password, wrong_in_a_row, locked_until, left_at, version, created_at
+FROM people WHERE name = %(person)s FOR UPDATE
