@@ -214,7 +214,8 @@ class OrdersDoor:
     def router(self) -> APIRouter:
         """The routes. An external id may hold slashes, hence the paths with a tail come first."""
         made = APIRouter(tags=["orders"])
-        add(made, "POST", "/orders", self.submit, answers=ref(wire.Taken), status=201, takes="order", problems=FULL)
+        taken = ref(wire.Taken)
+        add(made, "POST", "/orders", self.submit, answers=taken, status=201, again=200, takes="order", problems=FULL)
         add(made, "POST", "/orders/batch", self.submit_many, answers=ref(wire.TakenBatch), takes="batch", problems=FULL)
         add(made, "GET", "/orders", self.find, answers=wire.pages(wire.Order))
         one = "/orders/{order_id:path}"

@@ -49,11 +49,13 @@ def add(
     problems: tuple[int, ...] = (),
     media: str = "application/json",
     if_match: bool = False,
+    again: int = 0,
 ) -> None:
     """Declares one route. `takes` names the schema of its body, `answers` is the schema of what it sends; `if_match`
-    says that it minds the header of that name.
+    says that it minds the header of that name, `again` with which status it answers a repeat where that is another.
     """
-    given = {status: {"description": "Done", "content": {media: {"schema": answers}}} if answers else {}}
+    sent = {"description": "Done", "content": {media: {"schema": answers}}} if answers else {}
+    given = dict.fromkeys((status, again) if again else (status,), sent)
     wrong = (400, 401, *((413, 415) if method in ("POST", "PUT") else ()), *problems, 503)
     extra: dict[str, Any] = {}
     parameters = [KEY_PARAMETER] * (method == "POST") + [IF_MATCH_PARAMETER] * if_match
