@@ -40,7 +40,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "manage_tokens": frozenset({"admin"}),
     "manage_people": frozenset({"admin"}),
 }
-OF_A_GROUP = frozenset({"work_case", "end_case", "repair", "approve_repair", "reconcile", "resend"})
+OF_A_GROUP = frozenset({"work_case", "end_case", "repair", "approve_repair", "reconcile", "reply", "resend"})
 """The rights that reach as far as the owner groups that somebody works for."""
 FOR_ALL_GROUPS = frozenset({"manager", "admin"})
 """The roles that answer for all groups."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.cases.case import OPEN_CASE_STATES
 from fallsafe.core.commands.ledger import CommandState, may_have_left
 from fallsafe.core.errors import Refusal
@@ -148,11 +148,8 @@ async def _may(
         hint = "GET /amendments lists them"
         return Refused("amendment", one.amendment_id, Refusal("NOT_FOUND", what, "there is no such request", hint))
     reason = await discreet(turn, aggregate, one.reason)
-    refusal: Refusal | None = None
-    if not may(turn.actor, "answer_amendment"):
-        why = f"{turn.actor} has none of the roles {', '.join(who_may('answer_amendment'))}"
-        refusal = Refusal("NOT_ALLOWED", what, why, "those who sell answer it")
-    elif found.state is state:
+    refusal = not_allowed(turn.actor, "answer_amendment", what)
+    if refusal is None and found.state is state:
         return Applied("amendment", found.id, already=True)
     refusal = refusal or why_not_answer(found, aggregate.order.fingerprint, turn.now, what)
     if refusal is not None:

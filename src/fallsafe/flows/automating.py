@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from fallsafe.core.access import Actor, may, system, who_may
+from fallsafe.core.access import Actor, not_allowed, system
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
@@ -111,11 +111,9 @@ async def switch(tx: Tx, context: Context, actions: Sequence[str], on: bool, act
 async def _switch_one(turn: Turn, code: str, on: bool, why: str) -> Answer:
     what = f"cannot switch {code[:60]} {'on' if on else 'off'}"
     action = turn.context.newest.actions.get(code)
-    if not may(turn.actor, "steer_automation"):
-        roles = ", ".join(who_may("steer_automation"))
-        return _refused(
-            turn, Refusal("NOT_ALLOWED", what, f"{turn.actor} has none of the roles {roles}", "ask somebody who has")
-        )
+    refusal = not_allowed(turn.actor, "steer_automation", what)
+    if refusal is not None:
+        return _refused(turn, refusal)
     if action is None or not action.automatic.codes:
         known = ", ".join(sorted(a.code for a in turn.context.newest.actions.values() if a.automatic.codes)) or "none"
         return _refused(

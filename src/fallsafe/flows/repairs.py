@@ -286,9 +286,9 @@ async def _decline_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     if aggregate is None or repair is None:
         return _nothing(turn, seen, what)
     reason = await discreet(turn, aggregate, reason)
-    if repair.state is RepairState.DECLINED:
-        return Applied("repair", repair.id, already=True)
     refusal = may_decline(repair, turn.actor, what, _group(aggregate, repair))
+    if refusal is None and repair.state is RepairState.DECLINED:
+        return Applied("repair", repair.id, already=True)
     if refusal is None and repair.state not in WAITING:
         refusal = Refusal(
             "REPAIR_ENDED", what, f"it is {repair.state.value}{_by(repair)}", "nothing is left to decline"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fallsafe.core.access import Actor, may, who_may
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.errors import Refusal
@@ -76,9 +76,9 @@ async def _take_one(turn: Turn, one: Reply) -> Answer:
 
 def _why_not(turn: Turn, aggregate: Aggregate, command: Command) -> Refusal | None:
     what = f"cannot take a reply about command {outside('command', command.id)}"
-    if not may(turn.actor, RIGHT):
-        why = f"{turn.actor} has none of the roles {', '.join(who_may(RIGHT))}"
-        return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    refusal = not_allowed(turn.actor, RIGHT, what, commands.owner_of(turn, aggregate, command))
+    if refusal is not None:
+        return refusal
     _, operation = facts.contract(turn, aggregate, command)
     if operation.completion != BY_PERSON:
         why, hint = f"{command.system} says itself what became of it", "wait for it, or find out: reconcile"

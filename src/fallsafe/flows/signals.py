@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from fallsafe.core.access import Actor, who_may
-from fallsafe.core.access import may as allowed
+from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.cases.case import Case, case_key
 from fallsafe.core.cases.work import Withdraw
 from fallsafe.core.detect.brake import RULE, SOURCE, Found, brakes, with_one_more
@@ -506,11 +505,10 @@ async def withdraw_rule(
 
 def _why_not(tx: Tx, actor: Actor, verb: str, what: str) -> Refusal | None:
     """Why somebody may not judge detectors; written down."""
-    if allowed(actor, "end_case"):
-        return None
-    why = f"{actor} has none of the roles {', '.join(who_may('end_case'))}"
-    _note(tx, actor, f"refuse_{verb}", what, {"code": "NOT_ALLOWED", "why": why})
-    return Refusal("NOT_ALLOWED", what, why, "ask somebody who has")
+    refusal = not_allowed(actor, "end_case", what)
+    if refusal is not None:
+        _note(tx, actor, f"refuse_{verb}", what, {"code": refusal.code, "why": refusal.why})
+    return refusal
 
 
 def _note(tx: Tx, actor: Actor, verb: str, reason: str, facts: dict[str, Json]) -> None:
