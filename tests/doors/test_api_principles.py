@@ -124,7 +124,8 @@ class WhenSomebodyTriesAnAntiPattern:
 
     async def test_anti_pattern_2_a_direct_update_is_found_and_the_journal_cannot_be_rewritten(self, api: Api) -> None:
         await play(api, SLOT_TAKEN)
-        assert not [r for r in writing_routes() if r.startswith(("PATCH", "PUT")) and "polic" not in r]
+        of_none = ("policy-drafts", "people")
+        assert not [r for r in writing_routes() if r.startswith(("PATCH", "PUT")) and not any(w in r for w in of_none)]
         with psycopg.connect(api.database.url) as connection:
             for statement in ("UPDATE journal SET verb = 'x'", "DELETE FROM journal", "DELETE FROM evidence"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):

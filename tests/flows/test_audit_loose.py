@@ -62,6 +62,7 @@ async def play(store: Database, context: Context) -> int:
         for name in ("reader", "gone"):
             made = await access.create_token(
                 tx,
+                context,
                 person=name,
                 actor_kind="person",
                 roles=["support"],

@@ -72,6 +72,9 @@ from fallsafe.store.ids import inside, outside
 from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Aggregate, Entry, Why
 
+# What builds a command line sets this and takes it away again, which no other thread may meet while it reads them all.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+
 SOURCE = Path(fallsafe.__file__).parent
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 TRIES = 50

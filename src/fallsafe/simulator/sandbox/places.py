@@ -69,10 +69,12 @@ def area_of_city(told: Mapping[str, Json]) -> str:
     return min(areas) if areas else ""
 
 
-def _by_name(named: str) -> Found | str:
+def _by_name(named: str) -> Found | str | None:
     code, _, number = named.removeprefix(OWN_PREFIX).rpartition("-")
     street = next((s for s in STREETS if s.code == code), None)
-    if street is None or not number.isdecimal() or not 1 <= int(number) <= street.numbers:
+    if street is None:
+        return None
+    if not number.isdecimal() or not 1 <= int(number) <= street.numbers:
         return NOT_FOUND
     return _found(street, int(number))
 
