@@ -19,6 +19,7 @@ from fallsafe.flows.context import Applied, Context
 from fallsafe.store.audit import verify
 from fallsafe.store.evidence import evidence_by_id, open_body
 from fallsafe.store.queue import Asked, find
+from fallsafe.store.reads import order_file
 from fallsafe.store.tx import Database
 
 PRV = Actor("machine", "PRV", frozenset({"machine"}))
@@ -85,8 +86,10 @@ class WhenACallbackSaysDone:
         """Model rule 6: destroying the order's key must make them meaningless."""
         order_id = await accepted(store, context)
         await receive(store, context, said(name="Sari Wulandari"))
-        (kept,) = [e for e in await store.fetch("reads/evidence", id=order_id) if e["kind"] == "callback"]
-        sealed = await evidence_by_id(store, kept["id"])
+        file = await order_file(store, order_id)
+        assert file is not None
+        (kept,) = [e for e in file.evidence if e.kind == "callback"]
+        sealed = await evidence_by_id(store, kept.id)
         assert sealed is not None and sealed.order_id == order_id
         assert b"Sari Wulandari" in await open_body(store, sealed)
 

@@ -9,6 +9,7 @@ from fallsafe.core.commands.outcome import Done, Looked, Rejected, Says
 from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.flows import recover
 from fallsafe.flows.context import Context
+from fallsafe.store.reads import order_file
 from fallsafe.store.tx import Database
 
 WORDS = ("Sari", "SARI", "Wulandari", "WULANDARI", "Melati")
@@ -18,9 +19,10 @@ async def everything(store: Database, order_id: int) -> str:
     """All that is written of an order in clear: rows, journal, what was said."""
     order = await world.seen(store, order_id)
     lines = await store.fetch("reads/journal", id=order_id, after=0, limit=1000)
-    outcomes = await store.fetch("reads/outcomes", id=order_id)
+    file = await order_file(store, order_id)
+    assert file is not None
     rows = [order.order, *order.items.values(), *order.tasks.values(), *order.commands.values(), *order.cases.values()]
-    return repr([line["payload"] for line in lines]) + repr(rows) + repr([row["message"] for row in outcomes])
+    return repr([line["payload"] for line in lines]) + repr(rows) + repr([outcome.message for outcome in file.outcomes])
 
 
 class WhenAnotherSystemRepeatsTheCustomersName:

@@ -11,6 +11,7 @@ from fallsafe.core.commands.outcome import Looked, Lost, RawBytes, Reply, Says
 from fallsafe.flows import commands
 from fallsafe.flows.commands import Attempted, Claimed
 from fallsafe.flows.context import Applied, Context
+from fallsafe.store.reads import order_file
 from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Why
 
@@ -36,7 +37,9 @@ class WhenOneWayFindsItAndAnotherFindsNothing:
         order = await world.seen(store, answer.id)
         lines = await store.fetch("reads/journal", id=answer.id, after=0, limit=1000)
         found = next(msgspec.json.decode(line["payload"]) for line in lines if line["verb"] == "find_done")
-        kept = {row["command_id"]: row["id"] for row in await store.fetch("reads/evidence", id=answer.id)}
+        file = await order_file(store, answer.id)
+        assert file is not None
+        kept = {e.command_id: e.id for e in file.evidence}
         assert order.commands[claimed.command_id].state is CommandState.DONE
         assert {kept[by_key.command_id], kept[by_reference.command_id]} <= set(found["evidence"])
 

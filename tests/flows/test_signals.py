@@ -18,6 +18,7 @@ from fallsafe.core.triage.classify import index
 from fallsafe.flows import signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.store import audit
+from fallsafe.store.reads import order_file
 from fallsafe.store.reads import signals as read_signals
 from fallsafe.store.rows import StoredSignal
 from fallsafe.store.tx import Database
@@ -72,8 +73,8 @@ class WhenASignalComes:
         assert all(isinstance(a, Applied) and a.already and a.id == first.id for a in (second, third, again))
         (case,) = (await seen(store, order.id)).open_cases
         assert case.occurrences == 1
-        evidence = await store.fetch("reads/evidence", id=order.id)
-        assert sum(row["kind"] == "signal" for row in evidence) == 1
+        file = await order_file(store, order.id)
+        assert file is not None and sum(e.kind == "signal" for e in file.evidence) == 1
 
     async def test_another_content_under_a_known_id_is_refused_and_the_refusal_recorded(self, store, context) -> None:
         await submit(store, context, drill())

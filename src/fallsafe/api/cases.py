@@ -15,6 +15,7 @@ from fallsafe.api.orders import After, Limit
 from fallsafe.api.problems import Fault, Problem, not_found
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
+from fallsafe.core.cases.case import Case
 from fallsafe.flows import access
 from fallsafe.flows.asking import ask, shorthand
 from fallsafe.flows.context import Context
@@ -73,7 +74,7 @@ class CasesDoor:
         """One case: the six states, why, how bad, whose, what has to be found out, what may be done and what not."""
         actor = await self.deps.who(request)
         file = await self._file(case_id)
-        done = await mended(self.deps.database, file.case)
+        done = await mended(self.deps.database, file)
         return send(answers_of(file, await self.deps.asker(request, actor), done))
 
     async def timeline(
@@ -85,7 +86,7 @@ class CasesDoor:
     ) -> Response:
         """What happened to the order of a case, oldest first; every change and every refusal. `after` is a version."""
         await self.deps.who(request)
-        case = (await self._file(case_id)).case
+        case = await self._case(case_id)
         if not case.order_id:
             lines = await thing_trail(self.deps.database, "case", case.id)
             return send({"items": [shapes.record(line) for line in lines], "after": ""})
@@ -129,14 +130,18 @@ class CasesDoor:
     async def reconcile(self, request: Request, case_id: str) -> Response:
         """Finds out now what became of the command of a case; 202, and the look follows."""
         await self.deps.who(request)
-        number = inside("case", case_id)
-        case = await case_row(self.deps.database, number) if number is not None else None
-        if case is None:
-            raise not_found("case", case_id, HINT)
+        case = await self._case(case_id)
         if case.command_id is None:
             why = f"the case {case_id} has no command whose outcome could be found out"
             raise Problem(409, "NOTHING_TO_FIND_OUT", why, "see its nextAction")
         return await act(self.deps, request, reconcile_now, case.command_id)
+
+    async def _case(self, case_id: str) -> Case:
+        number = inside("case", case_id)
+        case = await case_row(self.deps.database, number) if number is not None else None
+        if case is None:
+            raise not_found("case", case_id, HINT)
+        return case
 
     async def _file(self, case_id: str) -> CaseFile:
         number = inside("case", case_id)

@@ -23,7 +23,7 @@ from fallsafe.core.repair.request import Repair, progress_of, proves
 from fallsafe.flows import repairs
 from fallsafe.flows.context import Answer, Context, Refused
 from fallsafe.store.ids import inside, outside
-from fallsafe.store.reads import CaseFile, case_file, repairs_of_case
+from fallsafe.store.reads import CaseFile, case_file
 from fallsafe.store.tx import Tx
 
 REPAIR_HINT = "a repair is named RA- and a number; GET /fallout-cases/{id}/repairs lists those of a case"
@@ -52,16 +52,14 @@ class RepairsDoor:
         """The repairs of a case, newest first."""
         await self.deps.who(request)
         file = await self._file(case_id)
-        found = await repairs_of_case(self.deps.database, file.case)
         newest = self.deps.context().newest
-        return send({"items": [repair_answer(one, file, newest) for one in reversed(found)], "after": ""})
+        return send({"items": [repair_answer(one, file, newest) for one in reversed(file.repairs)], "after": ""})
 
     async def show(self, request: Request, case_id: str, repair_id: str) -> Response:
         """One repair of a case."""
         await self.deps.who(request)
         file, number = await self._file(case_id), inside("repair", repair_id)
-        found = await repairs_of_case(self.deps.database, file.case)
-        one = next((r for r in found if r.id == number), None)
+        one = next((r for r in file.repairs if r.id == number), None)
         if one is None:
             raise not_found("repair", repair_id, REPAIR_HINT)
         return send(repair_answer(one, file, self.deps.context().newest))

@@ -193,8 +193,10 @@ class WorldSession:
         """Whether it holds a transaction open."""
         return self._begun
 
-    async def execute(self, statement: str, values: Mapping[str, Any] | None = None) -> Now | Rows:
-        """Runs a statement when it is its turn."""
+    async def execute(
+        self, statement: str, values: Mapping[str, Any] | None = None, *, prepare: bool | None = None
+    ) -> Now | Rows:
+        """Runs a statement when it is its turn; whether its plan is kept is nothing to the world."""
         if statement == sql("tx/now"):
             self._live()
             return Now(self._world.now())

@@ -121,11 +121,21 @@ async def waiting_repairs(database: Database, now: datetime) -> tuple[WaitingRep
     )
 
 
-async def awaited(database: Database, me: str) -> int:
-    """How many repairs wait for a second person who is not the one who asked; `me` is an actor in words."""
+@dataclass(frozen=True, slots=True)
+class InTheMenu:
+    """How many cases are open, of how many of them the outcome is unknown, and how many repairs wait for a second
+    person who is not the one who asked.
+    """
+
+    open: int
+    unknown: int
+    awaited: int
+
+
+async def in_the_menu(database: Database, me: str) -> InTheMenu:
+    """The numbers in the menu; `me` is an actor in words."""
     now = (await database.fetch("tx/now"))[0]["clock_timestamp"]
-    count: int = (await database.fetch("reads/awaited", now=now, me=me))[0]["n"]
-    return count
+    return read_row(InTheMenu, (await database.fetch("reads/frame", now=now, me=me))[0])
 
 
 async def calls_under_way(database: Database) -> Mapping[str, Calls]:

@@ -163,10 +163,9 @@ def narrowing(asked: Asked, now: datetime, scope: str = "") -> dict[str, Any]:
     for key in ("case", "order"):
         for name, negated in ((key, False), (f"not_{key}", True)):
             given[name] = [int(value[2:]) for value in query.values(key, negated)] or None
-    for negated in (False, True):
-        prefix = "not_" if negated else ""
-        of = {f"{prefix}{key}": list(query.values(key, negated)) or None for key in OF_ORDER}
-        given |= {**of, f"{prefix}of_order": any(of.values())}
+    for key in OF_ORDER:
+        given[key] = list(query.values(key)) or None
+        given[f"not_{key}"] = list(query.values(key, negated=True)) or None
     flags = {value for token in query.of("is") for value in token.values}
     scope = scope or query.scope
     return {

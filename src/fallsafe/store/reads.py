@@ -1,8 +1,7 @@
 """Reading for the doors: lists of cases and orders, the whole file of one case or order, coverage. Nothing here locks
 or changes.
 
-A file is read in several statements; it is read again when its order moved meanwhile, so that all its parts are of
-one version.
+The file of an order is read in one statement, so that all its parts are of one version.
 """
 
 import base64
@@ -22,15 +21,14 @@ from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
-from fallsafe.store.rows import StoredSignal, read_row
-from fallsafe.store.trail import BadCursor, JournalLine, order_trail_end, thing_trail
+from fallsafe.store.rows import StoredSignal, read_json, read_row
+from fallsafe.store.trail import TRAIL_LINES_MAX, BadCursor, JournalLine, line_of_json, thing_trail
 from fallsafe.store.tx import Database
 from fallsafe.store.work import Entry
 
 R = TypeVar("R")
 PAGE_ROWS = 50
 PAGE_ROWS_MAX = 200
-READ_TRIES_MAX = 3
 CURSOR_LENGTH_MAX = 200
 
 
@@ -121,6 +119,7 @@ class OrderFile:
     evidence: tuple[Evidence, ...]
     agenda: tuple[Entry, ...]
     journal: tuple[JournalLine, ...]
+    repairs: tuple[Repair, ...] = ()
 
     def task(self, task_id: int | None) -> Task | None:
         """The task with this id."""
@@ -176,6 +175,11 @@ class CaseFile:
         return self.file.command(self.case.command_id) if self.file else None
 
     @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """The repairs of the case, oldest first."""
+        return tuple(r for r in self.file.repairs if r.case_id == self.case.id) if self.file else ()
+
+    @property
     def newest_command(self) -> Command | None:
         """The command that speaks for the case: the newest of its task, else the one that failed."""
         commands = self.file.commands if self.file else ()
@@ -209,15 +213,13 @@ async def case_row(database: Database, case_id: int) -> Case | None:
 
 async def case_file(database: Database, case_id: int) -> CaseFile | None:
     """Everything that a case page shows, or None when there is no such case."""
-    case = await case_row(database, case_id)
-    if case is None:
-        return None
-    file = await order_file(database, case.order_id) if case.order_id else None
+    file = await _read_file(database, case_id=case_id)
     if file is None:
-        return await _loose_case_file(database, case)
-    newest = next((c for c in file.cases if c.id == case_id), case)
+        case = await case_row(database, case_id)
+        return await _loose_case_file(database, case) if case is not None else None
+    (case,) = (c for c in file.cases if c.id == case_id)
     related = tuple(c for c in file.cases if c.id != case_id and c.state in OPEN_CASE_STATES)
-    return CaseFile(newest, file, file.evidence, file.agenda, file.journal, related)
+    return CaseFile(case, file, file.evidence, file.agenda, file.journal, related)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +232,10 @@ class Mended:
     success: Mapping[str, tuple[int, int]]
 
 
-async def mended(database: Database, case: Case) -> Mended:
+async def mended(database: Database, file: CaseFile) -> Mended:
     """What was done about a case and its like."""
-    done = frozenset(r.action for r in await repairs_of_case(database, case) if r.run_at is not None)
-    rows = await database.fetch("reads/success_of_fingerprint", fingerprint=case.fingerprint)
+    done = frozenset(r.action for r in file.repairs if r.run_at is not None)
+    rows = await database.fetch("reads/success_of_fingerprint", fingerprint=file.case.fingerprint)
     return Mended(done, {row["action"]: (row["ran"], row["proved"]) for row in rows})
 
 
@@ -241,12 +243,6 @@ async def amendments_found(database: Database, state: str, order_id: int, before
     """Requests to change the deal, newest first: of one state ("" = any) and one order (0 = any)."""
     rows = await database.fetch("reads/amendments", state=state, order_id=order_id, before=before, limit=limit)
     return [read_row(Amendment, row) for row in rows]
-
-
-async def repairs_of_case(database: Database, case: Case) -> list[Repair]:
-    """The repairs of a case, oldest first."""
-    rows = await database.fetch("repairs/of_orders", ids=[case.order_id])
-    return [read_row(Repair, row) for row in rows if row["case_id"] == case.id]
 
 
 async def _loose_case_file(database: Database, case: Case) -> CaseFile:
@@ -260,37 +256,33 @@ async def _loose_case_file(database: Database, case: Case) -> CaseFile:
 
 
 async def order_file(database: Database, order_id: int) -> OrderFile | None:
-    """Everything of one order at one version, or None when there is no such order.
-
-    An order that moves under every try is given as the last try read it.
-    """
-    file = None
-    for _ in range(READ_TRIES_MAX):
-        file = await _read_order(database, order_id)
-        version = await database.fetch("reads/order_version", id=order_id)
-        if file is None or version[0]["version"] == file.order.version:
-            return file
-    return file
+    """Everything of one order, or None when there is no such order."""
+    return await _read_file(database, order_id=order_id)
 
 
-async def _read_order(database: Database, order_id: int) -> OrderFile | None:
-    async def parts(kind: type[R], name: str, **values: Any) -> tuple[R, ...]:
-        return tuple(read_row(kind, row) for row in await database.fetch(name, **values))
-
-    found = await parts(Order, "reads/order", id=order_id)
+async def _read_file(
+    database: Database, *, order_id: int | None = None, case_id: int | None = None
+) -> OrderFile | None:
+    found = await database.fetch("reads/order_file", id=order_id, case_id=case_id, lines=TRAIL_LINES_MAX)
     if not found:
         return None
+    (row,) = found
+
+    def parts(kind: type[R], name: str) -> tuple[R, ...]:
+        return tuple([read_json(kind, each) for each in row[name]])
+
     return OrderFile(
-        order=found[0],
-        items=await parts(Item, "items/of_orders", ids=[order_id]),
-        tasks=await parts(Task, "tasks/of_orders", ids=[order_id]),
-        commands=await parts(Command, "commands/of_orders", ids=[order_id]),
-        cases=await parts(Case, "cases/of_orders", ids=[order_id]),
-        attempts=await parts(Attempt, "reads/attempts", id=order_id),
-        outcomes=await parts(OutcomeRow, "reads/outcomes", id=order_id),
-        evidence=await parts(Evidence, "reads/evidence", id=order_id),
-        agenda=tuple(_entry(row) for row in await database.fetch("agenda/of_orders", ids=[order_id])),
-        journal=await order_trail_end(database, order_id),
+        order=read_json(Order, row["order"]),
+        items=parts(Item, "items"),
+        tasks=parts(Task, "tasks"),
+        commands=parts(Command, "commands"),
+        cases=parts(Case, "cases"),
+        repairs=parts(Repair, "repairs"),
+        attempts=parts(Attempt, "attempts"),
+        outcomes=parts(OutcomeRow, "outcomes"),
+        evidence=parts(Evidence, "evidence"),
+        agenda=parts(Entry, "agenda"),
+        journal=tuple([line_of_json(each) for each in row["journal"]]),
     )
 
 

@@ -103,6 +103,7 @@ class _Shape:
     of_row: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     of_value: Callable[[Any], tuple[Any, ...]]
     converters: tuple[tuple[int, Callable[[Any], Any]], ...]
+    times: tuple[int, ...]
     compared: tuple[tuple[int, str], ...]
 
 
@@ -125,6 +126,7 @@ def _shape_of(kind: type) -> _Shape:
         itemgetter(*names),
         attrgetter(*names),
         tuple((n, converter) for n, converter in converters if converter is not None),
+        tuple(n for n, name in enumerate(names) if hints[name] in (datetime, datetime | None)),
         tuple((n, name) for n, name in enumerate(names) if name not in CHAIN),
     )
 
@@ -143,7 +145,20 @@ def _converter(hint: Any) -> Callable[[Any], Any] | None:
 def read_row(kind: type[R], row: Mapping[str, Any]) -> R:
     """A value of the core from a database row."""
     shape = _shape(kind)
+    return _made(kind, shape, [*shape.of_row(row)])
+
+
+def read_json(kind: type[R], row: Mapping[str, Any]) -> R:
+    """A value of the core from a row that came as JSON, in which times are text."""
+    shape = _shape(kind)
     values = [*shape.of_row(row)]
+    for n in shape.times:
+        if values[n] is not None:
+            values[n] = datetime.fromisoformat(values[n])
+    return _made(kind, shape, values)
+
+
+def _made(kind: type[R], shape: _Shape, values: list[Any]) -> R:
     for n, converter in shape.converters:
         if values[n] is not None:
             values[n] = converter(values[n])

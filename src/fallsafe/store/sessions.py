@@ -17,9 +17,8 @@ from psycopg_pool import AsyncConnectionPool
 Session = psycopg.AsyncConnection[dict[str, Any]]
 TRANSACTION_MAX_SECONDS = 5
 READER_SECONDS_MAX = 5.0
-# What a list is narrowed by is known only when it is asked for, and a plan for any question reads everything. Compiling
-# a plan costs more than any page may take.
-READS = "-c plan_cache_mode=force_custom_plan -c jit=off"
+# Compiling a plan costs more than any page may take.
+READS = "-c jit=off"
 
 set_json_loads(msgspec.json.decode)
 

@@ -114,6 +114,11 @@ def line_of(row: Mapping[str, Any]) -> JournalLine:
     )
 
 
+def line_of_json(row: Mapping[str, Any]) -> JournalLine:
+    """A record from a row that came as JSON: its time and digest are text there."""
+    return line_of({**row, "at": datetime.fromisoformat(row["at"]), "digest": bytes.fromhex(row["digest"])})
+
+
 async def order_trail(
     database: Database, order_id: int, *, after: int = 0, limit: int = TRAIL_LINES_MAX
 ) -> tuple[JournalLine, ...]:

@@ -35,7 +35,7 @@ from fallsafe.store.journal import Line, place
 from fallsafe.store.rows import read_row
 from fallsafe.store.sessions import TRANSACTION_MAX_SECONDS as TRANSACTION_MAX_SECONDS
 from fallsafe.store.sessions import Session, Sessions
-from fallsafe.store.sql import sql
+from fallsafe.store.sql import has_one_plan, sql
 from fallsafe.store.vault import OrderKey, Vault
 from fallsafe.store.work import Aggregate, Entry, Kept, Pages, chain_of, chained, evidence_fact, written
 
@@ -420,7 +420,8 @@ class Reader:
 
     async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
         """All rows of `queries/<name>.sql`."""
-        cursor = await self._connection.execute(sql(name), values)
+        prepare = None if has_one_plan(name) else False
+        cursor = await self._connection.execute(sql(name, values), values, prepare=prepare)
         return await cursor.fetchall()
 
 
@@ -436,7 +437,7 @@ class Tx:
 
     async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
         """The rows of one statement."""
-        cursor = await self._writer.connection.execute(sql(name), values)
+        cursor = await self._writer.connection.execute(sql(name, values), values)
         return await cursor.fetchall() if cursor.description else []
 
     async def execute(self, name: str, **values: Any) -> int:

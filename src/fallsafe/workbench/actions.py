@@ -82,7 +82,6 @@ def repair_of(
     planned: PolicySet,
     actor: Actor,
     now: datetime,
-    repairs: Sequence[Asked] = (),
 ) -> Repair:
     """The card for this person. `planned` is the set whose contract the command was sent under."""
     command = file.command
@@ -105,18 +104,18 @@ def repair_of(
         looks=_looks(command) if command is not None and command.looks else "",
         locked=tuple(a for a in listed if isinstance(a, Locked)),
         listed=tuple(a for a in listed if isinstance(a, Offered)),
-        pending=_pending(repairs, newest, now),
+        pending=_pending(file.repairs, newest, now),
         playbook=playbook.title if playbook else "",
-        steps=_steps(playbook, file, repairs),
+        steps=_steps(playbook, file),
     )
 
 
-def _steps(playbook: Playbook | None, file: CaseFile, repairs: Sequence[Asked]) -> tuple[tuple[str, bool, bool], ...]:
+def _steps(playbook: Playbook | None, file: CaseFile) -> tuple[tuple[str, bool, bool], ...]:
     """The steps of the playbook: the words, whether the case has passed it, and whether it is the next."""
     if playbook is None:
         return ()
     looked = file.newest_command is not None and file.newest_command.looks > 0
-    at = position(playbook, {r.action for r in repairs if r.run_at is not None}, looked)
+    at = position(playbook, {r.action for r in file.repairs if r.run_at is not None}, looked)
     return tuple((step.text, n < at, n == at) for n, step in enumerate(playbook.steps))
 
 

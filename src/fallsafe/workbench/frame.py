@@ -17,11 +17,9 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from fallsafe.core.access import Actor, may
 from fallsafe.core.cases.views import role_views
 from fallsafe.core.repair.approval import RIGHT as APPROVES
-from fallsafe.core.triage.taxonomy import Recoverability
 from fallsafe.flows.views import views_of
 from fallsafe.store.ids import outside
-from fallsafe.store.overview import awaited
-from fallsafe.store.queue import open_cells
+from fallsafe.store.overview import in_the_menu
 from fallsafe.store.trail import BadCursor
 from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.guard import HEADERS, form_token, is_ours, local_path
@@ -89,13 +87,10 @@ def _packed(request: Request, response: Response) -> Response:
 
 async def base(deps: Deps, request: Request, actor: Actor, here: str) -> dict[str, Any]:
     """What `base.html` needs for somebody who is signed in. `here` is the page of the menu that one is on."""
-    cells = await open_cells(deps.database)
-    numbers = {
-        "queue": sum(cell.cases for cell in cells),
-        "unknown": sum(cell.cases for cell in cells if cell.recover == Recoverability.UNKNOWN_OUTCOME),
-    }
+    found = await in_the_menu(deps.database, str(actor))
+    numbers = {"queue": found.open, "unknown": found.unknown}
     if may(actor, APPROVES):
-        numbers["approvals"] = await awaited(deps.database, str(actor))
+        numbers["approvals"] = found.awaited
     saved = await views_of(deps.database, actor)
     return {
         **_look(request),

@@ -25,7 +25,7 @@ from fallsafe.flows.context import Applied, Refused
 from fallsafe.flows.recover import reconcile_now
 from fallsafe.store.evidence import comments_on
 from fallsafe.store.ids import inside, outside
-from fallsafe.store.reads import CaseFile, case_file, case_row, repairs_of_case
+from fallsafe.store.reads import CaseFile, case_file, case_row
 from fallsafe.store.tx import Tx
 from fallsafe.workbench.approval_pages import ApprovalDoor
 from fallsafe.workbench.bulk import BulkDoor
@@ -195,11 +195,9 @@ class Door:
 
     async def _look(self, actor: Actor, file: CaseFile, show: str, whole: bool) -> Look:
         case = file.case
-        written = await comments_on(self.deps.database, case.order_id, outside("case", case.id))
-        found = await repairs_of_case(self.deps.database, case)
-        return Look(
-            actor, await now_of(self.deps), show if show in SHOWS else "all", whole, comments=written, repairs=found
-        )
+        has_comments = file.file is None or any(e.kind == "comment" for e in file.evidence)
+        written = await comments_on(self.deps.database, case.order_id, outside("case", case.id)) if has_comments else ()
+        return Look(actor, await now_of(self.deps), show if show in SHOWS else "all", whole, comments=written)
 
     async def _file(self, case_id: str) -> CaseFile | None:
         number = inside("case", case_id)

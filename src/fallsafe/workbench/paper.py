@@ -1,7 +1,7 @@
 """Templates: every value is escaped, a missing one is an error, and times and words have one form."""
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,6 +10,9 @@ from starlette.responses import HTMLResponse
 
 from fallsafe.workbench.shelf import shelf
 from fallsafe.workbench.words import clock, full, lowered, many, promised, size, span, until, words
+
+MARKS = ("icon", "severity", "stage", "unknown")
+"""Macros of `marks.html` that every template may draw with; they depend on nothing but what they are given."""
 
 
 @cache
@@ -37,7 +40,15 @@ def environment() -> Environment:
         sentence=_sentence,
     )
     made.globals["static"] = shelf().base
+    made.globals.update({name: partial(_mark, name) for name in MARKS})
     return made
+
+
+@cache
+def _mark(name: str, /, *given: Any) -> Markup:
+    """A mark that looks the same wherever it stands: drawn once."""
+    macro = getattr(environment().get_template("marks.html").module, name)
+    return Markup(macro(*given))  # noqa: S704 - safe because the template escapes every value
 
 
 def markup(name: str, /, **values: Any) -> Markup:

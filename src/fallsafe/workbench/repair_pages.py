@@ -19,7 +19,7 @@ from fallsafe.core.repair.request import Repair, RepairState, progress_of, prove
 from fallsafe.flows import repairs
 from fallsafe.flows.context import Refused
 from fallsafe.store.ids import inside, outside
-from fallsafe.store.reads import CaseFile, case_file, repairs_of_case
+from fallsafe.store.reads import CaseFile, case_file
 from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.frame import base, no_such_case, not_ours, now_of, own_form, sign_in, sorry
 from fallsafe.workbench.paper import html
@@ -134,8 +134,7 @@ class RepairDoor:
         file = await self._file(case_id)
         if file is None:
             return await no_such_case(self.deps, request, actor, case_id)
-        found = await repairs_of_case(self.deps.database, file.case)
-        one = next((r for r in found if r.id == inside("repair", repair_id)), None)
+        one = next((r for r in file.repairs if r.id == inside("repair", repair_id)), None)
         action = self.deps.context().newest.actions.get(one.action) if one is not None else None
         if one is None or action is None:
             lines = (f"The case has no repair {repair_id[:40]}.",)

@@ -16,7 +16,6 @@ from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.events import Json
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, WayBack
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.repair.request import Repair as Asked
 from fallsafe.core.triage.taxonomy import Code, Recoverability, UndoRow
 from fallsafe.flows.payload import way_back_of
 from fallsafe.store.ids import outside
@@ -198,7 +197,6 @@ class Look:
     whole: bool = False
     evidence_url: str = "/api/v1/evidence/{id}"
     comments: Sequence[Said] = ()
-    repairs: Sequence[Asked] = ()
 
 
 def case_page(
@@ -211,7 +209,7 @@ def case_page(
     return CasePage(
         head=_head(file, newest, sentence, look.now),
         plan=_plan(file, planned, failing, look.now),
-        repair=repair_of(file, newest, contract, look.actor, look.now, look.repairs),
+        repair=repair_of(file, newest, contract, look.actor, look.now),
         steps=steps_of(file.file, planned, failing) if file.file else Steps((), 0),
         timeline=timeline_of(file.journal, _names(file, planned), _queries(file), look.show, look.whole),
         evidence=_evidence(file, look),

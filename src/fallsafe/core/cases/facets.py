@@ -3,8 +3,10 @@
 A facet counts with all tokens but its own, so that its other values say what choosing them would give.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from fallsafe.core.cases.query import NOBODY, SCOPES, CaseQuery, Token
 
@@ -29,9 +31,7 @@ class Cell:
 
     def value(self, key: str) -> str:
         """What the cell's cases have of a key, as a query names it."""
-        if key == "assignee":
-            return "somebody" if self.assigned else NOBODY
-        return str(getattr(self, key)) or (NOBODY if key in ("owner", "system") else "")
+        return _named(key, self.assigned if key == "assignee" else getattr(self, key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,17 @@ class ByTime:
 
     values: Mapping[str, int]
     at_least: frozenset[str]
+
+
+# The fields of a cell that are counted by, in the order of `KINDS`.
+OF_CELL = attrgetter(*("assigned" if key == "assignee" else key for key in KINDS))
+
+
+def _named(key: str, value: str | bool) -> str:
+    """What a cell has of a key, as a query names it."""
+    if key == "assignee":
+        return "somebody" if value else NOBODY
+    return str(value) or (NOBODY if key in ("owner", "system") else "")
 
 
 def is_kind(token: Token) -> bool:
@@ -78,17 +89,18 @@ def count(query: CaseQuery, cells: Iterable[Cell], more: bool = False, times: By
     """
     unasked = ("is",) if times is None else ("is", "sla")
     wanted = [token for token in query.tokens if is_kind(token) and token.key not in unasked]
-    keys = [key for key in KINDS if key != "sla" or times is None]
-    values: dict[str, dict[str, int]] = {key: {} for key in KINDS}
+    raw: dict[str, Counter[str | bool]] = {key: Counter() for key in KINDS}
     total = 0
     for cell in cells:
-        missed = {token.key for token in wanted if not _holds(token, cell)}
+        missed = {token.key for token in wanted if not _holds(token, cell)} if wanted else None
         if not missed:
             total += cell.cases
-        for key in keys:
-            if not missed or missed == {key}:
-                value = cell.value(key)
-                values[key][value] = values[key].get(value, 0) + cell.cases
+            for tally, value in zip(raw.values(), OF_CELL(cell), strict=True):
+                tally[value] += cell.cases
+        elif len(missed) == 1:
+            (key,) = missed
+            raw[key][getattr(cell, "assigned" if key == "assignee" else key)] += cell.cases
+    values = {key: {_named(key, value): n for value, n in tally.items()} for key, tally in raw.items()}
     if times is not None:
         values["sla"] = {value: number for value, number in times.values.items() if number}
     return Facets(total, values, more, times.at_least if times is not None else frozenset())

@@ -3,7 +3,7 @@ SELECT k.*, o.source AS order_source, o.external_id AS order_external_id, o.stat
        o.segment, o.committed_at, o.time_zone, i.external_id AS item_external_id, i.offer, i.state AS item_state,
        t.step AS task_step, t.state AS task_state, c.key AS command_key, c.state AS command_state, c.retries
 FROM (SELECT k.* FROM cases k
-      WHERE (%(after_id)s::bigint IS NULL OR k.id < %(after_id)s) AND (/* reads/matching */)
+      WHERE (%(after_id)s::bigint IS NULL OR k.id < %(after_id)s) /* reads/matching */
       ORDER BY k.id DESC LIMIT %(limit)s) k
 LEFT JOIN orders o ON o.id = k.order_id
 LEFT JOIN items i ON i.id = k.item_id

@@ -11,7 +11,7 @@ FROM (
           AND CASE k.severity WHEN 'critical' THEN 1 WHEN 'high' THEN 2 WHEN 'medium' THEN 3 WHEN 'low' THEN 4 ELSE 5 END = s.level
           AND (coalesce(k.sla_due_at, timestamptz '9999-01-01Z'), k.id) > (s.low, s.after_id)
           AND coalesce(k.sla_due_at, timestamptz '9999-01-01Z') <= s.high
-          AND (/* reads/matching */)
+          /* reads/matching */
         ORDER BY coalesce(k.sla_due_at, timestamptz '9999-01-01Z'), k.id LIMIT %(limit)s) c
     ORDER BY s.rank, c.due, c.id LIMIT %(limit)s) k
 LEFT JOIN orders o ON o.id = k.order_id

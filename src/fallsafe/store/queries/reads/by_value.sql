@@ -5,7 +5,7 @@ SELECT k.*, o.source AS order_source, o.external_id AS order_external_id, o.stat
 FROM (SELECT k.* FROM cases k
       WHERE k.state IN ('detected', 'classified', 'assigned', 'diagnosing', 'repairing', 'revalidating')
         AND (%(after_id)s::bigint IS NULL OR (k.amount_minor, k.id) < (%(after_value)s::bigint, %(after_id)s::bigint))
-        AND (/* reads/matching */)
+        /* reads/matching */
       ORDER BY k.amount_minor DESC, k.id DESC LIMIT %(limit)s) k
 LEFT JOIN orders o ON o.id = k.order_id
 LEFT JOIN items i ON i.id = k.item_id

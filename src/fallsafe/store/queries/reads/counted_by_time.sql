@@ -3,10 +3,10 @@ SELECT late.n AS breached, timeless.n AS "none", ahead.risky AS at_risk, ahead.n
        ARRAY[late.n, timeless.n, ahead.n] AS seen
 FROM (SELECT count(*) AS n FROM (
         SELECT 1 FROM cases k WHERE k.state IN ('detected', 'classified', 'assigned', 'diagnosing', 'repairing', 'revalidating')
-          AND k.sla_due_at <= %(now)s AND (/* reads/matching */) LIMIT %(limit)s) found) late,
+          AND k.sla_due_at <= %(now)s /* reads/matching */ LIMIT %(limit)s) found) late,
      (SELECT count(*) AS n FROM (
         SELECT 1 FROM cases k WHERE k.state IN ('detected', 'classified', 'assigned', 'diagnosing', 'repairing', 'revalidating')
-          AND k.sla_due_at IS NULL AND (/* reads/matching */) LIMIT %(limit)s) found) timeless,
+          AND k.sla_due_at IS NULL /* reads/matching */ LIMIT %(limit)s) found) timeless,
      (SELECT count(*) AS n, count(*) FILTER (WHERE %(now)s - detected_at >= (sla_due_at - %(now)s) + (sla_due_at - %(now)s) + (sla_due_at - %(now)s)) AS risky
       FROM (SELECT k.sla_due_at, k.detected_at FROM cases k WHERE k.state IN ('detected', 'classified', 'assigned', 'diagnosing', 'repairing', 'revalidating')
-          AND k.sla_due_at > %(now)s AND (/* reads/matching */) ORDER BY k.sla_due_at LIMIT %(limit)s) found) ahead
+          AND k.sla_due_at > %(now)s /* reads/matching */ ORDER BY k.sla_due_at LIMIT %(limit)s) found) ahead

@@ -1,78 +1,138 @@
--- Whether the case k is one of those that are asked for; a part of the statements that list, count and freeze cases.
-    (NOT %(open)s::boolean OR k.state IN ('detected', 'classified', 'assigned', 'diagnosing', 'repairing', 'revalidating'))
-AND (NOT %(ended)s::boolean OR k.state IN ('resolved', 'closed', 'merged', 'withdrawn', 'not_resolved'))
-AND (%(state)s::text[] IS NULL OR k.state = ANY(%(state)s))
-AND (%(not_state)s::text[] IS NULL OR k.state <> ALL(%(not_state)s))
-AND (%(severity)s::text[] IS NULL OR k.severity = ANY(%(severity)s))
-AND (%(not_severity)s::text[] IS NULL OR k.severity <> ALL(%(not_severity)s))
-AND (%(owner)s::text[] IS NULL OR k.owner_group = ANY(%(owner)s))
-AND (%(not_owner)s::text[] IS NULL OR k.owner_group <> ALL(%(not_owner)s))
-AND (%(assignee)s::text[] IS NULL OR k.assignee = ANY(%(assignee)s))
-AND (%(not_assignee)s::text[] IS NULL OR k.assignee <> ALL(%(not_assignee)s))
-AND (%(code)s::text[] IS NULL OR k.code = ANY(%(code)s))
-AND (%(not_code)s::text[] IS NULL OR k.code <> ALL(%(not_code)s))
-AND (%(domain)s::text[] IS NULL OR k.domain = ANY(%(domain)s))
-AND (%(not_domain)s::text[] IS NULL OR k.domain <> ALL(%(not_domain)s))
-AND (%(recover)s::text[] IS NULL OR k.recoverability = ANY(%(recover)s))
-AND (%(not_recover)s::text[] IS NULL OR k.recoverability <> ALL(%(not_recover)s))
-AND (%(system)s::text[] IS NULL OR k.system = ANY(%(system)s))
-AND (%(not_system)s::text[] IS NULL OR k.system <> ALL(%(not_system)s))
-AND (%(operation)s::text[] IS NULL OR k.operation = ANY(%(operation)s))
-AND (%(not_operation)s::text[] IS NULL OR k.operation <> ALL(%(not_operation)s))
-AND (%(raw)s::text[] IS NULL OR k.raw_code = ANY(%(raw)s))
-AND (%(not_raw)s::text[] IS NULL OR k.raw_code <> ALL(%(not_raw)s))
-AND (%(group)s::text[] IS NULL OR k.fingerprint = ANY(%(group)s))
-AND (%(not_group)s::text[] IS NULL OR k.fingerprint <> ALL(%(not_group)s))
-AND (%(impact)s::text[] IS NULL OR k.customer_impact = ANY(%(impact)s))
-AND (%(not_impact)s::text[] IS NULL OR k.customer_impact <> ALL(%(not_impact)s))
-AND (%(case)s::bigint[] IS NULL OR k.id = ANY(%(case)s))
-AND (%(not_case)s::bigint[] IS NULL OR k.id <> ALL(%(not_case)s))
-AND (%(order)s::bigint[] IS NULL OR k.order_id = ANY(%(order)s))
-AND (%(not_order)s::bigint[] IS NULL OR k.order_id <> ALL(%(not_order)s))
-AND (%(sla)s::text[] IS NULL OR (('breached' = ANY(%(sla)s) AND k.sla_due_at <= %(now)s) OR ('none' = ANY(%(sla)s) AND k.sla_due_at IS NULL)
-     OR ('at_risk' = ANY(%(sla)s) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at >= (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))
-     OR ('on_track' = ANY(%(sla)s) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at < (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))))
-AND (%(not_sla)s::text[] IS NULL OR NOT COALESCE((('breached' = ANY(%(not_sla)s) AND k.sla_due_at <= %(now)s) OR ('none' = ANY(%(not_sla)s) AND k.sla_due_at IS NULL)
-     OR ('at_risk' = ANY(%(not_sla)s) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at >= (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))
-     OR ('on_track' = ANY(%(not_sla)s) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at < (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))), false))
-AND (%(detected_after)s::timestamptz IS NULL OR k.detected_at >= %(detected_after)s)
-AND (%(detected_before)s::timestamptz IS NULL OR k.detected_at <= %(detected_before)s)
-AND (%(due_after)s::timestamptz IS NULL OR k.sla_due_at >= %(due_after)s)
-AND (%(due_before)s::timestamptz IS NULL OR k.sla_due_at <= %(due_before)s)
-AND (%(seen_min)s::bigint IS NULL OR k.occurrences >= %(seen_min)s)
-AND (%(seen_max)s::bigint IS NULL OR k.occurrences <= %(seen_max)s)
-AND (%(amount_min)s::numeric IS NULL OR k.amount_minor >= %(amount_min)s * CASE WHEN k.currency = ANY(%(no_cents)s) THEN 1 WHEN k.currency = ANY(%(thousandths)s) THEN 1000 ELSE 100 END)
-AND (%(amount_max)s::numeric IS NULL OR k.amount_minor <= %(amount_max)s * CASE WHEN k.currency = ANY(%(no_cents)s) THEN 1 WHEN k.currency = ANY(%(thousandths)s) THEN 1000 ELSE 100 END)
-AND (NOT %(waiting)s::boolean OR jsonb_typeof(k.waiting_for) = 'object')
-AND (NOT %(escalated)s::boolean OR k.escalated_to <> '')
-AND (NOT %(unknown)s::boolean OR (k.recoverability = 'unknown_outcome'
-     AND (k.command_id IS NULL OR EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND c.state = 'unknown'))))
-AND (%(retries_min)s::bigint IS NULL OR EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND c.retries >= %(retries_min)s))
-AND (%(retries_max)s::bigint IS NULL OR EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND c.retries <= %(retries_max)s))
-AND (%(step)s::text[] IS NULL OR EXISTS (SELECT 1 FROM tasks t WHERE t.id = k.task_id AND t.step = ANY(%(step)s)))
-AND (%(not_step)s::text[] IS NULL OR NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = k.task_id AND t.step = ANY(%(not_step)s)))
-AND (%(offer)s::text[] IS NULL OR EXISTS (SELECT 1 FROM items i WHERE i.id = k.item_id AND i.offer = ANY(%(offer)s)))
-AND (%(not_offer)s::text[] IS NULL OR NOT EXISTS (SELECT 1 FROM items i WHERE i.id = k.item_id AND i.offer = ANY(%(not_offer)s)))
-AND (NOT %(of_order)s::boolean OR EXISTS (
-     SELECT 1 FROM orders o WHERE o.id = k.order_id
-       AND (%(customer)s::text[] IS NULL OR o.customer_ref = ANY(%(customer)s))
-       AND (%(segment)s::text[] IS NULL OR o.segment = ANY(%(segment)s))
-       AND (%(region)s::text[] IS NULL OR o.region = ANY(%(region)s))
-       AND (%(catalog)s::text[] IS NULL OR o.catalog_version = ANY(%(catalog)s))
-       AND (%(source)s::text[] IS NULL OR o.source = ANY(%(source)s))
-       AND (%(ref)s::text[] IS NULL OR o.external_id = ANY(%(ref)s))
-       AND (%(correlation)s::text[] IS NULL OR o.correlation_id = ANY(%(correlation)s))))
-AND (NOT %(not_of_order)s::boolean OR NOT EXISTS (
-     SELECT 1 FROM orders o WHERE o.id = k.order_id
-       AND (o.customer_ref = ANY(%(not_customer)s::text[])
-            OR o.segment = ANY(%(not_segment)s::text[])
-            OR o.region = ANY(%(not_region)s::text[])
-            OR o.catalog_version = ANY(%(not_catalog)s::text[])
-            OR o.source = ANY(%(not_source)s::text[])
-            OR o.external_id = ANY(%(not_ref)s::text[])
-            OR o.correlation_id = ANY(%(not_correlation)s::text[]))))
-AND (%(texts)s::jsonb IS NULL OR NOT EXISTS (
+-- What of the case k is asked for; each part is left out of a statement where nothing is asked of it. The parts stand in the statements that list, count and freeze cases.
+-- when open
+AND k.state IN ('detected', 'classified', 'assigned', 'diagnosing', 'repairing', 'revalidating')
+-- when ended
+AND k.state IN ('resolved', 'closed', 'merged', 'withdrawn', 'not_resolved')
+-- when state
+AND k.state = ANY(%(state)s::text[])
+-- when not_state
+AND k.state <> ALL(%(not_state)s::text[])
+-- when severity
+AND k.severity = ANY(%(severity)s::text[])
+-- when not_severity
+AND k.severity <> ALL(%(not_severity)s::text[])
+-- when owner
+AND k.owner_group = ANY(%(owner)s::text[])
+-- when not_owner
+AND k.owner_group <> ALL(%(not_owner)s::text[])
+-- when assignee
+AND k.assignee = ANY(%(assignee)s::text[])
+-- when not_assignee
+AND k.assignee <> ALL(%(not_assignee)s::text[])
+-- when code
+AND k.code = ANY(%(code)s::text[])
+-- when not_code
+AND k.code <> ALL(%(not_code)s::text[])
+-- when domain
+AND k.domain = ANY(%(domain)s::text[])
+-- when not_domain
+AND k.domain <> ALL(%(not_domain)s::text[])
+-- when recover
+AND k.recoverability = ANY(%(recover)s::text[])
+-- when not_recover
+AND k.recoverability <> ALL(%(not_recover)s::text[])
+-- when system
+AND k.system = ANY(%(system)s::text[])
+-- when not_system
+AND k.system <> ALL(%(not_system)s::text[])
+-- when operation
+AND k.operation = ANY(%(operation)s::text[])
+-- when not_operation
+AND k.operation <> ALL(%(not_operation)s::text[])
+-- when raw
+AND k.raw_code = ANY(%(raw)s::text[])
+-- when not_raw
+AND k.raw_code <> ALL(%(not_raw)s::text[])
+-- when group
+AND k.fingerprint = ANY(%(group)s::text[])
+-- when not_group
+AND k.fingerprint <> ALL(%(not_group)s::text[])
+-- when impact
+AND k.customer_impact = ANY(%(impact)s::text[])
+-- when not_impact
+AND k.customer_impact <> ALL(%(not_impact)s::text[])
+-- when case
+AND k.id = ANY(%(case)s::bigint[])
+-- when not_case
+AND k.id <> ALL(%(not_case)s::bigint[])
+-- when order
+AND k.order_id = ANY(%(order)s::bigint[])
+-- when not_order
+AND k.order_id <> ALL(%(not_order)s::bigint[])
+-- when sla
+AND (('breached' = ANY(%(sla)s::text[]) AND k.sla_due_at <= %(now)s) OR ('none' = ANY(%(sla)s::text[]) AND k.sla_due_at IS NULL)
+     OR ('at_risk' = ANY(%(sla)s::text[]) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at >= (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))
+     OR ('on_track' = ANY(%(sla)s::text[]) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at < (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s)))
+-- when not_sla
+AND NOT coalesce((('breached' = ANY(%(not_sla)s::text[]) AND k.sla_due_at <= %(now)s) OR ('none' = ANY(%(not_sla)s::text[]) AND k.sla_due_at IS NULL)
+     OR ('at_risk' = ANY(%(not_sla)s::text[]) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at >= (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))
+     OR ('on_track' = ANY(%(not_sla)s::text[]) AND k.sla_due_at > %(now)s AND %(now)s - k.detected_at < (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s) + (k.sla_due_at - %(now)s))), false)
+-- when detected_after
+AND k.detected_at >= %(detected_after)s::timestamptz
+-- when detected_before
+AND k.detected_at <= %(detected_before)s::timestamptz
+-- when due_after
+AND k.sla_due_at >= %(due_after)s::timestamptz
+-- when due_before
+AND k.sla_due_at <= %(due_before)s::timestamptz
+-- when seen_min
+AND k.occurrences >= %(seen_min)s::bigint
+-- when seen_max
+AND k.occurrences <= %(seen_max)s::bigint
+-- when amount_min
+AND k.amount_minor >= %(amount_min)s::numeric * CASE WHEN k.currency = ANY(%(no_cents)s::text[]) THEN 1 WHEN k.currency = ANY(%(thousandths)s::text[]) THEN 1000 ELSE 100 END
+-- when amount_max
+AND k.amount_minor <= %(amount_max)s::numeric * CASE WHEN k.currency = ANY(%(no_cents)s::text[]) THEN 1 WHEN k.currency = ANY(%(thousandths)s::text[]) THEN 1000 ELSE 100 END
+-- when waiting
+AND jsonb_typeof(k.waiting_for) = 'object'
+-- when escalated
+AND k.escalated_to <> ''
+-- when unknown
+AND k.recoverability = 'unknown_outcome'
+     AND (k.command_id IS NULL OR EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND c.state = 'unknown'))
+-- when retries_min
+AND EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND c.retries >= %(retries_min)s::bigint)
+-- when retries_max
+AND EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND c.retries <= %(retries_max)s::bigint)
+-- when step
+AND EXISTS (SELECT 1 FROM tasks t WHERE t.id = k.task_id AND t.step = ANY(%(step)s::text[]))
+-- when not_step
+AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = k.task_id AND t.step = ANY(%(not_step)s::text[]))
+-- when offer
+AND EXISTS (SELECT 1 FROM items i WHERE i.id = k.item_id AND i.offer = ANY(%(offer)s::text[]))
+-- when not_offer
+AND NOT EXISTS (SELECT 1 FROM items i WHERE i.id = k.item_id AND i.offer = ANY(%(not_offer)s::text[]))
+-- when customer
+AND EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.customer_ref = ANY(%(customer)s::text[]))
+-- when not_customer
+AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.customer_ref = ANY(%(not_customer)s::text[]))
+-- when segment
+AND EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.segment = ANY(%(segment)s::text[]))
+-- when not_segment
+AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.segment = ANY(%(not_segment)s::text[]))
+-- when region
+AND EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.region = ANY(%(region)s::text[]))
+-- when not_region
+AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.region = ANY(%(not_region)s::text[]))
+-- when catalog
+AND EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.catalog_version = ANY(%(catalog)s::text[]))
+-- when not_catalog
+AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.catalog_version = ANY(%(not_catalog)s::text[]))
+-- when source
+AND EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.source = ANY(%(source)s::text[]))
+-- when not_source
+AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.source = ANY(%(not_source)s::text[]))
+-- when ref
+AND EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.external_id = ANY(%(ref)s::text[]))
+-- when not_ref
+AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.external_id = ANY(%(not_ref)s::text[]))
+-- when correlation
+AND EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.correlation_id = ANY(%(correlation)s::text[]))
+-- when not_correlation
+AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.correlation_id = ANY(%(not_correlation)s::text[]))
+-- when texts
+AND NOT EXISTS (
      SELECT 1 FROM jsonb_to_recordset(%(texts)s::jsonb) w (pattern text, codes jsonb)
      WHERE NOT (w.codes ? k.code
                 OR k.code || ' ' || k.raw_code || ' ' || k.raw_message || ' ' || k.system || ' ' || k.operation || ' ' || k.next_action || ' ' || k.assignee ILIKE w.pattern
-                OR EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.source || ' ' || o.external_id || ' ' || o.customer_ref ILIKE w.pattern))))
+                OR EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.source || ' ' || o.external_id || ' ' || o.customer_ref ILIKE w.pattern)))

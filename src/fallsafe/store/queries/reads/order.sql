@@ -1,2 +1,0 @@
--- One order by its id, read without a lock.
-SELECT * FROM orders WHERE id = %(id)s
