@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from fallsafe import policyset
-from fallsafe.api.app import create_app
 from fallsafe.api.deps import Deps
+from fallsafe.cli.serve import application as whole
 from fallsafe.core.access import system
 from fallsafe.flows import access
 from fallsafe.flows.context import Context
@@ -30,6 +30,7 @@ class Api:
     deps: Deps
     tokens: dict[str, str]
     client: httpx2.AsyncClient
+    app: FastAPI
 
     def as_(self, role: str, **headers: str) -> dict[str, str]:
         """Headers of somebody with one role."""
@@ -75,7 +76,7 @@ class Application:
 
     def __init__(self) -> None:
         self._database, self._metrics, self._deps = Running(), Running(), Running()
-        self.app = create_app(Deps(self._database, lambda: self._deps.context(), SECRETS, metrics=self._metrics))  # type: ignore[arg-type]
+        self.app = whole(Deps(self._database, lambda: self._deps.context(), SECRETS, metrics=self._metrics))  # type: ignore[arg-type]
 
     def over(self, deps: Deps) -> FastAPI:
         """The application over what a test has."""
@@ -107,9 +108,10 @@ async def api(database_url: str, telco_policy, application: Application) -> Asyn
             await access.ensure_token(tx, f"a-{role}", kind, [role], digest_of(token), system("test"))
 
     await database.transact(known)
-    transport = httpx2.ASGITransport(app=application.over(deps), raise_app_exceptions=False)
+    app = application.over(deps)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://fallsafe.test") as client:
-        yield Api(database, context, deps, tokens, client)
+        yield Api(database, context, deps, tokens, client, app)
     await database.close()
 
 

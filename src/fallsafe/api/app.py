@@ -6,7 +6,7 @@ wrong.
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -89,7 +89,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_api_route("/sign-out", people.sign_out, methods=["POST"], **hidden)
     app.add_api_route("/openapi.json", _openapi_of(app), methods=["GET"], include_in_schema=False, response_model=None)
     app.add_middleware(Watch, deps=deps)
-    _say_problems(app)
+    _say_problems(app, deps)
     return app
 
 
@@ -181,9 +181,9 @@ def request_id_of(scope: Scope) -> str:
     return given.decode() if fine else f"req-{secrets.token_hex(8)}"
 
 
-def _say_problems(app: FastAPI) -> None:
+def _say_problems(app: FastAPI, deps: Deps) -> None:
     """Every way in which a request can fail, as problem+json. Only a bug is a 500, and it is logged."""
-    app.add_exception_handler(Problem, _of_problem)
+    app.add_exception_handler(Problem, _of_problem(deps))
     app.add_exception_handler(BadCursor, _of_cursor)
     app.add_exception_handler(RequestValidationError, _of_parameter)
     app.add_exception_handler(HTTPException, _of_http)
@@ -195,9 +195,19 @@ def _say_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _of_bug)
 
 
-async def _of_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
+def _of_problem(deps: Deps) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def say(request: Request, error: Exception) -> Response:
+        """The problem, once the journal has it."""
+        assert isinstance(error, Problem)
+        try:
+            await deps.note(request, error)
+        except (*PASSING, PoolTimeout) as lost:
+            return await _of_database(request, lost)
+        except Rewound as stopped:
+            return await _of_rewound(request, stopped)
+        return error.response()
+
+    return say
 
 
 async def _of_cursor(_: Request, error: Exception) -> Response:

@@ -11,8 +11,9 @@ from datetime import datetime
 from starlette.requests import Request
 
 from fallsafe.api.answers import LOCALE, Asker
-from fallsafe.api.problems import Problem
+from fallsafe.api.problems import TITLES, Problem
 from fallsafe.core.access import Actor, may
+from fallsafe.core.errors import Refusal
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows import access
 from fallsafe.flows.context import Context
@@ -22,6 +23,7 @@ from fallsafe.store.tx import Database, Tx
 from fallsafe.telemetry.metrics import Metrics
 
 SESSION_COOKIE = "fallsafe_session"
+REFUSALS = frozenset({400, 404, 405, 409, 412, 413, 415, 422})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCALES_MAX = 20
 
@@ -88,6 +90,7 @@ class Deps:
         if _bearer(request) is None and request.method not in SAFE_METHODS and not _from_our_page(request):
             self.metrics.strangers.labels("foreign_page").inc()
             raise Problem(403, "FOREIGN_PAGE", "this change did not come from a page of this installation", "")
+        request.state.actor = actor
         return actor
 
     async def allowed(self, request: Request, action: str, what: str) -> Actor:
@@ -99,8 +102,18 @@ class Deps:
                 return (await access.note_refusal(tx, actor, action, what)).why
 
             why = await self.database.transact(note)
-            raise Problem(403, "NOT_ALLOWED", f"{what}: {why}", "ask somebody who has one of them")
+            raise Problem(403, "NOT_ALLOWED", f"{what}: {why}", "ask somebody who has one of them", recorded=True)
         return actor
+
+    async def note(self, request: Request, problem: Problem) -> None:
+        """Records that a change was refused at the door itself, where somebody is there who asked for it."""
+        actor: Actor | None = getattr(request.state, "actor", None)
+        if actor is None or problem.recorded or request.method in SAFE_METHODS or problem.status not in REFUSALS:
+            return
+        route = getattr(request.scope.get("route"), "path_format", "")
+        what = f"cannot {request.method} {route}"
+        refusal = Refusal(problem.code, what, TITLES[problem.status], problem.hint, problem.pointer)
+        await self.database.transact(lambda tx: access.note_wrong_request(tx, actor, refusal))
 
     async def asker(self, request: Request, actor: Actor) -> Asker:
         """Who asks, when, and under which policy."""

@@ -66,6 +66,7 @@ class OrdersDoor:
             draft = draft_of(value, body)
         except Problem as problem:
             await self._keep(actor, value, body, problem)
+            problem.recorded = True
             raise
         return (await self.intake.take(draft, actor, asked)).response()
 

@@ -81,7 +81,9 @@ class Fault:
 
 @dataclass(slots=True, eq=False)
 class Problem(Exception):
-    """An answer that is not what was asked for. `errors` lists every fault of a body, `retry_after` is in seconds."""
+    """An answer that is not what was asked for. `errors` lists every fault of a body, `retry_after` is in seconds;
+    `recorded` says that the journal has the refusal already.
+    """
 
     status: int
     code: str
@@ -90,6 +92,7 @@ class Problem(Exception):
     pointer: str = ""
     errors: Sequence[Fault] = field(default_factory=tuple)
     retry_after: int = 0
+    recorded: bool = False
 
     def content(self) -> dict[str, Any]:
         """The body as it is sent."""
@@ -118,9 +121,9 @@ class Problem(Exception):
 
 
 def problem_of(refusal: Refusal) -> Problem:
-    """What a refusal is at a door, word for word."""
-    status = STATUS_OF.get(refusal.code, 409)
-    return Problem(status, refusal.code, f"{refusal.what}: {refusal.why}", refusal.hint, refusal.pointer)
+    """What a refusal is at a door, word for word. Its flow has recorded it, unless there is nothing it is about."""
+    status, said = STATUS_OF.get(refusal.code, 409), f"{refusal.what}: {refusal.why}"
+    return Problem(status, refusal.code, said, refusal.hint, refusal.pointer, recorded=status != 404)
 
 
 def not_found(what: str, name: str, hint: str) -> Problem:

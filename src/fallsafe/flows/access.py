@@ -236,6 +236,13 @@ async def note_refusal(
     return refusal
 
 
+async def note_wrong_request(tx: Tx, actor: Actor, refusal: Refusal) -> None:
+    """Records what was refused before any flow was asked: a wrong shape, too many bytes, a version that is over. What
+    was sent is not kept.
+    """
+    _refused(tx, actor, "access", 0, "request", refusal)
+
+
 async def note_reading(tx: Tx, actor: Actor, evidence_id: int, order_id: int) -> None:
     """Records that somebody opened the bytes of a piece of evidence."""
     facts: dict[str, Json] = {"evidence": evidence_id, "orderId": order_id}
