@@ -187,6 +187,15 @@ class WhenValuesAreCompared:
         b = csv(tmp_path / "b.csv", "id,v\n1,1.5\n2,n/a\n3,3\n")
         assert reconcile(a, b, "--on", "id", "--number", "v").json["columns"][0]["mismatches"] == 1
 
+    def test_a_column_that_is_nearly_numbers_says_how_to_compare_it(self, tmp_path: Path) -> None:
+        a = csv(
+            tmp_path / "a.csv", "id,v,at\n1,1.50,2026-01-01\n2,2,2026-01-02\n3,3,2026-01-03\n4,4,2026-01-04\n5,x,?\n"
+        )
+        b = csv(tmp_path / "b.csv", "id,v,at\n1,1.5,2026-01-01T00:00:00Z\n2,2,2026-01-02\n")
+        first, second = reconcile(a, b, "--on", "id").json["hints"]
+        assert "--number v compares those that are" in first
+        assert "--time at compares those that are" in second
+
     def test_the_authority_stands_beside_each_difference(self, two: tuple[Path, Path], tmp_path: Path) -> None:
         out = tmp_path / "out.csv"
         reconcile(*two, "--on", "order_id", "--authority", "status=b", "--authority", "amount=A", "--out", out)

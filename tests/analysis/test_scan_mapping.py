@@ -78,6 +78,9 @@ class WhenAMappingIsWrong:
             ('order = "x"', "has no such column; it has"),
             ("order = 7", "must be a name in quotes"),
             ('zone = "Europe/Berln"', "is not known"),
+            ('delimiter = "xx"', "is no delimiter"),
+            ('delimiter = ";"', "understood: one column: no delimiter was found"),
+            ('encoding = "utf-16"', "is not in utf-16; it looks like utf-8"),
         ],
     )
     def test_it_is_refused_with_what_would_be_right(self, tmp_path: Path, text, says):
@@ -96,6 +99,8 @@ class WhenAMappingIsWrong:
             ("--memory", "5MB", "too little"),
             ("--mapping", "/nowhere.toml", "cannot be read"),
             ("--policy", "/nowhere", "no such folder"),
+            ("--html", "/nowhere/report.html", "there is no folder"),
+            ("--html", "/", "it is a folder"),
         ],
     )
     def test_so_is_every_other_option(self, tmp_path: Path, option, value, says):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from tests.analysis.door import run, scanned
 
+from fallsafe.analysis.sources import delimited_files
+
 HEAD = "order_id,status,order_date,shipped_date\n"
 ROWS = [f"A{n},Shipped,2026-01-{n % 28 + 1:02d},2026-02-{n % 28 + 1:02d}" for n in range(50)]
 LOG = "order_id,event,ts\n"
@@ -70,6 +72,14 @@ class WhenThereIsLittleToRead:
     def test_a_file_that_is_not_there_is_said_to_be_missing(self, tmp_path: Path):
         result = run(tmp_path / "nothing.csv")
         assert (result.exit_code, "does not exist" in result.stderr) == (2, True)
+
+    def test_a_file_of_which_no_row_could_be_read_says_what_was_left_out(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(delimited_files, "IN_PLACE_BYTES_MIN", 0)
+        result = run(put(tmp_path, LOG + "x" * 20_000_000 + "\n"))
+        assert (result.exit_code, "left out: 1 row: lines that belong to no row" in result.stderr) == (2, True)
+        assert "has no rows" in result.stderr
 
 
 class WhenTheFileIsWrittenStrangely:

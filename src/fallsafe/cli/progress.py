@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """A bar on the terminal while it lasts; nothing where the output goes elsewhere."""
-    if quiet or not sys.stderr.isatty():
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar on the terminal while it lasts, apart from the output; nothing where there is no terminal."""
+    if not sys.stderr.isatty():
         yield lambda what, share: None
         return
     from rich.console import Console

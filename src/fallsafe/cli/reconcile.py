@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from fallsafe.cli.reports import must_have_a_place
+from fallsafe.cli.reports import write as write_report
 from fallsafe.cli.verbs import table
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def reconcile(
         if open_cases and in_database:
             raise rules.WrongUse("--open-cases needs the rows here: leave out --in-database")
         there, brought = _reached(source) if open_cases else None, None
-        reading = Reading(encoding=encoding, delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter))
+        reading = Reading(encoding=encoding, delimiter=delimiter)
         with opened(parse_memory(memory), threads, scratch) as engine:
             with Console(stderr=True).status(f"comparing {without_password(a)} with {without_password(b)}"):
                 told = (_inside if in_database else _compared)(engine, (a, b), asked, reading, samples)
@@ -190,7 +192,7 @@ def _bring(there: "Client", source: str, engine: "Engine", told: "Told", order: 
     from fallsafe.cli.bringing import Bringing
     from fallsafe.cli.progress import progress
 
-    with progress(quiet=False) as tell:
+    with progress() as tell:
         return Bringing(there, source, _Evidence(engine, told, order), tell).bring()
 
 
@@ -208,7 +210,7 @@ def _keep(engine: "Engine", told: "Told", out: Path | None, html: Path | None) -
     if out is not None:
         write(engine, told.findings, out)
     if html is not None:
-        html.write_text(page(told), encoding="utf-8")
+        write_report(html, page(told))
 
 
 def _tell(told: "Told", as_json: bool, out: Path | None, html: Path | None, brought: "Brought | None") -> None:
@@ -280,5 +282,5 @@ def _can_write(out: Path | None, html: Path | None) -> None:
     if out is not None and out.suffix.lower() not in FORMATS:
         raise WrongUse(f"--out {out}: the name ends in {', '.join(FORMATS)}")
     for path in (out, html):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise WrongUse(f"{path} cannot be written: there is no folder {path.absolute().parent}")
+        if path is not None:
+            must_have_a_place(path)

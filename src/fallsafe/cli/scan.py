@@ -12,6 +12,7 @@ import typer
 
 from fallsafe.cli.client import fail
 from fallsafe.cli.progress import progress
+from fallsafe.cli.reports import must_have_a_place, write
 
 if TYPE_CHECKING:
     from fallsafe.analysis.brought import Found
@@ -62,6 +63,8 @@ def scan(
     from fallsafe.analysis.sources import Unreadable, opened
 
     wanted, kinds = _wanted(mapping, policy, as_of), _kinds(kind)
+    if html:
+        must_have_a_place(Path(html))
     there = _reached(source) if open_cases else None
     brought = None
     try:
@@ -69,7 +72,7 @@ def scan(
             from fallsafe.analysis.scan.scan import scan as run
             from fallsafe.analysis.scan.summary import summed
 
-            with progress(quiet=as_json) as tell:
+            with progress() as tell:
                 result = run(engine, files, wanted, tell)
                 summary = summed(result)
                 if there is not None:
@@ -79,7 +82,7 @@ def scan(
         fail(str(error), 2)
     except Nothing as error:
         for part in error.left_out:
-            typer.echo(f"left out: {f'{part.rows:,} rows: ' if part.rows else ''}{part.why}", err=True)
+            typer.echo(f"left out: {part.said}", err=True)
         fail(f"nothing to judge: {error}", 2)
     except Unrecognized as error:
         _ask(error)
@@ -193,10 +196,12 @@ def _bytes(memory: str) -> int:
 def _ask(error: "Unrecognized") -> NoReturn:
     from fallsafe.analysis.scan.mapping import offered
 
-    typer.echo(
-        f"{error}; say which it is: save these lines as mapping.toml, edit them, and add --mapping mapping.toml",
-        err=True,
-    )
+    typer.echo(str(error), err=True)
+    for sentence in error.table.understood:
+        typer.echo(f"understood: {sentence}", err=True)
+    for part in error.table.left_out:
+        typer.echo(f"left out: {part.said}", err=True)
+    typer.echo("say which it is: save these lines as mapping.toml, edit them, and add --mapping mapping.toml", err=True)
     typer.echo(offered(error.found), err=True)
     raise typer.Exit(2)
 
@@ -216,8 +221,5 @@ def _tell(result: "Scan", summary: "Summary", html: str, as_json: bool, brought:
     if html:
         from fallsafe.analysis.scan.report import report
 
-        try:
-            Path(html).write_text(report(result, summary), encoding="utf-8")
-        except OSError as error:
-            fail(f"the report cannot be written to {html}: {error.strerror}", 1)
+        write(Path(html), report(result, summary))
         typer.echo(f"the report is in {html}", err=as_json)

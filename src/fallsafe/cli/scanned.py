@@ -87,8 +87,7 @@ def _read(result: "Scan", summary: "Summary", mapping: str) -> None:
     for sentence in result.understood:
         typer.echo(f"  {sentence}")
     for part in result.left_out:
-        rows = f"{part.rows:,} row{'' if part.rows == 1 else 's'}: " if part.rows else ""
-        typer.echo(f"left out: {rows}{part.why}" + (f" ({part.examples[0]})" if part.examples else ""))
+        typer.echo(f"left out: {part.said}" + (f" ({part.examples[0]})" if part.examples else ""))
     if not result.left_out:
         typer.echo("left out: nothing")
     for sentence in result.unsure:

@@ -43,10 +43,14 @@ class Told:
         return sum(table.rows_left_out + counted.rows - counted.with_key for table, counted in sides)
 
     @property
+    def all_read(self) -> bool:
+        """Whether nothing of either side was left out."""
+        return self.not_judged == 0 and not self.a.left_out and not self.b.left_out
+
+    @property
     def agrees(self) -> bool:
         """Whether it is proved that both say the same. A row that could not be read proves nothing."""
-        whole = self.not_judged == 0 and not self.a.left_out and not self.b.left_out
-        return whole and self.findings.totals.found == 0
+        return self.all_read and self.findings.totals.found == 0
 
 
 def headline(told: Told) -> str:
@@ -79,7 +83,7 @@ def side_lines(name: str, table: Table, counted: Counted) -> Iterator[str]:
     if counted.with_key < counted.rows:
         yield f"  left out of {name}: {many(counted.rows - counted.with_key, 'row')} without a key"
     for part in table.left_out:
-        yield f"  left out of {name}: {f'{part.rows:,} ' if part.rows else ''}{part.why}"
+        yield f"  left out of {name}: {part.said}"
         yield from (f"    {example}" for example in part.examples)
 
 
@@ -87,6 +91,8 @@ def rule_in_words(pair: Pair) -> str:
     """How a pair of columns is compared."""
     rule = pair.rule
     said = [f"as {rule.compared_as}"]
+    if rule.compared_as is As.TIME and any(column.type != "TIMESTAMP WITH TIME ZONE" for column in (pair.a, pair.b)):
+        said.append("in UTC where it has no offset")
     if rule.tolerance is not None:
         said.append(f"within {rule.tolerance:f}{' seconds' if rule.compared_as is As.TIME else ''}")
     said += [word for word, on in (("ignoring case", rule.ignore_case), ("trimmed", rule.trim)) if on]
@@ -109,11 +115,23 @@ def hints(told: Told) -> Iterator[str]:
     for pair in told.pairing.keys:
         if Kind.EMPTY in (pair.a.kind, pair.b.kind):
             yield f"the key {column_in_words(pair)} has no values on one side"
+    for pair in told.pairing.columns:
+        if pair.rule.compared_as is As.TEXT and told.findings.by_column.get(pair.name):
+            yield from _nearly(pair)
     if told.findings.totals.unsettled:
         yield (
             f"not judged yet, because changed after {stamp(told.compared.judged_until)}: "
             f"{many(totals.unsettled, 'key')} with differences"
         )
+
+
+def _nearly(pair: Pair) -> Iterator[str]:
+    kinds = {column.nearly for column in (pair.a, pair.b)}
+    for option, wanted in (("--number", {Kind.INTEGER, Kind.NUMBER}), ("--time", {Kind.DATE, Kind.TIME})):
+        if kinds & wanted:
+            what = option.removeprefix("--")
+            said = f"{column_in_words(pair)} was compared as text, since not every value is a {what}"
+            yield f"{said}; {option} {pair.name} compares those that are"
 
 
 def stamp(at: datetime | None) -> str | None:

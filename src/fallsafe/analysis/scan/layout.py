@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fallsafe.analysis.scan.profile import Profile
 from fallsafe.analysis.scan.words import Word, plain
+from fallsafe.analysis.sources import Table
 
 
 class Role(StrEnum):
@@ -77,11 +78,11 @@ class Layout:
 
 
 class Unrecognized(Exception):
-    """What cannot be done without is not there. `roles` are the missing ones, `found` what was recognized."""
+    """What cannot be done without is not in the table. `found` is what was recognized."""
 
-    def __init__(self, missing: Sequence[str], found: Layout) -> None:
-        super().__init__(f"no column was recognized as {' or '.join(missing)}")
-        self.missing, self.found = tuple(missing), found
+    def __init__(self, table: Table, missing: Sequence[str], found: Layout) -> None:
+        super().__init__(f"{table.place}: no column was recognized as {' or '.join(missing)}")
+        self.table, self.found = table, found
 
 
 _ID = r"( (id|no|nr|num|number|key|ref|reference|code|nummer|uuid|external id))?"
@@ -102,8 +103,8 @@ CLOSE = 0.15
 """Two columns nearer than this fit a role about equally well."""
 
 
-def recognize(columns: Sequence[Profile], said: Mapping[str, str] | None = None) -> Layout:
-    """The layout of a file. `said` are the lines of a mapping: key to column (or to the value of a setting).
+def recognize(table: Table, columns: Sequence[Profile], said: Mapping[str, str] | None = None) -> Layout:
+    """The layout of an opened file. `said` are the lines of a mapping: key to column (or to the value of a setting).
 
     Raises `Unrecognized` where no column names the orders, or none has a time and none a state.
     """
@@ -125,17 +126,17 @@ def recognize(columns: Sequence[Profile], said: Mapping[str, str] | None = None)
     unique = frozenset(c.name for c in columns if len(c.distinct) == len(c.values) > 1)
     day_first = {"true": True, "false": False}.get(told.get("day_first", "").lower())
     layout = Layout(roles, tuple(dates), doubts, told.get("zone") or "UTC", day_first, told.get("finish", ""), unique)
-    return _complete(layout)
+    return _complete(table, layout)
 
 
-def _complete(layout: Layout) -> Layout:
+def _complete(table: Table, layout: Layout) -> Layout:
     missing = []
     if Role.ORDER not in layout.roles:
         missing.append("the order's number")
     if Role.TIME not in layout.roles and not layout.dates:
         missing.append("a time")
     if missing:
-        raise Unrecognized(missing, layout)
+        raise Unrecognized(table, missing, layout)
     if layout.is_log and not (layout.has(Role.EVENT) or layout.has(Role.TASK)):
         # one time and nothing that happens: a table with the date of each order alone
         time = layout.roles[Role.TIME]

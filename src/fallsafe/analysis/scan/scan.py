@@ -103,7 +103,7 @@ def _opened(engine: Engine, place: str, wanted: Wanted) -> File:
         raise Nothing(f"{place} has no rows", table.left_out)
     columns = profiles(engine, table)
     checked(wanted.mapping or {}, table, frozenset(c.name for c in columns))
-    return settled(engine, File(table, recognize(columns, wanted.mapping)))
+    return settled(engine, File(table, recognize(table, columns, wanted.mapping)))
 
 
 def _seen(

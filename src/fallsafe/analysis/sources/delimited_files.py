@@ -195,7 +195,7 @@ def _one(engine: Engine, text: str) -> tuple[Any, ...]:
 
 def _in_place(engine: Engine, path: Path, dialect: Dialect) -> Table | None:
     """A large file that stays where it is, with some of its rows to recognize its columns by; None where its
-    characters or line ends have to be looked at one by one.
+    characters or line ends have to be looked at one by one, or none of them is a row.
     """
     lines = lines_of(path, "", pieces=[])
     if not lines.is_plain():
@@ -209,6 +209,8 @@ def _in_place(engine: Engine, path: Path, dialect: Dialect) -> Table | None:
     some = engine.scratch / f"some_of_{relation.strip(chr(34))}"
     some.write_bytes(b"".join(lines.pieces or ()))
     sample = _fill(engine, some, "", None, replace(dialect, skip=0), lines_max=len(lines.pieces or ()) * 1000)
+    if not sample.rows:
+        return None
     rows = lines.through() - dialect.skip
 
     def account(used: int) -> tuple[int, tuple[LeftOut, ...]]:

@@ -8,6 +8,7 @@ from fallsafe.analysis.sql import listed, quoted, statement
 
 ROWS_MAX = 10_000
 TEXT = "VARCHAR"
+NEARLY = 0.8
 # In the order of the counts in kinds_of_column.sql: the first that all values read as.
 BY_CONTENT = (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIME, Kind.BOOLEAN, Kind.NESTED)
 BY_TYPE = (
@@ -28,7 +29,7 @@ def columns_of(
     described = engine.connection.execute(statement("sources/columns", relation=relation)).fetchall()
     kinds = _by_content(engine, relation, [name for name, kind in described if kind == TEXT])
     columns = tuple(
-        Column(name, (headers or [n for n, _ in described])[place], kind, kinds.get(name) or kind_of_type(kind))
+        Column(name, (headers or [n for n, _ in described])[place], kind, *kinds.get(name, (kind_of_type(kind), None)))
         for place, (name, kind) in enumerate(described)
     )
     empty = [column.name for column in columns if column.kind is Kind.EMPTY]
@@ -43,7 +44,7 @@ def kind_of_type(name: str) -> Kind:
     return next((kind for names, kind in BY_TYPE if name.startswith(names)), Kind.TEXT)
 
 
-def _by_content(engine: Engine, relation: str, names: Sequence[str]) -> dict[str, Kind]:
+def _by_content(engine: Engine, relation: str, names: Sequence[str]) -> dict[str, tuple[Kind, Kind | None]]:
     if not names:
         return {}
     counts = listed(statement("sources/kinds_of_column", column=quoted(name)) for name in names)
@@ -54,7 +55,10 @@ def _by_content(engine: Engine, relation: str, names: Sequence[str]) -> dict[str
     return {name: _kind(*found) for name, found in zip(names, row, strict=True)}
 
 
-def _kind(values: int, *found: int) -> Kind:
+def _kind(values: int, *found: int) -> tuple[Kind, Kind | None]:
+    """What all values look like, and what nearly all do."""
     if not values:
-        return Kind.EMPTY
-    return next((kind for kind, count in zip(BY_CONTENT, found, strict=True) if count == values), Kind.TEXT)
+        return Kind.EMPTY, None
+    counts = dict(zip(BY_CONTENT, found, strict=True))
+    all_of = next((kind for kind, count in counts.items() if count == values), Kind.TEXT)
+    return all_of, next((kind for kind, count in counts.items() if count >= NEARLY * values), None)

@@ -1,6 +1,7 @@
 """Which way a file is opened, by its content first and its name second."""
 
 import codecs
+from dataclasses import replace
 from pathlib import Path
 
 from fallsafe.analysis.sources import delimited_files, eventlogs, json_files, parquet
@@ -13,6 +14,7 @@ DATABASES = ("postgresql://", "postgres://")
 
 def read(engine: Engine, place: str, reading: Reading) -> Table:
     """Open what `place` names in `engine`."""
+    reading = replace(reading, delimiter=_delimiter(reading.delimiter))
     if place.startswith(DATABASES):
         from fallsafe.analysis.sources import postgres
 
@@ -28,6 +30,13 @@ def read(engine: Engine, place: str, reading: Reading) -> Table:
     if start.startswith(b"SQLite format 3\0"):
         return eventlogs.read_sqlite(engine, path)
     return _read_text(engine, path, reading)
+
+
+def _delimiter(said: str) -> str:
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(said, said)
+    if len(delimiter) > 1 or delimiter in ('"', "'", "\n", "\r"):
+        raise Unreadable(f"{said!r} is no delimiter; it is one character, such as ; or |, or the word tab")
+    return delimiter
 
 
 def _must_be_a_file(path: Path) -> None:
@@ -67,6 +76,11 @@ def _encoding(path: Path, head: Head, reading: Reading) -> str:
         b"".decode(name)
     except LookupError:
         raise Unreadable(f"{reading.encoding!r} is no known encoding; utf-8, cp1252 and utf-16 are common") from None
+    try:
+        text_of(head, name)
+    except UnicodeError:
+        why = f"{path} is not in {reading.encoding}; it looks like {encoding_of(head)}"
+        raise Unreadable(f"{why}, and is read as that if no encoding is said") from None
     return name
 
 

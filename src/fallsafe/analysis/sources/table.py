@@ -32,6 +32,7 @@ class Column:
     header: str
     type: str  # DuckDB's; VARCHAR for all columns of text formats
     kind: Kind
+    nearly: Kind | None = None  # what most values of a text look like
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class LeftOut:
     why: str
     rows: int
     examples: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """The number of rows with the reason; what is no row, such as the end of a broken archive, has no number."""
+        return f"{self.rows:,} row{'' if self.rows == 1 else 's'}: {self.why}" if self.rows else self.why
 
 
 @dataclass(frozen=True, slots=True)
