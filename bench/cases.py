@@ -81,6 +81,31 @@ FROM made, LATERAL (SELECT %(now)s::timestamptz - (h %% 259200) * interval '1 se
                     (ARRAY[4,24,24,72,72,72,72,120,120,120])[1 + g %% 10] * interval '1 hour' AS span) s;
 """
 
+# What happened to the newest orders: so many records each, three attempts of which one was answered, and what was said.
+HISTORY = """
+INSERT INTO journal (lane, seq, order_id, version, at, thing, thing_id, verb, payload, digest, link)
+    SELECT 255, base + nr, base, nr, %(now)s::timestamptz + nr * interval '1 second', k.thing, base + k.at, k.verb,
+           json_build_object('transaction', json_build_array(255, base + nr), 'before', json_build_array(255, base + nr - 1, repeat('ab', 32)),
+               'actor', 'system:worker-1', 'causation', '', 'was', k.was, 'now', k.now, 'delta', json_build_object('state', k.now, 'touched_at', %(now)s),
+               'reason', 'no answer within 10 s; nobody knows yet what became of it', 'policySet', %(set)s::text, 'rule', 'G01',
+               'evidence', json_build_array(base + 100 + nr %% 6), 'facts', json_build_object('waited', 'PT10S'))::text,
+           sha256(convert_to(base || '/' || nr, 'UTF8')), sha256(convert_to(nr || '/' || base, 'UTF8'))
+    FROM made, generate_series(1, %(records)s) nr,
+         LATERAL (SELECT * FROM (VALUES (0, 'command', 3, 'send', 'intended', 'sending'), (1, 'command', 3, 'lose', 'sending', 'unknown'),
+                                        (2, 'task', 2, 'lose', 'sending', 'unknown'), (3, 'case', 4, 'touch', 'assigned', 'assigned')) v (m, thing, at, verb, was, now)
+                  WHERE v.m = nr %% 4) k
+    WHERE i > %(count)s - %(told)s AND system <> '';
+INSERT INTO attempts (command_id, n, order_id, at, worker, lease_until, contract_set)
+    SELECT base + 3, nr, base, %(now)s, 'worker-1', %(now)s, %(set)s FROM made, generate_series(1, 3) nr WHERE i > %(count)s - %(told)s AND system <> '';
+INSERT INTO outcomes (id, order_id, command_id, attempt, at, source, says, reference, raw_code, message, disposition, occurred_at, evidence)
+    SELECT base + 50 + nr, base, base + 3, nr, %(now)s, 'answer', 'lost', '', 'timeout', 'no answer within 10 s', 'applied', NULL, ARRAY[base + 100 + nr]
+    FROM made, generate_series(1, 3) nr WHERE i > %(count)s - %(told)s AND system <> '';
+INSERT INTO evidence (id, order_id, command_id, attempt, kind, source, media_type, sensitivity, size, head, at, digest, sealed_digest, sealed)
+    SELECT base + 100 + nr, base, base + 3, 1, 'request', system, 'application/json', 'internal', 300, 'POST /activations', %(now)s, repeat('ab', 32), repeat('cd', 32), '\\x00'
+    FROM made, generate_series(0, 5) nr WHERE i > %(count)s - %(told)s AND system <> '';
+"""
+RECORDS, TOLD = 60, 1_000
+
 
 def seed(url: str, count: int, policy_set: str, first: int, ended_each: int = 1_000_000_000) -> None:
     """Writes `count` orders with one case each; every `ended_each`th case has ended. `url` may write anything."""
@@ -90,11 +115,12 @@ def seed(url: str, count: int, policy_set: str, first: int, ended_each: int = 1_
             "kinds": json.dumps([dict(zip(COLUMNS, kind, strict=True)) for kind in FAILURES]),
             "count": count, "first": first, "now": now, "set": policy_set, "customers": list(CUSTOMERS),
             "customer_count": len(CUSTOMERS), "people": list(PEOPLE), "people_count": len(PEOPLE), "ended_each": ended_each,
+            "records": RECORDS, "told": TOLD,
         }  # fmt: skip
         cursor = psycopg.ClientCursor(connection)
-        for part in (SEED, ORDERS, CASES):
+        for part in (SEED, ORDERS, CASES, HISTORY):
             cursor.execute(part, given)
         connection.commit()
         connection.autocommit = True
-        for table in ("orders", "items", "tasks", "commands", "cases", "case_numbers"):
+        for table in ("orders", "items", "tasks", "commands", "cases", "case_numbers", "case_words"):
             connection.execute(f"VACUUM ANALYZE {table}")

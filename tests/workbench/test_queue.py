@@ -51,7 +51,30 @@ def csrf_of(page: str) -> str:
     return re.search(r'name="csrf" value="(\w+)"', page)[1]
 
 
+# What somebody writes who looks for the case of the drill (CRM 777, a fibre line that did not answer), and whether they
+# find it.
+TEXTS = (
+    ("a word of its code", "unknown", True),
+    ("the beginning of one, in capitals", "OUTC", True),
+    ("what its failure is called", '"Outcome unknown"', True),
+    ("an operation, of which the sign parts system and verb", "activateServ", True),
+    ("the number of its order with its source", "CRM-777", True),
+    ("one word of the case and one of the order", "outcome 777", True),
+    ("the middle of a word", "nknown", False),
+    ("one word that it has and one that it has not", "outcome 778", False),
+    ("nothing but signs", '"%_--"', False),
+    ("what is more than a word to the database", """\"unknown':*|'x'&!(\"""", False),
+)
+
+
 class WhenTheQueueIsRead:
+    async def test_a_case_is_found_by_beginnings_of_its_words(self, store: Database):
+        await store_drill(store, "777")
+        for what, text, expected in TEXTS:
+            page = await find(store, asked(text), sort="priority", limit=2)
+            assert [row.order_external_id for row in page.rows] == ["777"] * expected, what
+            assert (await facets(store, asked(text))).total == len(page.rows), what
+
     async def test_every_order_is_cut_into_pages_that_miss_nothing_and_the_numbers_agree(self, store: Database):
         made = await several(store)
         names = {drilled.case: name for name, drilled in made.items()}

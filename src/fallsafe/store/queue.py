@@ -26,13 +26,15 @@ AT_RISK_FROM = 0.75
 """The share of the time that is gone when a case counts as at risk (the second warning of §16.2)."""
 SORTS = ("priority", "due", "newest", "value")
 """Working order, by due time, newest first, most money first. Cases that have ended have only the third."""
-COUNTED_MAX = 100_000
+COUNTED_MAX = 10_000
 TIMED_MAX = 2_000
 """As many are looked up row by row in a moment, also where nobody has vacuumed since a fifth of all rows changed."""
-FROZEN_MAX = 1_000
+FROZEN_MAX = FOUND_MAX = 1_000
 FOLDED_MAX = 20_000
 CURSOR_LENGTH_MAX = 400
-PATTERN_SIGNS = re.compile(r"[%_\\]")
+WORD = re.compile(r"[^\W_]+")
+NO_WORD = "'='"
+"""What no case has among its words."""
 NO_CENTS, THOUSANDTHS = ["JPY", "KRW", "VND", "CLP"], ["BHD", "KWD", "OMR", "JOD", "TND"]
 FIRST, LAST, ANY_ID = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1
 Place = tuple[str, datetime, int, datetime, int]
@@ -78,7 +80,7 @@ async def find(database: Database, asked: Asked, *, sort: str, after: str = "", 
         raise BadCursor("the cursor belongs to a list in another order")
     now: datetime = (await database.fetch("tx/now"))[0]["clock_timestamp"]
     since = place[1] if place else now
-    shared = {**narrowing(asked, since), "limit": limit + 1}
+    shared = {**await _narrowing(database, asked, since), "limit": limit + 1}
     if sort in ("priority", "due"):
         rows = await database.fetch("reads/by_urgency", **shared, **_ranges(sort, since, place, asked.query))
     elif sort == "value":
@@ -112,11 +114,11 @@ async def facets(database: Database, asked: Asked) -> Facets:
         return count(query, found, sum(cell.cases for cell in found) > COUNTED_MAX)
     timed, late = await _by_time(database, asked, now), query.of("sla")
     cells = await _counted(database, Asked(CaseQuery(late)), now, "open") if late else await open_cells(database)
-    return count(query, cells, times=timed)
+    return count(query, cells, bool(late) and sum(cell.cases for cell in cells) > COUNTED_MAX, times=timed)
 
 
 async def _counted(database: Database, asked: Asked, now: datetime, scope: str) -> list[Cell]:
-    rows = await database.fetch("reads/counted", **narrowing(asked, now, scope), limit=COUNTED_MAX + 1)
+    rows = await database.fetch("reads/counted", **await _narrowing(database, asked, now, scope), limit=COUNTED_MAX + 1)
     return [_cell(row, row["sla"]) for row in rows]
 
 
@@ -128,7 +130,7 @@ async def open_cells(database: Database) -> list[Cell]:
 async def freeze(database: Database, asked: Asked) -> tuple[int, ...]:
     """The ids of what matches now, at most one more than `FROZEN_MAX`."""
     now: datetime = (await database.fetch("tx/now"))[0]["clock_timestamp"]
-    rows = await database.fetch("reads/frozen", **narrowing(asked, now), limit=FROZEN_MAX + 1)
+    rows = await database.fetch("reads/frozen", **await _narrowing(database, asked, now), limit=FROZEN_MAX + 1)
     return tuple(row["id"] for row in rows)
 
 
@@ -141,7 +143,7 @@ async def _by_time(database: Database, asked: Asked, now: datetime) -> ByTime:
     """How many of the open cases that match are late, at risk or on track, whichever is asked for; each up to
     `TIMED_MAX`.
     """
-    given = narrowing(Asked(asked.query.without("sla"), asked.me, asked.titles), now, "open")
+    given = narrowing(Asked(asked.query.without("sla"), asked.me), now, "open")
     (row,) = await database.fetch("reads/counted_by_time", **given, limit=TIMED_MAX)
     cut = {value for value, seen in zip(("breached", "none", "at_risk"), row["seen"], strict=True) if seen >= TIMED_MAX}
     return ByTime({v: row[v] for v in SLA_WORDS}, frozenset(cut | ({"on_track"} if "at_risk" in cut else set())))
@@ -152,6 +154,17 @@ def _cell(row: Mapping[str, Any], sla: str) -> Cell:
         row["state"], row["severity"], row["owner_group"], row["assigned"], row["code"], row["domain"],
         row["recoverability"], row["system"], sla, row["cases"],
     )  # fmt: skip
+
+
+async def _narrowing(database: Database, asked: Asked, now: datetime, scope: str = "") -> dict[str, Any]:
+    """What statements are narrowed by. Where few cases have the words that are asked for they are looked up before,
+    since no plan can know that they are few.
+    """
+    given = narrowing(asked, now, scope)
+    if given["words"] is None:
+        return given
+    (row,) = await database.fetch("reads/with_words", words=given["words"], limit=FOUND_MAX + 1)
+    return given if len(row["ids"]) > FOUND_MAX else {**given, "words": None, "found": row["ids"]}
 
 
 def narrowing(asked: Asked, now: datetime, scope: str = "") -> dict[str, Any]:
@@ -174,7 +187,7 @@ def narrowing(asked: Asked, now: datetime, scope: str = "") -> dict[str, Any]:
         "open": scope == "open",
         "ended": scope == "ended",
         **{flag: flag in flags for flag in ("waiting", "escalated", "unknown")},
-        "texts": _texts(query.texts, asked.titles or {}),
+        "words": _words(query.texts, asked.titles or {}),
         "now": now,
         "no_cents": NO_CENTS,
         "thousandths": THOUSANDTHS,
@@ -215,20 +228,19 @@ def _moved(now: datetime, by: timedelta) -> datetime:
         return LAST if by > timedelta() else FIRST
 
 
-def _texts(texts: Iterable[str], titles: Mapping[str, str]) -> str | None:
-    """Each text as a pattern, with the codes whose title has it."""
-    said = [
-        {
-            "pattern": f"%{re.sub(PATTERN_SIGNS, _escaped, text)}%",
-            "codes": [code for code, title in titles.items() if text.casefold() in title.casefold()],
-        }
-        for text in texts
-    ]
-    return msgspec.json.encode(said).decode() if said else None
+def _words(texts: Iterable[str], titles: Mapping[str, str]) -> str | None:
+    """What `case_words` is asked: of each text all words, as beginnings of words, or a code whose title has it."""
+    return " & ".join(f"({_asked_for(text, titles)})" for text in texts) or None
 
 
-def _escaped(sign: "re.Match[str]") -> str:
-    return f"\\{sign.group()}"
+def _asked_for(text: str, titles: Mapping[str, str]) -> str:
+    begun = " & ".join(f"'{word}':*" for word in re.findall(WORD, text))
+    codes = [code for code, title in titles.items() if text.casefold() in title.casefold()]
+    return " | ".join(filter(None, (begun, *(_quoted(f"={code}") for code in codes)))) or NO_WORD
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _ranges(sort: str, since: datetime, place: Place | None, query: CaseQuery) -> dict[str, Any]:

@@ -16,6 +16,8 @@ NARROWED_BY = "/* reads/matching */"
 NARROWED_KEPT = 500
 MAY_BE_LEFT_OUT = "IS NULL OR"
 """How a statement says that something may not be given."""
+ALWAYS = frozenset({"open"})
+"""What is asked by the plainest of lists."""
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -24,17 +26,19 @@ def sql(name: str, given: Mapping[str, object] = NOTHING) -> LiteralString:
     `FileNotFoundError`.
     """
     text = _read(name)
-    if NARROWED_BY not in text:
-        return text
-    return _narrowed(text, tuple(when for when in _parts() if given.get(when) not in (None, False)))
+    return _narrowed(text, _asked_of(given)) if NARROWED_BY in text else text
 
 
-@cache
-def has_one_plan(name: str) -> bool:
+def has_one_plan(name: str, given: Mapping[str, object]) -> bool:
     """Whether one plan is good for whatever a statement is given; else it is planned for what it is given, since a plan
     for any question reads everything.
     """
-    return not any(sign in _read(name) for sign in (NARROWED_BY, MAY_BE_LEFT_OUT))
+    text = _read(name)
+    return MAY_BE_LEFT_OUT not in text and (NARROWED_BY not in text or set(_asked_of(given)) <= ALWAYS)
+
+
+def _asked_of(given: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(when for when in _parts() if given.get(when) not in (None, False))
 
 
 @lru_cache(NARROWED_KEPT)

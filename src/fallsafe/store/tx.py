@@ -420,7 +420,7 @@ class Reader:
 
     async def fetch(self, name: str, **values: Any) -> list[dict[str, Any]]:
         """All rows of `queries/<name>.sql`."""
-        prepare = None if has_one_plan(name) else False
+        prepare = None if has_one_plan(name, values) else False
         cursor = await self._connection.execute(sql(name, values), values, prepare=prepare)
         return await cursor.fetchall()
 

@@ -98,7 +98,8 @@ def _facet(key: str, found: Facets, query: CaseQuery, sort: str, policy: PolicyS
 
 def _number(found: Facets, key: str, value: str) -> str:
     """A number as it is shown, with a plus where there may be more."""
-    return f"{found.values[key].get(value, 0):,}{'+' if key == 'sla' and value in found.at_least else ''}"
+    more = found.more or (key == "sla" and value in found.at_least)
+    return f"{found.values[key].get(value, 0):,}{'+' if more else ''}"
 
 
 def _chosen(key: str, query: CaseQuery) -> tuple[str, ...]:

@@ -130,9 +130,7 @@ AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.external_id
 AND EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.correlation_id = ANY(%(correlation)s::text[]))
 -- when not_correlation
 AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.correlation_id = ANY(%(not_correlation)s::text[]))
--- when texts
-AND NOT EXISTS (
-     SELECT 1 FROM jsonb_to_recordset(%(texts)s::jsonb) w (pattern text, codes jsonb)
-     WHERE NOT (w.codes ? k.code
-                OR k.code || ' ' || k.raw_code || ' ' || k.raw_message || ' ' || k.system || ' ' || k.operation || ' ' || k.next_action || ' ' || k.assignee ILIKE w.pattern
-                OR EXISTS (SELECT 1 FROM orders o WHERE o.id = k.order_id AND o.source || ' ' || o.external_id || ' ' || o.customer_ref ILIKE w.pattern)))
+-- when words
+AND EXISTS (SELECT 1 FROM case_words w WHERE w.case_id = k.id AND w.words @@ lower(%(words)s)::tsquery)
+-- when found
+AND k.id = ANY(%(found)s::bigint[])
