@@ -9,11 +9,12 @@ import csv
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+Object = dict[str, object]
 BEGIN = datetime(2026, 3, 2, 8)  # noqa: DTZ001 safe because the whole world is in one zone
 DAYS = 60
 PRODUCTS = ("FIBER-1G", "FIBER-500", "ROUTER", "TV")
@@ -30,6 +31,8 @@ class Happening:
     event: str
     at: datetime
     run: int = 1
+    team: str = ""
+    item: str = ""
 
 
 @dataclass
@@ -45,11 +48,11 @@ class Sold:
 
 @dataclass
 class World:
-    """All orders with what is true of them. `copied` are orders of which a row is written twice."""
+    """All orders with what is true of them. `copied` are those of which the row is written twice."""
 
     orders: list[Sold] = field(default_factory=list)
     truth: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    copied: set[str] = field(default_factory=set)
+    copied: set[Happening] = field(default_factory=set)
     tasks: bool = True
     end: datetime = BEGIN + timedelta(days=DAYS)
 
@@ -152,7 +155,7 @@ def _contradictory(dice: random.Random, world: World, order: Sold) -> None:
 def _duplicate(dice: random.Random, world: World, order: Sold) -> None:
     match dice.choice((0, 1, 2) if world.tasks else (0, 2)):
         case 0:  # a row is written twice
-            world.copied.add(order.id)
+            world.copied.add(next(h for h in order.happenings if h.task == "reserveStock" and h.event == "completed"))
             world.truth["duplicate"].add(order.id)
         case 1:  # a task is done a second time, as another task
             done = next(h for h in order.happenings if h.task == "createAccount" and h.event == "completed")
@@ -163,10 +166,15 @@ def _duplicate(dice: random.Random, world: World, order: Sold) -> None:
             order.happenings += again
             world.truth["duplicate"].add(order.id)
         case _:  # the same order is handed in again two minutes later
-            first = order.happenings[0].at
-            twin = _sold(dice, f"{order.id}9", order.customer, order.product, first + timedelta(minutes=2))
+            twin = handed_in_again(order, timedelta(minutes=2))
             world.orders.append(twin)
             world.truth["duplicate"].add(twin.id)
+
+
+def handed_in_again(order: Sold, later: timedelta) -> Sold:
+    """The same order under another number, a little later."""
+    name = f"{order.id}9"
+    return replace(order, id=name, happenings=[replace(h, order=name, at=h.at + later) for h in order.happenings])
 
 
 _FAULTS: dict[str, Callable[[random.Random, World, Sold], None]] = {
@@ -179,37 +187,23 @@ _FAULTS: dict[str, Callable[[random.Random, World, Sold], None]] = {
 
 def write_log(world: World, path: Path) -> Path:
     """An event log as CSV: a row an event."""
+    head = ("order_id", "task_id", "task_type", "event", "timestamp", "owner_group", "product", "customer")
+    has_items = any(h.item for _, h in world.happenings)
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
-        out.writerow(
-            (
-                "order_id",
-                "task_id",
-                "task_type",
-                "event",
-                "timestamp",
-                "owner_group",
-                "product",
-                "customer",
-                "promised_date",
-            )
-        )
+        out.writerow([*head, "promised_date", *(["item_id"] if has_items else [])])
         for order, h in world.happenings:
-            row = (
-                order.id,
-                f"{order.id}.{h.task}.{h.run}" if h.task else "",
-                h.task or "order",
-                h.event,
-                h.at.isoformat() + "Z",
-                GROUPS.get(h.task, "Sales"),
-                order.product,
-                order.customer,
-                order.due.isoformat() + "Z",
-            )
-            out.writerow(row)
-            if order.id in world.copied and h.event == "completed" and h.task == "reserveStock":
-                out.writerow(row)
+            task = f"{order.id}.{h.task}.{h.run}" if h.task else ""
+            times = (f"{at.isoformat()}Z" for at in (h.at, order.due))
+            row = [order.id, task, h.task or "order", h.event, next(times), team_of(h), order.product, order.customer]
+            row += [*times, *([h.item] if has_items else [])]
+            out.writerows([row] * (1 + (h in world.copied)))
     return path
+
+
+def team_of(happening: Happening) -> str:
+    """Who did it."""
+    return happening.team or GROUPS.get(happening.task, "Sales")
 
 
 STATES = {
@@ -240,7 +234,7 @@ def write_table(world: World, path: Path) -> Path:
         cells = (by["created"], by["confirmed"], by["ship completed"], by["completed"], order.due)
         dates = [c.strftime("%d.%m.%Y %H:%M") if c else "" for c in cells]
         rows.append([order.id, order.customer, order.product, state, *dates])
-        if order.id in world.copied:
+        if any(h.order == order.id for h in world.copied):
             rows.append(rows[-1])
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, delimiter=";")
@@ -262,32 +256,34 @@ def write_table(world: World, path: Path) -> Path:
 
 
 def write_ocel(world: World, path: Path) -> Path:
-    """An OCEL 2.0 log in JSON: orders, their items and parcels; events touch several objects."""
-    objects, events = [], []
+    """An OCEL 2.0 log in JSON: orders, their items, and tasks where they are of an item; events touch several."""
+    objects, events = list[Object](), list[Object]()
     for order in world.orders:
-        attributes = [
-            {"name": n, "time": "1970-01-01T00:00:00Z", "value": v}
-            for n, v in (
-                ("promised_date", order.due.isoformat() + "Z"),
-                ("product", order.product),
-                ("customer", order.customer),
-            )
-        ]
-        has = [{"objectId": f"i{order.id}", "qualifier": "has"}]
-        objects.append({"id": order.id, "type": "orders", "attributes": attributes, "relationships": has})
-        objects.append({"id": f"i{order.id}", "type": "items", "attributes": [], "relationships": []})
+        known = {"promised_date": f"{order.due.isoformat()}Z", "product": order.product, "customer": order.customer}
+        items = {f"i{order.id}{h.item}" for h in order.happenings}
+        tasks = {f"{order.id}.{h.task}.{h.run}": f"i{order.id}{h.item}" for h in order.happenings if h.item}
+        objects.append(_object(order.id, "orders", sorted(items), known))
+        objects += [_object(item, "items") for item in sorted(items)]
+        objects += [_object(task, "tasks", [item]) for task, item in tasks.items()]
     for n, (order, h) in enumerate(world.happenings):
-        name = f"{h.task} {h.event}" if h.task else f"order {h.event}"
-        touched = [{"objectId": order.id, "qualifier": "order"}]
-        touched += [{"objectId": f"i{order.id}", "qualifier": "item"}] if h.task in ("reserveStock", "ship") else []
-        event = {"id": f"e{n}", "type": name, "time": h.at.isoformat() + "Z", "relationships": touched}
-        events.append({**event, "attributes": [{"name": "resource", "value": GROUPS.get(h.task, "Sales")}]})
-        if order.id in world.copied and h.event == "completed" and h.task == "reserveStock":
-            events.append(
-                {**event, "id": f"e{n}b", "attributes": [{"name": "resource", "value": GROUPS.get(h.task, "Sales")}]}
-            )
-    types = [{"name": t, "attributes": []} for t in ("orders", "items")]
-    kinds = [{"name": t, "attributes": []} for t in sorted({e["type"] for e in events})]  # type: ignore[type-var]
+        touched = [order.id]
+        touched += [f"i{order.id}{h.item}"] if h.item or h.task in ("reserveStock", "ship") else []
+        touched += [f"{order.id}.{h.task}.{h.run}"] if h.item else []
+        event = {
+            "type": f"{h.task} {h.event}" if h.task else f"order {h.event}",
+            "time": h.at.isoformat() + "Z",
+            "attributes": [{"name": "resource", "value": team_of(h)}],
+            "relationships": [{"objectId": name, "qualifier": "touches"} for name in touched],
+        }
+        events += [{"id": f"e{n}{copy}", **event} for copy in ("", "b")[: 1 + (h in world.copied)]]
+    types = [{"name": name, "attributes": []} for name in sorted({str(o["type"]) for o in objects})]
+    kinds = [{"name": name, "attributes": []} for name in sorted({str(e["type"]) for e in events})]
     log = {"objectTypes": types, "eventTypes": kinds, "objects": objects, "events": events}
     path.write_text(json.dumps(log), encoding="utf-8")
     return path
+
+
+def _object(name: str, kind: str, linked: Iterable[str] = (), known: Mapping[str, str] | None = None) -> Object:
+    values = [{"name": key, "time": "1970-01-01T00:00:00Z", "value": value} for key, value in (known or {}).items()]
+    links = [{"objectId": other, "qualifier": "has"} for other in linked]
+    return {"id": name, "type": kind, "attributes": values, "relationships": links}

@@ -96,7 +96,7 @@ _DATE_WORDS = re.compile(r"\b(date|at|time|on|ts|timestamp|datetime|datum|day|dt
 _UPDATED = re.compile(r"\b(updated?|modified|changed?|status (date|since|at|time)|synced|loaded|exported)\b")
 
 SURE = 1.2
-"""A role whose best column reaches less than this was recognized by content alone."""
+"""A role whose best column reaches less than this, and is not called like it, was recognized by content alone."""
 FEW = 20
 """So few orders may be numbered 0 and 1."""
 CLOSE = 0.15
@@ -195,7 +195,7 @@ class _Search:
             best, _, column = ranked[0]
             roles[role] = column
             self.free.remove(column)
-            if role in _ASKED and best < SURE:
+            if role in _ASKED and best < SURE and named_as(role, column.name) < 1:
                 unsure.append((role, f"{column.name!r} was taken for {_SPOKEN[role]} by its values alone"))
             if role in _ASKED and len(ranked) > 1 and best - ranked[1][0] < CLOSE and ranked[1][0] > _LEAST[role]:
                 other = ranked[1][2].name

@@ -22,6 +22,8 @@ SOME = 30
 """Fewer than this teach their greatest value at best."""
 TAIL = 4.5
 """How many deviations of a normal spread a silence must be away from the usual: once in 300,000 by chance."""
+LONGEST = 3
+"""No silence is usual beyond so many times the longest after which something still came."""
 Z90, Z99 = 1.2816, 2.3263
 USUAL_SHARE = 0.2
 """A milestone that this share of orders reaches is where orders end."""
@@ -75,14 +77,15 @@ def usual(n: int, quantiles: Sequence[float], longest: float, grain: float) -> U
     """What follows from percentiles and the longest case, in seconds; `grain` is the coarseness of the times.
 
     The breach continues the distribution from its ninetieth percentile in the logarithm, by the narrower of its two
-    upper slopes, so that a few cases that hung for weeks do not teach that weeks are usual.
+    upper slopes, so that a few cases that hung for weeks do not teach that weeks are usual; and not far beyond the
+    longest case.
     """
     median, p90, p99 = (max(q, grain / 2, 1e-3) for q in quantiles)
     if n < SOME:
-        breach = 3 * max(longest, grain)
+        breach = LONGEST * max(longest, grain)
     else:
         slope = min(math.log(p90 / median) / Z90, math.log(p99 / p90) / (Z99 - Z90))
-        breach = max(p90 * math.exp(min(slope * (TAIL - Z90), 6.0)), 2 * p90)
+        breach = max(min(p90 * math.exp(min(slope * (TAIL - Z90), 6.0)), LONGEST * longest), 2 * p90)
     breach += 2 * grain
     return Usual(n, *(timedelta(seconds=s) for s in (median, p90, p99, breach)))
 

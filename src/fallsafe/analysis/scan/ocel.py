@@ -1,14 +1,15 @@
 """Object-centric logs as logs of orders: which of the objects are orders, and what happened to each.
 
 An event that touches no order itself belongs to the orders that its objects are linked with. What is known of an order
-(its date, its product) stands beside each of its events.
+(its date, its product) stands beside each of its events. Where tasks are objects, an event is one of the task that it
+touches, and the task is about the item that it is linked with.
 """
 
 from collections.abc import Mapping
 
 from fallsafe.analysis.scan.layout import Role, named_as
 from fallsafe.analysis.sources import Column, Engine, Kind, LeftOut, Table
-from fallsafe.analysis.sql import literal, statement
+from fallsafe.analysis.sql import listed, literal, statement
 
 COLUMNS = (
     ("order_id", Kind.TEXT),
@@ -17,7 +18,12 @@ COLUMNS = (
     ("time", Kind.TIME),
     ("attributes", Kind.NESTED),
     ("object", Kind.NESTED),
+    ("task_id", Kind.TEXT),
+    ("item_id", Kind.TEXT),
+    ("touched", Kind.TEXT),
 )
+SURELY = 1.0
+"""How well the name of a type must fit a role, so that its objects are taken for that."""
 
 
 def as_log(engine: Engine, table: Table, said: Mapping[str, str]) -> Table:
@@ -27,9 +33,12 @@ def as_log(engine: Engine, table: Table, said: Mapping[str, str]) -> Table:
     wanted = said.get("order", "")
     if not types or (wanted and wanted not in types):
         return table
-    chosen = wanted or max(types, key=lambda name: (_like_order(name), types[name]))
+    chosen = wanted or max(types, key=lambda name: (_like(Role.ORDER, name), types[name]))
     relation = engine.new_relation()
     gaps = {"log": table.relation, "type": literal(chosen)} | dict(table.parts)
+    for role in (Role.TASK, Role.ITEM):
+        of_role = [name for name in types if name != chosen and _like(role, name) >= SURELY]
+        gaps[f"{role}_types"] = listed(map(literal, of_role)) or "NULL"
     engine.connection.execute(statement("scan/orders_of_objects", relation=relation, **gaps))
     rows, events = _counts(engine, relation, table)
     columns = tuple(Column(name, name, "VARCHAR", kind) for name, kind in COLUMNS)
@@ -38,8 +47,8 @@ def as_log(engine: Engine, table: Table, said: Mapping[str, str]) -> Table:
     return Table(relation, table.place, table.format, columns, rows, understood, (*table.left_out, *left_out))
 
 
-def _like_order(name: str) -> float:
-    return max(named_as(Role.ORDER, name), named_as(Role.ORDER, name.removesuffix("s")))
+def _like(role: Role, name: str) -> float:
+    return max(named_as(role, name), named_as(role, name.removesuffix("s")))
 
 
 def _counts(engine: Engine, relation: str, table: Table) -> tuple[int, int]:

@@ -24,6 +24,7 @@ _STATE = {
     Word.CREATED: TaskState.READY,
     Word.CONFIRMED: TaskState.READY,
     Word.PLANNED: TaskState.READY,
+    Word.HELD: TaskState.HANDED_OVER,
     Word.STARTED: TaskState.HANDED_OVER,
     Word.WAITING: TaskState.WAITING_CALLBACK,
     Word.HELD_CUSTOMER: TaskState.READY,
@@ -68,6 +69,11 @@ class OpenOrder:
     until: datetime | None
     tasks: Sequence[Mapping[str, Any]]
 
+    @property
+    def told(self) -> Sequence[Mapping[str, Any]]:
+        """The same with the order's own state last: its work says more of why it stands still."""
+        return sorted(self.tasks, key=lambda row: not row["kind"])
+
 
 class Standing:
     """Judges unfinished orders against what was learned."""
@@ -86,8 +92,8 @@ class Standing:
     def _judge(self, order: OpenOrder) -> Reason | Stuck:
         silent_until = self._silent_until(order)
         rested = silent_until is not None and silent_until < self._as_of
-        tasks = [self._task(n, t, order, rested) for n, t in enumerate(order.tasks, 1)]
-        cases = [OpenCase(t.id, "", t.id, None) for t, row in zip(tasks, order.tasks, strict=True) if _case_open(row)]
+        tasks = [self._task(n, t, order, rested) for n, t in enumerate(order.told, 1)]
+        cases = [OpenCase(t.id, "", t.id, None) for t, row in zip(tasks, order.told, strict=True) if _case_open(row)]
         due = max((d for d in (silent_until, order.until) if d is not None), default=None)
         if due is None:
             self.unjudged += 1
@@ -108,7 +114,10 @@ class Standing:
             state = TaskState.PARKED  # a next try is usual and still may come
         usual = self._learned.durations.get(row["kind"])
         began = row["worked_at"] or row["at"]
-        breach = began + usual.breach if usual is not None else self._silent_until(order)
+        if usual is not None and word is not Word.HELD:
+            breach: datetime | None = began + usual.breach
+        else:
+            breach = self._silent_until(order)
         party = _WAITS.get(word)
         return Task(
             n, 1, 0, row["task"], "", "", "", "command", True, state, 0, (), (), "", "", None, began, None,
@@ -116,7 +125,7 @@ class Standing:
         )  # fmt: skip
 
     def _found(self, order: OpenOrder, stuck: Stuck) -> Finding:
-        row = order.tasks[stuck.task_id - 1] if stuck.task_id is not None else order.tasks[-1]
+        row = order.told[stuck.task_id - 1] if stuck.task_id is not None else order.tasks[-1]
         meaning = self._meanings[row["meaning"]]
         since = row["at"] if stuck.task_id is not None else order.last_at
         reason, unblock = _sentences(stuck.clause, meaning, since)

@@ -19,6 +19,7 @@ class Word(IntEnum):
     CREATED = 1
     CONFIRMED = 2
     PLANNED = 3
+    HELD = 4  # nobody says for whom
     STARTED = 5
     WAITING = 6
     HELD_CUSTOMER = 7

@@ -5,7 +5,7 @@ FROM ord
 LEFT JOIN (
     SELECT order_id, min(ts) AS since, min(nullif(task_id, '')) AS task_id, max(copies)::BIGINT AS copies
     FROM (
-        SELECT h.order_id, h.task_id, h.ts, h.meaning, h.line, count(*) AS copies
+        SELECT h.order_id, h.task_id, h.ts, h.meaning, h.dated, h.line, count(*) AS copies
         FROM happened AS h
         JOIN task AS t
             ON t.order_id = h.order_id AND t.item_id = h.item_id AND t.task_id = h.task_id AND t.kind = h.kind

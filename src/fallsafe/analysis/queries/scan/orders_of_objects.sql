@@ -1,5 +1,5 @@
 -- A row per event and order: the order that it touches, or else one that a touched object is linked with, in either
--- direction; with the event's attributes and the latest values of the order.
+-- direction; with the event's attributes, the latest values of the order, the task that the event touches and the item of that.
 CREATE TABLE {relation} AS
 WITH orders AS (
     SELECT object_id FROM {objects} WHERE object_type = {type}
@@ -24,9 +24,31 @@ known AS (
         SELECT object_id, name, max_by(value, coalesce(time, '')) AS value FROM {values} GROUP BY object_id, name
     )
     GROUP BY object_id
+),
+work AS (
+    SELECT
+        event_id, string_agg(object_id, ' ' ORDER BY object_id) AS touched,
+        CASE WHEN count(*) FILTER (object_type IN ({task_types})) = 1
+            THEN min(object_id) FILTER (object_type IN ({task_types})) END AS task_id
+    FROM {log}
+    GROUP BY event_id
+),
+about AS (
+    SELECT l.task_id, min(l.item_id) AS item_id
+    FROM (
+        SELECT object_id AS task_id, other_id AS item_id FROM {links}
+        UNION
+        SELECT other_id, object_id FROM {links}
+    ) AS l
+    JOIN {objects} AS o ON o.object_id = l.item_id AND o.object_type IN ({item_types})
+    GROUP BY l.task_id
+    HAVING count(*) = 1
 )
 SELECT DISTINCT
-    r.order_id, e.event_id, e.activity, e.time, CAST(e.attributes AS VARCHAR) AS attributes, known.object
+    r.order_id, e.event_id, e.activity, e.time, CAST(e.attributes AS VARCHAR) AS attributes, known.object,
+    work.task_id, about.item_id, work.touched
 FROM (FROM direct UNION FROM indirect) AS r
 JOIN {log} AS e ON e.event_id = r.event_id
+JOIN work ON work.event_id = e.event_id
+LEFT JOIN about ON about.task_id = work.task_id
 LEFT JOIN known ON known.object_id = r.order_id
