@@ -33,9 +33,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /commands/{command_id}/reply": {"says": "done", "seen": "a letter of today", "where": "the file"},
     "POST /fallout-cases/{case_id}/transfer": {"ownerGroup": "NOWHERE", **WHY},
     "POST /fallout-cases/{case_id}/comment": {"text": "try it"},
+    "POST /fallout-cases/{case_id}/consult": {"group": "NOWHERE", "asked": "try it"},
+    "POST /fallout-cases/{case_id}/refer": {"system": "JIRA", "reference": "X-1"},
+    "POST /fallout-cases/{case_id}/follow-up": {"at": "2020-01-01T00:00:00Z"},
+    "POST /fallout-cases/{case_id}/relate": {"to": "F-1", "how": "related"},
+    "POST /fallout-cases/{case_id}/reply": {"group": "{group}", "answer": "try it"},
     "POST /fallout-cases/{case_id}/wait": {"whom": "network", "what": "x", "until": "2099-01-01T00:00:00Z"},
     "POST /fallout-cases/{case_id}/resolve": {"type": "HandedOff", "text": "try it"},
-    "POST /fallout-cases/actions": {"action": "go-on", "caseIds": ["{case_id}"]},
+    "POST /fallout-cases/actions": {"action": "go-on", "caseIds": "{caseIds}"},
     "POST /fallout-cases/{case_id}/repairs/preview": {"action": "RECONCILE_NOW"},
     "POST /fallout-cases/{case_id}/repairs/{repair_id}/run": {"hash": "0" * 64},
     "POST /fallout-cases/{case_id}/repairs/{repair_id}/approve": {"hash": "0" * 64},
@@ -103,7 +108,8 @@ async def ids_of(api: Api) -> dict[str, str]:
 async def is_allowed(api: Api, command: str, ids: Mapping[str, str], token: str) -> bool:
     """Whether somebody may: whatever else is wrong with what they ask, it is not refused for want of a right."""
     method, _, path = command.partition(" ")
-    body = {key: [ids["case_id"]] if key == "caseIds" else value for key, value in BODIES.get(command, WHY).items()}
+    named = {"caseIds": [ids["case_id"]], "group": ids["group"]}
+    body = {key: value if value != f"{{{key}}}" else named[key] for key, value in BODIES.get(command, WHY).items()}
     answer = await api.client.request(
         method, f"/api/v1{path.format(**ids)}", headers={"Authorization": f"Bearer {token}"},
         json=None if method in ("GET", "DELETE") else body,

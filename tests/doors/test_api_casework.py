@@ -4,8 +4,10 @@ its failure stands.
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
-from tests.doors.conftest import Api
+from tests.doors.conftest import Api, an_order
+from tests.doors.test_api_authorisation import somebody
 from tests.doors.test_api_cases import play, the_case
 from tests.flows.test_callbacks import apply, receive, said
 
@@ -130,6 +132,111 @@ class WhenPeopleWorkOnACase:
         for _ in range(2):
             await api.post(f"{one}/comment", {"text": "once"}, **{"Idempotency-Key": "c-1"})
         assert len((await api.get(f"{one}/comments"))["items"]) == 1
+
+
+OTHER = "ORDER_DESK"
+
+
+class WhenACaseGoesFromGroupToGroup:
+    """Given with what was done and what is asked, accepted or returned; asked about without being given (§8)."""
+
+    async def test_the_receiver_returns_or_accepts_it_and_time_and_bounces_are_counted(self, api: Api) -> None:
+        await play(api)
+        case = await the_case(api)
+        one, own = f"/fallout-cases/{case['id']}", case["owner"]["group"]
+        away = {"ownerGroup": OTHER, "reason": "not the network"}
+        lacks = await api.post(f"{one}/transfer", away, status=409)
+        assert (lacks["code"], lacks["pointer"]) == ("HANDOVER_INCOMPLETE", "/done")
+        away |= {"done": "asked Sari Wulandari, line tested", "asked": "is the order still wanted?"}
+        await api.post(f"{one}/transfer", away)
+        desk = await somebody(api, "operator", OTHER)
+        home = await somebody(api, "operator", own)
+        assert await as_(api, desk, "GET", "/my-day") == [
+            (case["id"], f"{own} gives it to {OTHER}: is the order still wanted?")
+        ]
+        assert (await call(api, home, "POST", f"{one}/accept"))["code"] == "NOT_ALLOWED"
+        assert (await call(api, desk, "POST", f"{one}/return"))["status"] == 400  # a return says why
+        await call(api, desk, "POST", f"{one}/return", {"reason": "it is wanted, and it is yours"})
+        back = await the_case(api)
+        assert (back["owner"]["group"], back["handling"]["bounces"], back["handling"]["handover"]) == (own, 1, None)
+        assert {group: held >= 0 for group, held in back["handling"]["held"].items()} == {own: True, OTHER: True}
+        await api.post(f"{one}/transfer", away)
+        handed = (await the_case(api))["handling"]["handover"]
+        assert (handed["group"], handed["done"]) == (own, "asked [personal], line tested")
+        await call(api, desk, "POST", f"{one}/accept")
+        assert (await the_case(api))["handling"]["handover"] is None
+        again = await call(api, desk, "POST", f"{one}/accept")
+        assert again["code"] == "NOTHING_TO_ACCEPT"
+
+    async def test_a_group_is_asked_and_answers_while_the_case_stays_and_the_day_and_the_shift_are_told(
+        self, api: Api
+    ) -> None:
+        await play(api)
+        case = await the_case(api)
+        one, own = f"/fallout-cases/{case['id']}", case["owner"]["group"]
+        assert (await api.post(f"{one}/consult", {"group": "NOBODY", "asked": "?"}, status=409))["pointer"] == "/group"
+        await api.post(f"{one}/consult", {"group": OTHER, "asked": "does she still want it?"})
+        desk = await somebody(api, "operator", OTHER)
+        assert await as_(api, desk, "GET", "/my-day") == [
+            (case["id"], f"a-operator asks {OTHER}: does she still want it?")
+        ]
+        mine = {"group": OTHER, "answer": "I think so"}
+        home = await somebody(api, "operator", own)
+        assert (await call(api, home, "POST", f"{one}/reply", mine))["code"] == "NOT_ALLOWED"
+        await call(api, desk, "POST", f"{one}/reply", {"group": OTHER, "answer": "yes, she does"})
+        assert (await call(api, desk, "POST", f"{one}/reply", mine))["code"] == "NOT_ASKED"
+        now = await the_case(api)
+        (asked,) = now["handling"]["consults"]
+        assert (asked["answer"], asked["answeredBy"], now["owner"]["group"]) == (
+            "yes, she does",
+            f"operator-{OTHER}",
+            own,
+        )
+        assert await as_(api, desk, "GET", "/my-day") == []
+
+        await api.post(f"{one}/claim")
+        soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+        assert (await api.post(f"{one}/follow-up", {"at": "2020-01-01T00:00:00Z"}, status=409))["pointer"] == "/at"
+        await api.post(f"{one}/follow-up", {"at": soon})
+        await api.post(f"{one}/refer", {"system": "JIRA", "reference": "NET-7"})
+        assert (await api.post(f"{one}/refer", {"system": "JIRA", "reference": "NET-7"}))["already"]
+        (today,) = (await api.get("/my-day"))["items"]
+        assert today["case"]["id"] == case["id"] and today["why"][0].startswith("you wanted to see it at")
+        sheet = await api.get("/shift-sheet", hours=8)
+        assert [(c["id"], c["handling"]["tickets"]) for c in sheet["open"]] == [
+            (case["id"], [{"system": "JIRA", "reference": "NET-7"}])
+        ]
+        assert sheet["ended"] == sheet["given"] == []
+
+    async def test_cases_and_orders_are_linked_from_both_sides(self, api: Api) -> None:
+        await play(api)
+        case, other = await the_case(api), await loose_case(api)
+        taken = await api.post("/orders", an_order("778"), "machine", 201)
+        one = f"/fallout-cases/{case['id']}"
+        assert (await api.post(f"{one}/relate", {"to": "F-1", "how": "parent"}, status=409))["code"] == "NO_SUCH_CASE"
+        assert (await api.post(f"{one}/relate", {"to": "O-1", "how": "parent"}, status=409))["code"] == "NO_SUCH_CASE"
+        assert (await api.post(f"{one}/relate", {"to": case["id"], "how": "parent"}, status=409))["code"] == "SAME_CASE"
+        await api.post(f"{one}/relate", {"to": taken["id"], "how": "caused_by"})
+        await api.post(f"{one}/relate", {"to": other, "how": "related"})
+        assert (await api.post(f"{one}/relate", {"to": other, "how": "related"}))["already"]
+        links = (await api.get(one))["links"]
+        assert links == [{"to": taken["id"], "how": "caused_by"}, {"to": other, "how": "related"}]
+        await api.post(f"/fallout-cases/{other}/relate", {"to": case["id"], "how": "parent"})
+        assert {"to": other, "how": "child"} in (await api.get(one))["links"]
+        assert {"to": case["id"], "how": "parent"} in (await api.get(f"/fallout-cases/{other}"))["links"]
+
+
+async def call(api: Api, token: str, method: str, path: str, body: object = None) -> dict:
+    """What somebody with this token is answered, with its status."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    answer = await api.client.request(method, f"/api/v1{path}", headers=headers, content=json.dumps(body or {}))
+    return {"status": answer.status_code, **answer.json()}
+
+
+async def as_(api: Api, token: str, method: str, path: str) -> list[tuple[str, str]]:
+    """Case and first reason of each that waits for somebody."""
+    items = (await call(api, token, method, path))["items"]
+    return [(one["case"]["id"], one["why"][0]) for one in items]
 
 
 class WhenWhatACaseWasAboutIsOver:

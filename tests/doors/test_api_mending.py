@@ -4,7 +4,7 @@ that would have to undo something, which are refused with what that is.
 
 from datetime import UTC, datetime
 
-from tests.doors.conftest import Api, an_order
+from tests.doors.conftest import Api, an_item, an_order
 from tests.doors.test_api_cases import play, the_case
 from tests.doors.test_api_repairs import OK, SLOT_TAKEN, again, decide, go_on
 from tests.flows import orders as world
@@ -60,11 +60,78 @@ class WhenTheCaseItselfIsWorkedOn:
         judged = one["classification"]
         assert (judged["code"], judged["rule"]) == ("PAYLOAD_REJECTED", f"person/{seen['id']}")
 
-        seen = await seen_of(api, pool["id"], "RELATE", to=account["id"], how="caused_by")
-        await decide(api, seen)
+        await api.post(f"/fallout-cases/{pool['id']}/relate", {"to": account["id"], "how": "caused_by"})
         other = await seen_of(api, pool["id"], "MERGE", into=account["id"])
         assert "no case of its own" in why_not(other)["one_failure"]
         assert await go_on(api) == []
+
+    async def test_charging_stops_while_its_case_is_open_and_work_for_later_has_an_owner(self, api: Api) -> None:
+        order = await play(api, SLOT_TAKEN)
+        case = (await the_case(api))["id"]
+        alone = {a["code"]: a["locked"] for a in (await api.get(f"/fallout-cases/{case}/actions"))["items"]}
+        assert alone["MERGE"] == ["Its order has no other open case."] and alone["SPLIT"] == [
+            "Only one failure was seen."
+        ]
+        seen = await seen_of(api, case, "OVERRIDE_CLASSIFICATION", code="PRICE_MISMATCH", because="the amount is wrong")
+        await decide(api, seen)
+        seen = await seen_of(api, case, "BLOCK_BILLING_HANDOFF")
+        assert [(a["name"], a["then"]) for a in seen["after"]] == [("createSubscription", "frozen")]
+        await decide(api, seen)
+        assert (
+            why_not(await seen_of(api, case, "BLOCK_BILLING_HANDOFF"))["charging"] == "all of it stands still already"
+        )
+        await agreed(api, await seen_of(api, case, "REDO_FROM_TASK", "engineer"), "engineer")
+        assert "CRM/777/billing.createSubscription/fulfill/1" in await go_on(api)
+        assert (await api.get(f"/orders/{order}"))["order"][
+            "state"
+        ] == "completed"  # its case has ended, and charging went on
+
+    async def test_a_case_that_was_seen_twice_is_parted_and_later_work_has_a_case(self, api: Api) -> None:
+        await play(api, SLOT_TAKEN)
+        case = (await the_case(api))["id"]
+        seen = await seen_of(api, case, "SUPERSEDE_REJECTED", correctedElsewhere="freed")
+        await decide(api, seen)
+        await go_on(api, SLOT_TAKEN)
+        same = (await api.get(f"/fallout-cases/{case}"))["classification"]["code"]
+        assert why_not(await seen_of(api, case, "SPLIT", code=same, because="two of them"))["other"]
+        await decide(api, await seen_of(api, case, "SPLIT", code="PAYLOAD_REJECTED", because="the second one is"))
+        later = {"what": "call Sari Wulandari about the old router", "ownerGroup": "ORDER_DESK", "until": LATER}
+        assert why_not(await seen_of(api, case, "CREATE_FOLLOW_UP", **{**later, "ownerGroup": "NOBODY"})).keys() == {
+            "owner"
+        }
+        await decide(api, await seen_of(api, case, "CREATE_FOLLOW_UP", **later))
+        assert why_not(await seen_of(api, case, "CREATE_FOLLOW_UP", **later)).keys() == {"single"}
+        rows = {
+            r["code"]: await api.get(f"/fallout-cases/{r['id']}") for r in (await api.get("/fallout-cases"))["items"]
+        }
+        assert rows.keys() == {"PAYLOAD_REJECTED", "FOLLOW_UP", same}
+        parted, left = rows["PAYLOAD_REJECTED"], rows["FOLLOW_UP"]
+        assert parted["links"] == [{"to": case, "how": "split from"}] and parted["occurrences"] == 1
+        assert (left["owner"]["group"], left["nextAction"]) == ("ORDER_DESK", "call [personal] about the old router")
+        await decide(api, await seen_of(api, parted["id"], "MERGE", into=case))
+        assert (await api.get(f"/fallout-cases/{parted['id']}"))["state"] == "merged"
+        await api.post(f"/fallout-cases/{left['id']}/resolve", {"type": "HandedOff", "text": "called her"})
+        assert (await api.get("/coverage"))["percent"] == 100
+
+
+class WhenThePartnerIsSilent:
+    async def test_two_people_accept_that_it_is_done_where_nobody_can_be_asked(self, api: Api) -> None:
+        items = [an_item("films", "CONTENT-ADDON")]
+        await api.post("/orders", an_order("900", items=items), "machine", 201)
+        await go_on(api, {"OTT.subscribe": Lost("timeout")})
+        case = (await the_case(api))["id"]
+        locked = {a["code"]: a["locked"] for a in (await api.get(f"/fallout-cases/{case}/actions"))["items"]}
+        assert locked["MARK_EXTERNAL_COMPLETED"][0].startswith("Locked while the outcome is unknown")
+        said = {"outcome": "absent", "seen": "their hotline finds nothing of today", "where": "hotline"}
+        await agreed(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
+        signed = {"seen": "a letter of theirs, signed today", "where": "mailbox"}
+        assert (await seen_of(api, case, "MARK_EXTERNAL_COMPLETED", status=422, seen="", where="x"))["pointer"]
+        seen = await seen_of(api, case, "MARK_EXTERNAL_COMPLETED", **signed)
+        assert seen["state"] == "awaited" and seen["sends"] == []
+        await agreed(api, seen)
+        one = await api.get(f"/fallout-cases/{case}")
+        assert (one["state"], one["resolution"]["verified"], one["states"]["task"]) == ("resolved", False, "completed")
+        assert "CRM/900/films.subscribeContent/fulfill/1" not in await go_on(api)
 
 
 class WhenSomethingExistsAlreadyThere:

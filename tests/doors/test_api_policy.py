@@ -73,7 +73,9 @@ class WhenASetIsPublished:
         assert (await api.post("/policy-sets/telco@2099-01-01+0/activate", {"reason": "x"}, "engineer", 404))["hint"]
         assert (await api.post(there, {}, "engineer", 400))["errors"][0]["pointer"] == "/reason"
         said = [(one["verb"], one["facts"].get("code", "")) for one in await written(api, "policy_set")]
-        assert said == [("publish", ""), ("activate", ""), ("refuse_activate", "NOT_FOUND")]
+        assert said == [("publish", ""), ("activate", "")]
+        codes = [one["facts"].get("code", "") for one in await written(api, "access")]
+        assert codes == ["NOT_ALLOWED", "NOT_FOUND", "FIELD_MISSING"]
 
 
 class WhenFilesAreChecked:

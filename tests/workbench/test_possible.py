@@ -147,7 +147,7 @@ class WhenTheSameCaseIsSeenAtBothDoors:
             for role, token in tokens.items():
                 page = (await client.get(f"/cases/{case}", headers={"Authorization": f"Bearer {token}"})).text
                 offered = {one.removeprefix("work/") for one in on_page(page, case) if one.startswith("work/")}
-                done = await what_would_be_done(store, drilled.case, Actor("person", f"a-{role}", frozenset({role})))
+                done = await what_would_be_done(store, drilled, Actor("person", f"a-{role}", frozenset({role})))
                 different += [f"{state}, {role}: the page lacks {one}" for one in done - offered]
                 different += [f"{state}, {role}: the page offers {one}" for one in offered - done]
         assert different == [], "\n".join(different)
@@ -159,19 +159,23 @@ class NotKept(Exception):
 
 ASKS: Mapping[str, dict[str, str]] = {
     "claim": {}, "comment": {}, "diagnose": {}, "go-on": {}, "escalate": {}, "withdraw": {}, "reopen": {},
-    "transfer": {"ownerGroup": "ORDER_DESK"}, "resolve": {"type": "SolvedElsewhere"},
+    "transfer": {"ownerGroup": "ORDER_DESK", "done": "looked", "asked": "look too"},
+    "consult": {"group": "ORDER_DESK", "asked": "is it wanted?"}, "accept": {}, "return": {},
+    "reply": {"group": "ORDER_DESK", "answer": "yes"}, "refer": {"system": "JIRA", "reference": "X-1"},
+    "follow-up": {}, "relate": {"to": "", "how": "related"}, "resolve": {"type": "SolvedElsewhere"},
     "wait": {"whom": "customer", "what": "another answer"},
 }  # fmt: skip
 
 
-async def what_would_be_done(store: Database, case: int, actor: Actor) -> set[str]:
+async def what_would_be_done(store: Database, drilled: Drill, actor: Actor) -> set[str]:
     """The asks that would change the case, each tried in a transaction that is taken back."""
-    done = set()
-    for name, given in ASKS.items():
+    done, case = set(), drilled.case
+    for name, asked in ASKS.items():
         answers = list[Answer]()
+        given = {**asked, "to": outside("order", drilled.order)}
 
         async def body(tx: Tx, name: str = name, given: dict[str, str] = given, out: list[Answer] = answers) -> None:
-            until = await tx.now() + timedelta(days=1) if name == "wait" else None
+            until = await tx.now() + timedelta(days=1) if name in ("wait", "follow-up") else None
             what = casework.ask_of(name, given, actor, until)
             out[:] = await casework.work(tx, stored.context(), [case], actor, what, "asked", "a text")
             raise NotKept

@@ -79,7 +79,7 @@ class WhenTheOutcomeIsUnknown:
         locked = {action.code: action.reasons for action in page_of().repair.locked}
         policy, offered = drill.policy(), {action.code for action in page_of().repair.listed}
         there = {*policy.codes["UNKNOWN_OUTCOME"].actions} | {a.code for a in policy.actions.values() if a.every_case}
-        assert set(locked) | offered | {"RECONCILE_NOW", "ESCALATE"} >= there
+        assert set(locked) | offered | {"RECONCILE_NOW", "ESCALATE", "RELATE"} >= there
         assert "DECLARE_OUTCOME" in offered
         assert locked["THAW"] == ("Nothing of it is frozen.",)
         assert locked["RESEND_SAME_KEY"] == ("Locked while the outcome is unknown: find out first.",)

@@ -8,6 +8,7 @@ contract.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from fallsafe.api import shapes, wire
 from fallsafe.api.shapes import at, duration, named
@@ -177,11 +178,18 @@ def case_file(file: CaseFile, asker: Asker, mended: Mended) -> wire.CaseFile:
             control=known.upstream_control if known else "", cause_category=known.cause_category if known else ""
         ),
         related=[shapes.case_row(row_of(c, whole), newest) for c in file.related] if whole else [],
+        links=[wire.Link(one.get("case") or one["order"], one["how"]) for one in _links(case)],
+        handling=shapes.handling(case),
         evidence=[outside("evidence", e.id) for e in file.evidence if _is_about(e.command_id, file)],
         events=_events(file),
         version=whole.order.version if whole else 0,
         href=f"{shapes.BASE}/fallout-cases/{outside('case', case.id)}",
     )
+
+
+def _links(case: Case) -> list[dict[str, str]]:
+    known: Any = case.related
+    return [one for one in known if isinstance(one, dict)] if isinstance(known, list) else []
 
 
 def _playbook(
@@ -377,7 +385,7 @@ def behind(task_id: int | None, file: OrderFile) -> list[Task]:
 # What the doors do for an action of the catalogue, by the end of its path.
 ACTION_PATHS = {
     RECONCILE: "reconcile", "TRANSFER": "transfer", "WAIT_UNTIL": "wait", "ESCALATE": "escalate",
-    "WITHDRAW": "withdraw",
+    "WITHDRAW": "withdraw", "CONSULT": "consult", "RELATE": "relate",
 }  # fmt: skip
 
 
@@ -434,7 +442,7 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
 
 def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[str]:
     stands = standing(file.case, file.order, file.item, file.task)
-    return why_locked(action, file.case, file.newest_command, asker.actor, stands, file.is_frozen)
+    return why_locked(action, file.case, file.newest_command, asker.actor, stands, file.is_frozen, bool(file.related))
 
 
 def _undo(file: OrderFile, asker: Asker) -> list[wire.Undo]:

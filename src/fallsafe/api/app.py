@@ -26,6 +26,7 @@ from fallsafe.api.callbacks import CallbacksDoor
 from fallsafe.api.cases import CasesDoor
 from fallsafe.api.casework import CaseWorkDoor
 from fallsafe.api.commands import CommandsDoor
+from fallsafe.api.day import DayDoor
 from fallsafe.api.deps import Deps
 from fallsafe.api.downstreams import DownstreamsDoor
 from fallsafe.api.feed import FeedDoor
@@ -67,6 +68,7 @@ def create_app(deps: Deps) -> FastAPI:
         AmendmentsDoor,
         RulesDoor,
         AutomationsDoor,
+        DayDoor,
         CasesDoor,
         CallbacksDoor,
         DownstreamsDoor,

@@ -41,6 +41,13 @@ ACTIONS = {
     "withdraw": "must_reason",
     "resolve": "resolve",
     "reopen": "must_reason",
+    "accept": "reason",
+    "return": "must_reason",
+    "consult": "consult",
+    "reply": "case_reply",
+    "refer": "refer",
+    "follow-up": "follow_up",
+    "relate": "relate",
 }
 Handler = Callable[..., Awaitable[Response]]
 
@@ -131,12 +138,20 @@ DOCS = {
     "withdraw": "Says that a case is no failure. Refused while its failure stands.",
     "resolve": "Says that a case is over, and how; it stays unverified. Refused while its failure stands.",
     "reopen": "Takes up again what was resolved.",
+    "accept": "Keeps a case that another group has given.",
+    "return": "Gives a case back to the group that had it; how often is counted.",
+    "consult": "Asks another group about a case, which stays where it is.",
+    "reply": "Answers for a group that was asked.",
+    "refer": "Says what a case is called in a system of others.",
+    "follow-up": "Says when the owner of a case wants to see it; it is looked at then.",
+    "relate": "Links a case to another case or to an order, and the other case to it.",
 }
 
 
 def ask_of(action: str, given: Mapping[str, Any], actor: Actor) -> Ask:
     """The action as the core knows it. Raises `Problem` 400."""
-    until = instant_of(given["until"], "/until") if action == "wait" else None
+    when = {"wait": "until", "follow-up": "at"}.get(action)
+    until = instant_of(given[when], f"/{when}") if when else None
     return casework.ask_of(action, given, actor, until)
 
 

@@ -1,12 +1,14 @@
 """From values of the core to the structs of the API: names and units only, no judgement."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from fallsafe.api import wire
-from fallsafe.core.cases.case import OPEN_CASE_STATES
+from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.cases.evidence import Evidence
+from fallsafe.core.cases.handling import handling_of
 from fallsafe.core.commands.ledger import Command, Purpose
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, event_name
@@ -263,6 +265,20 @@ def _outcomes(given: Command, file: OrderFile) -> list[wire.Outcome]:
         for o in file.outcomes
         if o.command_id == given.id
     ]
+
+
+def handling(case: Case) -> wire.Handling:
+    """How people pass a case on."""
+    known = handling_of(case.handling, case.detected_at)
+    return wire.Handling(
+        handover=wire.Handover(**asdict(known.handover)) if known.handover else None,
+        consults=[wire.Consult(**asdict(one)) for one in known.consults],
+        tickets=[wire.Ticket(one.system, one.reference) for one in known.tickets],
+        follow_up_at=at(known.follow_up_at),
+        bounces=known.bounces,
+        held=known.held,
+        since=instant(known.since),
+    )
 
 
 def case_row(given: CaseRow, policy: PolicySet) -> wire.CaseRow:

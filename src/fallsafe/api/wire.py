@@ -755,6 +755,85 @@ class Playbook(Wire, frozen=True):
     recommended: Recommended | None
 
 
+class Handover(Wire, frozen=True):
+    """A case that its group is to accept or to return: who had it, what was done, what is asked."""
+
+    group: str
+    by: str
+    done: str
+    asked: str
+    at: str
+
+
+class Consult(Wire, frozen=True):
+    """A question to another group; `answer` is empty until they have answered."""
+
+    group: str
+    asked: str
+    by: str
+    at: str
+    answer: str
+    answered_by: str
+    answered_at: str
+
+
+class Ticket(Wire, frozen=True):
+    """What a case is called in a system of others."""
+
+    system: str
+    reference: str
+
+
+class Handling(Wire, frozen=True):
+    """How people pass a case on. `held` gives the seconds for which each group had it before `since`."""
+
+    handover: Handover | None
+    consults: Sequence[Consult]
+    tickets: Sequence[Ticket]
+    follow_up_at: str | None
+    bounces: int
+    held: Mapping[str, float]
+    since: str
+
+
+class Today(Wire, frozen=True):
+    """A case that waits for somebody, and why."""
+
+    case: CaseRow
+    why: Sequence[str]
+
+
+class LeftOpen(Wire, frozen=True):
+    """A case that somebody still works on at the end of a shift."""
+
+    id: str
+    code: str
+    severity: str
+    state: str
+    next_action: str
+    waiting_for: Value
+    handling: Handling
+    touched_at: str
+
+
+class ShiftSheet(Wire, frozen=True):
+    """What somebody leaves behind: what is open, what ended, what they gave to others."""
+
+    person: str
+    since: str
+    until: str
+    open: Sequence[LeftOpen]
+    ended: Sequence[CaseRow]
+    given: Sequence[CaseRow]
+
+
+class Link(Wire, frozen=True):
+    """Another case or order that this one names, and how: `caused_by`, `duplicate_of`, `parent`, `child`, …"""
+
+    to: str
+    how: str
+
+
 class CaseFile(Wire, frozen=True):
     """A case and everything that answers the questions about it (§26)."""
 
@@ -788,6 +867,8 @@ class CaseFile(Wire, frozen=True):
     undo: Sequence[Undo]
     upstream: Upstream
     related: Sequence[CaseRow]
+    links: Sequence[Link]
+    handling: Handling
     evidence: Sequence[str]
     events: Mapping[str, str]
     version: int

@@ -50,6 +50,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallou
 for name, room in ROOMS.items():
     app.add_typer(room, name=name)
 app.command("coverage")(verbs.coverage)
+app.command("day")(verbs.day)
+app.command("shift")(verbs.shift)
 app.command("events")(verbs.events)
 app.command("reconcile")(reconcile)
 app.command("scan")(scan)

@@ -241,24 +241,35 @@ def case_reconcile(name: str, reason: Reason = "", as_json: AsJson = False) -> N
 def case_do(
     action: Annotated[
         str,
-        typer.Argument(help="transfer, claim, diagnose, comment, wait, go-on, escalate, withdraw, resolve or reopen."),
+        typer.Argument(
+            help="transfer, accept, return, consult, reply, refer, follow-up, relate, claim, diagnose, comment, wait, "
+            "go-on, escalate, withdraw, resolve or reopen."
+        ),
     ],
     names: Annotated[list[str], typer.Argument(help="The cases, F-…; resolve takes one.")],
     reason: Reason = "",
-    owner_group: Annotated[str, typer.Option("--group", help="transfer: to which owner group.")] = "",
+    owner_group: Annotated[str, typer.Option("--group", help="transfer, consult, reply: which owner group.")] = "",
     assignee: Annotated[str, typer.Option("--person", help="transfer: to whom.")] = "",
     text: Annotated[str, typer.Option(help="comment, resolve: what is to be kept, sealed.")] = "",
     whom: Annotated[str, typer.Option(help="wait: for whom.")] = "",
     what: Annotated[str, typer.Option(help="wait: what for.")] = "",
-    reference: Annotated[str, typer.Option(help="wait: their reference.")] = "",
+    reference: Annotated[str, typer.Option(help="wait, refer: their reference.")] = "",
     until: Annotated[str, typer.Option(help="wait: until when, with its offset from UTC.")] = "",
     kind: Annotated[str, typer.Option("--type", help="resolve: how, for example DataCorrected.")] = "",
+    done: Annotated[str, typer.Option(help="transfer: what was done so far.")] = "",
+    asked: Annotated[str, typer.Option(help="transfer, consult: what is asked of them.")] = "",
+    reply: Annotated[str, typer.Option("--answer", help="reply: what your group says.")] = "",
+    system: Annotated[str, typer.Option(help="refer: in which system of others.")] = "",
+    at: Annotated[str, typer.Option(help="follow-up: when you want to see it, with its offset from UTC.")] = "",
+    to: Annotated[str, typer.Option(help="relate: to which case, F-…, or order, O-….")] = "",
+    how: Annotated[str, typer.Option(help="relate: parent, child, duplicate_of, caused_by or related.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Work on cases: each gets its own answer, and one that is refused stops no other."""
     said = {
-        "reason": reason, "ownerGroup": owner_group, "assignee": assignee, "text": text, "whom": whom, "what": what,
-        "reference": reference, "until": until, "type": kind,
+        "reason": reason, "ownerGroup" if action == "transfer" else "group": owner_group, "assignee": assignee,
+        "text": text, "whom": whom, "what": what, "reference": reference, "until": until, "type": kind, "done": done,
+        "asked": asked, "answer": reply, "system": system, "at": at, "to": to, "how": how,
     }  # fmt: skip
     given = {key: value for key, value in said.items() if value}
     if action == "resolve":
@@ -270,6 +281,38 @@ def case_do(
     told(answer, as_json, _worked)
     if answer["refused"]:
         raise typer.Exit(1)
+
+
+def day(as_json: AsJson = False) -> None:
+    """What waits for you, the most pressing first."""
+
+    def people(answer: Row) -> None:
+        rows = [
+            (one["case"]["id"], one["case"]["severity"], one["case"]["title"], one["why"][0]) for one in answer["items"]
+        ]
+        table("", ("case", "severity", "what", "why"), rows) if rows else typer.echo("nothing waits for you")
+
+    told(client().get("/my-day"), as_json, people)
+
+
+def shift(hours: Annotated[int, typer.Option(help="How long the shift was.")] = 8, as_json: AsJson = False) -> None:
+    """What you leave behind at the end of a shift."""
+
+    def people(answer: Row) -> None:
+        typer.echo(f"{answer['person']}, {answer['since'][:16]} to {answer['until'][:16]} UTC")
+        open_ = [(c["id"], c["severity"], c["code"], c["state"], c["nextAction"], _waits(c)) for c in answer["open"]]
+        table("still open", ("case", "severity", "code", "state", "next", "waits for"), open_)
+        for title, cases in (("ended", answer["ended"]), ("given away, not accepted yet", answer["given"])):
+            table(title, ("case", "severity", "code", "owner"), [
+                (c["id"], c["severity"], c["code"], c["ownerGroup"]) for c in cases
+            ])  # fmt: skip
+
+    told(client().get("/shift-sheet", hours=hours), as_json, people)
+
+
+def _waits(one: Row) -> str:
+    waits = one["waitingFor"]
+    return f"{waits['for']}: {waits['what']}" if waits else ""
 
 
 def _worked(answer: Row) -> None:

@@ -69,6 +69,7 @@ EVENTS: dict[tuple[str, str], str] = {
     ("case", "assign"): "FalloutAssigned",
     ("case", "transfer"): "FalloutAssigned",
     ("case", "claim"): "FalloutAssigned",
+    ("case", "return"): "FalloutAssigned",
     ("case", "escalate"): "FalloutEscalated",
     ("case", "resolve"): "FalloutResolved",
     ("case", "heal"): "FalloutResolved",

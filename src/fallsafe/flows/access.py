@@ -119,7 +119,7 @@ async def set_password(tx: Tx, name: str, proof: str, actor: Actor, *, proved: s
         why = "the password that was given with it is not the one they have"
         refusal = Refusal("WRONG_PASSWORD", what, why, "give the old one, or ask whoever manages people", "/old")
     if refusal is None and known is None:
-        refusal = Refusal("NOT_FOUND", what, "nobody of that name is known", "make them known first")
+        return Refused(PERSON, 0, Refusal("NOT_FOUND", what, "nobody of that name is known", "make them known first"))
     if refusal is not None:
         return _refused(tx, actor, PERSON, 0, "set_password", refusal)
     await tx.execute("people/set_password", person=name, proof=proof)
@@ -192,7 +192,7 @@ async def revoke_token(tx: Tx, token_id: int, actor: Actor, reason: str) -> Answ
     rows = await tx.fetch("tokens/lock", id=token_id)
     if not rows:
         missing = Refusal("NOT_FOUND", what, "there is no such token", "use the id it was made with")
-        return _refused(tx, actor, "token", token_id, "revoke", missing)
+        return Refused("token", token_id, missing)
     token = token_of(rows[0])
     if token.revoked_at is not None:
         return Applied("token", token_id, already=True)

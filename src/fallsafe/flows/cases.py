@@ -409,6 +409,16 @@ def let_go(turn: Turn, aggregate: Aggregate, case_id: int, repair: str) -> None:
         end_by_itself(turn, aggregate, case, "actions/THAW", f"let go by {repair}, and nothing of it stands")
 
 
+def unblock(turn: Turn, aggregate: Aggregate) -> None:
+    """What stood still because of a case goes on with its end."""
+    for task in [*aggregate.tasks.values()]:
+        blocked_by = task.frozen.get("blockedBy") if isinstance(task.frozen, Mapping) else None
+        case = aggregate.cases.get(blocked_by) if isinstance(blocked_by, int) else None
+        if case is not None and case.state not in OPEN_CASE_STATES:
+            aggregate.put(replace(task, frozen=None), "thaw", turn.why("the case that it stood still for has ended"))
+            turn.tx.pages.hint = True
+
+
 def _resolved_by(turn: Turn, case: Case, how: str, evidence: tuple[int, ...], proved: bool = True) -> dict[str, Json]:
     """How a case ends: by the repair that it waited for, if any; a person's word alone proves nothing."""
     resolution: dict[str, Json] = {

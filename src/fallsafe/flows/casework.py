@@ -4,19 +4,20 @@ What a person writes may hold anything, so it is sealed evidence of the order; t
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from fallsafe.core.access import Actor, not_allowed
+from fallsafe.core.access import Actor, not_allowed, refused, works_elsewhere
 from fallsafe.core.cases import work as asks
 from fallsafe.core.cases.case import Case
-from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Reopen, Step, Wait, decide, standing
+from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Relate, Reopen, Step, Wait, decide, standing
 from fallsafe.core.errors import Refusal
 from fallsafe.flows import commands, downstreams, installation, loose, rewound
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Turn, begin
-from fallsafe.store.ids import outside
+from fallsafe.store.ids import inside, outside
 from fallsafe.store.rows import read_row
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate, Entry
@@ -28,7 +29,18 @@ def ask_of(action: str, given: Mapping[str, Any], actor: Actor, until: datetime 
     """What somebody asks for at a door, by the end of its path and the fields that came with it."""
     match action:
         case "transfer":
-            return asks.Transfer(given.get("ownerGroup", ""), given.get("assignee", ""))
+            group, person = given.get("ownerGroup", ""), given.get("assignee", "")
+            return asks.Transfer(group, person, given.get("done", ""), given.get("asked", ""), actor.name)
+        case "consult":
+            return asks.Consult(given["group"], given["asked"], actor.name)
+        case "reply":
+            return asks.Reply(given["group"], given["answer"], actor.name)
+        case "refer":
+            return asks.Refer(given["system"], given["reference"])
+        case "relate":
+            return asks.Relate(given["to"], given["how"])
+        case "follow-up" if until is not None:
+            return asks.FollowUp(until)
         case "claim":
             return asks.Claim(actor.name)
         case "wait" if until is not None:
@@ -41,7 +53,7 @@ def ask_of(action: str, given: Mapping[str, Any], actor: Actor, until: datetime 
 
 PLAIN: Mapping[str, Ask] = {
     "diagnose": asks.Diagnose(), "comment": asks.Comment(), "go-on": asks.GoOn(), "escalate": asks.Escalate(),
-    "withdraw": asks.Withdraw(), "reopen": asks.Reopen(),
+    "withdraw": asks.Withdraw(), "reopen": asks.Reopen(), "accept": asks.Accept(), "return": asks.Return(),
 }  # fmt: skip
 
 
@@ -52,16 +64,37 @@ async def work(
     about it.
     """
     known = {row["id"]: row for row in await tx.fetch("cases/by_ids", ids=list(case_ids))}
-    await tx.lock({row["order_id"] for row in known.values() if row["order_id"]})
+    orders = {row["order_id"] for row in known.values() if row["order_id"]}
+    other = await _other(tx, ask)
+    await tx.lock(orders | ({other.order_id} if other is not None and other.order_id else set()))
     for key in sorted({row["case_key"] for row in known.values() if not row["order_id"]}):
         await tx.execute("cases/lock_key", case_key=key)  # in one order, whatever the order that was asked for
     turn = await begin(tx, context, actor)
+    if other is not None and other.order_id and other.order_id not in tx.aggregates:
+        other = None
     return [
-        await (_of_order if known[number]["order_id"] else _loose)(turn, known[number], ask, reason, text)
+        await (_of_order if known[number]["order_id"] else _loose)(turn, known[number], ask, reason, text, other)
         if number in known
         else Refused("case", number, no_such(number))
         for number in case_ids
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """What a case is to be related to; `case_id` 0 is an order."""
+
+    order_id: int
+    case_id: int
+
+
+async def _other(tx: Tx, ask: Ask) -> _Other | None:
+    if not isinstance(ask, Relate):
+        return None
+    number, order = inside("case", ask.to), inside("order", ask.to)
+    for row in await tx.fetch("cases/by_ids", ids=[number]) if number is not None else []:
+        return _Other(row["order_id"] or 0, row["id"])
+    return _Other(order, 0) if order is not None else None
 
 
 def no_such(case_id: int) -> Refusal:
@@ -70,13 +103,15 @@ def no_such(case_id: int) -> Refusal:
     return Refusal("NOT_FOUND", what, "nothing has this name", "GET /fallout-cases lists them")
 
 
-async def _of_order(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text: str) -> Answer:
+async def _of_order(
+    turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text: str, related: _Other | None
+) -> Answer:
     aggregate = turn.tx.aggregates[row["order_id"]]
     case = aggregate.cases[row["id"]]
     other = aggregate.open_case(case.case_key)
     item, task = aggregate.items.get(case.item_id or 0), aggregate.tasks.get(case.task_id or 0)
     ask, reason = await _discreetly(turn, aggregate, ask), await discreet(turn, aggregate, reason)
-    decided = _decided(turn, case, ask, standing(case, aggregate.order, item, task), other)
+    decided = _decided(turn, case, ask, standing(case, aggregate.order, item, task), other, related is not None)
     if isinstance(decided, Refusal):
         aggregate.refuse("case", case.id, _verb(ask), decided, turn.why(askedBecause=reason))
         return Refused("case", case.id, decided)
@@ -98,23 +133,39 @@ async def _of_order(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, t
             aggregate.record("case", case.id, step.verb, why, str(case.state), str(case.state))
         else:
             aggregate.put(step.case, step.verb, why)
+    if decided and isinstance(ask, Relate) and related is not None:
+        _relate_back(turn, related, case, ask, reason)
     _look_again(turn, case, ask, case.order_id, decided)
     return Applied("case", case.id, already=not decided)
 
 
+def _relate_back(turn: Turn, related: _Other, case: Case, ask: Relate, reason: str) -> None:
+    """The other case names this one too."""
+    aggregate = turn.tx.aggregates.get(related.order_id)
+    other = aggregate.cases.get(related.case_id) if aggregate is not None else None
+    if aggregate is not None and other is not None:
+        linked = asks.link(other.related, outside("case", case.id), asks.HOW_OTHERWISE.get(ask.how, ask.how))
+        aggregate.put(replace(other, related=linked, touched_at=turn.now), "relate", turn.why(reason))
+
+
+SAID = ("whom", "what", "reference", "done", "asked", "answer")
+"""What people write of a case that stands on it."""
+
+
 async def _discreetly(turn: Turn, aggregate: Aggregate, ask: Ask) -> Ask:
     """What stands on the case is without the personal values of its order, like every reason."""
-    if not isinstance(ask, Wait):
-        return ask
-    whom, what = await discreet(turn, aggregate, ask.whom), await discreet(turn, aggregate, ask.what)
-    return Wait(whom, what, ask.until, await discreet(turn, aggregate, ask.reference))
+    said = {f.name: getattr(ask, f.name) for f in fields(ask) if f.name in SAID}
+    kept: Any = {name: await discreet(turn, aggregate, text) for name, text in said.items()}
+    return replace(ask, **kept) if kept else ask
 
 
-async def _loose(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text: str) -> Answer:
+async def _loose(
+    turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text: str, related: _Other | None
+) -> Answer:
     """A case without an order is read anew under the lock of its key."""
     open_one = await loose.find(turn, row["case_key"])
     case = await _newest(turn, row["id"], open_one)
-    decided = _decided(turn, case, ask, await _stands_alone(turn, case), open_one)
+    decided = _decided(turn, case, ask, await _stands_alone(turn, case), open_one, related is not None)
     if isinstance(decided, Refusal):
         loose.note(
             turn, case, case, f"refuse_{_verb(ask)}", decided.what, facts={"code": decided.code, "why": decided.why}
@@ -135,6 +186,8 @@ async def _loose(turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text
     for n, step in enumerate(decided):
         loose.put(turn, case, step.case, step.verb, reason, evidence if n == len(decided) - 1 else ())
         case = step.case
+    if decided and isinstance(ask, Relate) and related is not None:
+        _relate_back(turn, related, case, ask, reason)
     _look_again(turn, case, ask, None, decided)
     return Applied("case", case.id, already=not decided)
 
@@ -153,18 +206,23 @@ async def _newest(turn: Turn, case_id: int, open_one: Case | None) -> Case:
     return read_row(Case, (await turn.tx.fetch("cases/by_id", id=case_id))[0])
 
 
-def _decided(turn: Turn, case: Case, ask: Ask, stands: str, other: Case | None) -> tuple[Step, ...] | Refusal:
+def _decided(
+    turn: Turn, case: Case, ask: Ask, stands: str, other: Case | None, known: bool
+) -> tuple[Step, ...] | Refusal:
     name, right = outside("case", case.id), RIGHT_OF[type(ask)]
-    refusal = not_allowed(turn.actor, right, f"cannot {_verb(ask).replace('_', ' ')} case {name}", case.owner_group)
+    what = f"cannot {_verb(ask).replace('_', ' ')} case {name}"
+    refusal = not_allowed(turn.actor, right, what, case.owner_group)
+    if refusal is None and isinstance(ask, asks.Reply) and (why := works_elsewhere(turn.actor, ask.group)):
+        refusal = refused(what, why)
     if refusal is not None:
         return refusal
     another = outside("case", other.id) if other is not None and other.id != case.id else ""
     above = {group: owner.escalates_to for group, owner in turn.context.newest.owners.items()}
-    return decide(case, name, ask, Around(stands, another, above), turn.now)
+    return decide(case, name, ask, Around(stands, another, above, known), turn.now)
 
 
 def _verb(ask: Ask) -> str:
-    return {"GoOn": "go_on"}.get(type(ask).__name__, type(ask).__name__.lower())
+    return {"GoOn": "go_on", "FollowUp": "follow_up"}.get(type(ask).__name__, type(ask).__name__.lower())
 
 
 def _look_again(turn: Turn, case: Case, ask: Ask, order_id: int | None, steps: Sequence[Step]) -> None:
@@ -174,3 +232,5 @@ def _look_again(turn: Turn, case: Case, ask: Ask, order_id: int | None, steps: S
         turn.tx.file(Entry("review", case.id, order_id, due))
     elif steps and isinstance(ask, Wait):
         turn.tx.file(Entry("review", case.id, order_id, ask.until))
+    elif steps and isinstance(ask, asks.FollowUp):
+        turn.tx.file(Entry("review", case.id, order_id, ask.at))

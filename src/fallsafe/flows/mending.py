@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from fallsafe.core.cases.case import advance, case_key
+from fallsafe.core.cases.case import Case, CaseState, advance, case_key
+from fallsafe.core.cases.work import link
 from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.further import FOLLOW_UP
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
 from fallsafe.core.triage.classify import Rule
-from fallsafe.flows import lapse, moves, parking, planning
+from fallsafe.flows import cases, lapse, moves, parking, planning
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.marking import why_of
 from fallsafe.flows.moves import move_command
@@ -25,7 +27,7 @@ from fallsafe.store.work import Aggregate, Entry
 
 async def wait_for(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """The case waits for whoever was asked; the next look is when their time is over."""
-    until = datetime.fromisoformat(str(given["until"]).replace("Z", "+00:00")).astimezone(UTC)
+    until = _time(given)
     whom = await discreet(turn, aggregate, str(given.get("whom", "customer")))
     what = await discreet(turn, aggregate, str(given["what"]))
     said: Json = {
@@ -39,9 +41,23 @@ async def wait_for(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     return None
 
 
+def _time(given: Given) -> datetime:
+    return datetime.fromisoformat(str(given["until"]).replace("Z", "+00:00")).astimezone(UTC)
+
+
 async def override(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """The case is what a person says it is; the record carries the rule that would have said so."""
-    newest, case, code = turn.context.newest, aggregate.cases[scene.case.id], str(given["code"])
+    case, code = aggregate.cases[scene.case.id], str(given["code"])
+    changed = _judged(turn, case, code, repair)
+    draft: Json = {"system": case.system, "operation": case.operation, "codes": [case.raw_code], "code": code}
+    why = replace(why_of(turn, repair), facts={"ruleDraft": draft, "was": case.code})
+    aggregate.put(changed, "override", why)
+    return None
+
+
+def _judged(turn: Turn, case: Case, code: str, repair: Repair) -> Case:
+    """A case as one of a code that a person named."""
+    newest = turn.context.newest
     rule = next((r for r in _rules(newest) if r.code == code), None)
     changed = replace(
         case,
@@ -52,14 +68,9 @@ async def override(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
         rule=f"person/{outside('repair', repair.id)}",
         policy_set=newest.id,
     )
-    if rule is not None:
-        changed = replace(
-            changed, recoverability=rule.recoverability.value, cause=rule.cause, next_action=rule.first_step
-        )
-    draft: Json = {"system": case.system, "operation": case.operation, "codes": [case.raw_code], "code": code}
-    why = replace(why_of(turn, repair), facts={"ruleDraft": draft, "was": case.code})
-    aggregate.put(changed, "override", why)
-    return None
+    if rule is None:
+        return changed
+    return replace(changed, recoverability=rule.recoverability.value, cause=rule.cause, next_action=rule.first_step)
 
 
 def _rules(newest: PolicySet) -> list[Rule]:
@@ -73,25 +84,58 @@ async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     resolution: Json = {"type": "Merged", "verified": False, "into": outside("case", into.id)}
     aggregate.put(advance(case, "merge", turn.now, resolution=resolution, repair=None), "merge", why)
     joined = replace(into, occurrences=into.occurrences + case.occurrences, touched_at=turn.now)
-    aggregate.put(replace(joined, related=_related(joined.related, case.id, "merged")), "join", why)
+    aggregate.put(replace(joined, related=link(joined.related, outside("case", case.id), "merged")), "join", why)
     turn.tx.clear("review", case.id)
     return None
 
 
-async def relate(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
-    """Both cases name each other."""
-    other = next(c for c in aggregate.open_cases if outside("case", c.id) == given["to"])
-    case, why, how = aggregate.cases[scene.case.id], why_of(turn, repair), str(given.get("how", "related"))
-    for one, to, word in ((case, other, how), (other, case, "related")):
-        linked = replace(one, related=_related(one.related, to.id, word), touched_at=turn.now)
-        aggregate.put(linked, "relate", why)
+async def split(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """The other failure has a case of its own from now on, with the same owner."""
+    case, why = aggregate.cases[scene.case.id], why_of(turn, repair)
+    new = _judged(turn, await _new(turn, case), str(given["code"]), repair)
+    aggregate.put(replace(new, related=link(None, outside("case", case.id), "split from")), "split", why)
+    less = replace(case, occurrences=case.occurrences - 1, touched_at=turn.now)
+    aggregate.put(replace(less, related=link(less.related, outside("case", new.id), "split")), "part", why)
+    cases.look_again(turn, new)
     return None
 
 
-def _related(known: Json, other: int, how: str) -> Json:
-    before = [*known] if isinstance(known, list) else []
-    new: Json = {"case": outside("case", other), "how": how}
-    return before if new in before else [*before, new]
+async def follow_up(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """What is left for later: a case about the order, which blocks nothing, with an owner and the day of its look."""
+    case, why, group = aggregate.cases[scene.case.id], why_of(turn, repair), str(given["ownerGroup"])
+    what, until = await discreet(turn, aggregate, str(given["what"])), _time(given)
+    said: Json = {"for": group, "what": what, "reference": outside("repair", repair.id), "until": until.isoformat()}
+    new = replace(_judged(turn, await _new(turn, case), FOLLOW_UP, repair), item_id=None, task_id=None, command_id=None)
+    new = replace(
+        new, case_key=case_key(case.order_id, case.id, FOLLOW_UP), owner_group=group, waiting_for=said,
+        next_action=what, blocked_tasks=0, amount_minor=0, related=link(None, outside("case", case.id), "follows up"),
+    )  # fmt: skip
+    aggregate.put(new, "leave_for_later", why)
+    linked = replace(case, related=link(case.related, outside("case", new.id), "followed up"), touched_at=turn.now)
+    aggregate.put(linked, "relate", why)
+    turn.tx.file(Entry("review", new.id, new.order_id, until))
+    return None
+
+
+async def _new(turn: Turn, case: Case) -> Case:
+    """A case like another one, which nobody has worked on yet."""
+    return replace(
+        case, id=await turn.tx.new_id(), state=CaseState.ASSIGNED, occurrences=1, detected_at=turn.now,
+        occurred_at=turn.now, assignee="", escalated_to="", waiting_for=None, resolution=None, repair=None,
+        handling=None,
+    )  # fmt: skip
+
+
+async def block_billing(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """What would charge stands still while the case is open."""
+    by: Json = {
+        "by": "person", "who": repair.run_by, "why": outside("repair", repair.id), "until": None,
+        "blockedBy": scene.case.id,
+    }  # fmt: skip
+    for task in scene.charging:
+        if task.frozen is None:
+            aggregate.put(replace(aggregate.tasks[task.id], frozen=by), "freeze", why_of(turn, repair))
+    return None
 
 
 async def plan_again(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:

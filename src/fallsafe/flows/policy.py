@@ -68,12 +68,13 @@ async def activate(tx: Tx, set_id: str, actor: Actor, reason: str, instead_of: s
     await tx.execute("policy_sets/lock")
     found, now = await tx.fetch("policy_sets/find", id=set_id), (await in_force(tx)).set_id
     if not found:
-        refusal = Refusal("NOT_FOUND", what, "no set of this id was published", "fallsafe policy list")
-    elif instead_of is not None and instead_of != now:
+        missing = Refusal("NOT_FOUND", what, "no set of this id was published", "fallsafe policy list")
+        return Refused("policy_set", 0, missing)
+    if instead_of is not None and instead_of != now:
         hint = "see what is in force now: fallsafe policy list"
         refusal = Refusal("CHANGED_MEANWHILE", what, f"{now} is in force, not {instead_of}", hint)
     if refusal is not None:
-        return refuse(tx, actor, "policy_set", found[0]["serial"] if found else 0, "activate", refusal, set_id)
+        return refuse(tx, actor, "policy_set", found[0]["serial"], "activate", refusal, set_id)
     serial: int = found[0]["serial"]
     if set_id == now:
         return Applied("policy_set", serial, already=True)

@@ -99,6 +99,8 @@ def _changed(what: str, found: Draft | None, seen: int | None) -> Refusal:
 
 
 def _refuse(tx: Tx, actor: Actor, found: Draft | None, verb: str, refusal: Refusal, name: str) -> Refused:
+    if refusal.code == "NOT_FOUND":
+        return Refused("policy_draft", 0, refusal)
     return refuse(tx, actor, "policy_draft", found.id if found else 0, verb, refusal, name)
 
 

@@ -13,7 +13,7 @@ from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
-from fallsafe.core.repair.actions import CORRECTABLE, why_not_resend
+from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, blocked, why_not_resend
 from fallsafe.core.repair.amendment import REORDER
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
@@ -71,11 +71,25 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         all_commands=[*aggregate.commands.values()],
         codes=frozenset(turn.context.newest.codes),
         types={name: kind.operation for name, kind in turn.policy(aggregate).task_types.items() if kind.operation},
+        groups=frozenset(turn.context.newest.owners),
+        charging=_charging(turn, aggregate),
         newest=turn.context.newest.id,
         unplannable=planning.why_held(turn, aggregate, item) if item is not None and item.hold_code else "",
         renewal=lapse.renewal(turn, aggregate, task) if task is not None else None,
         lapsed=lapse.why_not(turn, aggregate, task, "cannot go on") if task else None,
     )
+
+
+def _charging(turn: Turn, aggregate: Aggregate) -> list[Task]:
+    """The tasks of an order that would charge for it and have not begun."""
+    policy = turn.policy(aggregate)
+    billing = {name for name, one in policy.operations.items() if policy.systems[one.system].domain == BILLING}
+    quiet = (TaskState.PLANNED, TaskState.READY, TaskState.PARKED)
+    return [t for t in aggregate.tasks.values() if t.operation in billing and t.state in quiet]
+
+
+BILLING = "Billing"
+"""The domain of the systems that charge."""
 
 
 def _done_with(turn: Turn, aggregate: Aggregate, item: Item | None, failed: Task | None) -> dict[str, list[str]]:
@@ -210,6 +224,11 @@ async def _freeze(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair
 
 
 async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    if given.get("what") == CHARGES:
+        for task in blocked(scene):
+            aggregate.put(replace(aggregate.tasks[task.id], frozen=None), "thaw", why_of(turn, repair))
+        turn.tx.pages.hint = True
+        return None
     mark = _mark_of(aggregate, scene, given)
     _set_frozen(turn, aggregate, scene, repair, given, None)
     whose = mark.get("case") if isinstance(mark, Mapping) else None
@@ -260,6 +279,11 @@ async def _adopt(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair,
     return await _declare(turn, aggregate, scene, repair, {**given, "outcome": "done"})
 
 
+async def _mark_completed(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
+    """A person's word that it is done, with what they saw: a fact like every other."""
+    return await _declare(turn, aggregate, scene, repair, {**given, "outcome": "done"})
+
+
 async def _redo(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     return await replace_command(turn, aggregate, scene, repair)
 
@@ -299,7 +323,10 @@ EFFECTS: Mapping[str, Effect] = {
     "wait_for": mending.wait_for,
     "OVERRIDE_CLASSIFICATION": mending.override,
     "MERGE": mending.merge,
-    "RELATE": mending.relate,
+    "SPLIT": mending.split,
+    "CREATE_FOLLOW_UP": mending.follow_up,
+    "BLOCK_BILLING_HANDOFF": mending.block_billing,
+    "MARK_EXTERNAL_COMPLETED": _mark_completed,
     "PLAN_AGAIN": mending.plan_again,
     "RENEW_RESERVATION": mending.renew,
     "ADD_TASK": mending.add_task,

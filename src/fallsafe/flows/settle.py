@@ -27,6 +27,7 @@ async def end(turn: Turn) -> None:
     await cases.open_raised(turn)
     touched = [turn.tx.aggregates[i] for i in sorted(turn.tx.aggregates) if turn.tx.aggregates[i].records]
     for aggregate in touched:
+        cases.unblock(turn, aggregate)
         derive(turn, aggregate)
     await cases.score_all(turn, touched)
 

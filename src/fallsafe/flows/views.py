@@ -52,7 +52,7 @@ async def remove(tx: Tx, actor: Actor, view_id: int) -> Answer:
     rows = await tx.fetch("saved_views/by_id", id=view_id)
     if not rows:
         refusal = Refusal("NOT_FOUND", "cannot remove the view", "there is no such view", "GET /views lists them")
-        return _refused(tx, actor, view_id, "remove", refusal)
+        return Refused("view", view_id, refusal)
     view = read_row(View, rows[0])
     refused = why_not_change(actor, view)
     if refused is not None:

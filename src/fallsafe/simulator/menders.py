@@ -28,7 +28,12 @@ STREET = {"street": "Jalan Melati", "city": "Jakarta", "customerConfirmationRef"
 ANYTHING: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("SUPERSEDE_REJECTED", {}), ("RESEND_SAME_KEY", {}), ("SKIP_TASK", {}), ("THAW", {})),
     *(("ADD_TASK", {"taskType": "determineTax"}), ("RECHECK_FEASIBILITY", {}), ("RENEW_RESERVATION", {})),
-    ("OVERRIDE_CLASSIFICATION", {"code": "PAYLOAD_REJECTED", "because": "it looks like it"}),
+    *(
+        (action, {"code": "PAYLOAD_REJECTED", "because": "it looks like it"})
+        for action in ("OVERRIDE_CLASSIFICATION", "SPLIT")
+    ),
+    ("CREATE_FOLLOW_UP", {"what": "call them", "ownerGroup": "ORDER_DESK", "until": "2026-12-20T08:00:00Z"}),
+    ("BLOCK_BILLING_HANDOFF", {}),
 )
 PATIENCE = 40
 """How often somebody asks again when nothing comes back."""

@@ -166,8 +166,10 @@ class CaseFile:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether its task stands still until somebody lets it go, or its whole order does."""
-        return any(thing is not None and thing.frozen is not None for thing in (self.task, self.order))
+        """Whether its task stands still until somebody lets it go, or its whole order does, or what it has stopped."""
+        tasks = self.file.tasks if self.file else ()
+        stopped = any(isinstance(t.frozen, dict) and t.frozen.get("blockedBy") == self.case.id for t in tasks)
+        return stopped or any(thing is not None and thing.frozen is not None for thing in (self.task, self.order))
 
     @property
     def command(self) -> Command | None:

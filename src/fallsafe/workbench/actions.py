@@ -163,7 +163,10 @@ def _why_not_found_out(file: CaseFile, newest: PolicySet, actor: Actor) -> tuple
     if action is None:
         return ("The policy set in force does not know how to find out.",)
     nothing = () if file.command is not None else ("This case has no command whose outcome could be found out.",)
-    return (*nothing, *why_locked(action, file.case, file.newest_command, actor, "", file.is_frozen))
+    return (
+        *nothing,
+        *why_locked(action, file.case, file.newest_command, actor, "", file.is_frozen, bool(file.related)),
+    )
 
 
 def _looking(file: CaseFile, command: Command | None) -> bool:
@@ -203,7 +206,9 @@ def _listed(file: CaseFile, newest: PolicySet, actor: Actor) -> Iterable[Offered
         action = newest.actions.get(code)
         if action is None or code == RECONCILE:
             continue
-        why = tuple(why_locked(action, file.case, file.newest_command, actor, stands, file.is_frozen))
+        why = tuple(
+            why_locked(action, file.case, file.newest_command, actor, stands, file.is_frozen, bool(file.related))
+        )
         if why:
             yield Locked(code, action.title, why)
         elif action.does in PLANS:

@@ -114,7 +114,8 @@ class BulkDoor:
             query=query,
             wrong=wrong,
             key=once.form_key(),
-            given=dict.fromkeys(("action", "ownerGroup", "assignee", "text", "reason"), "") | dict(given or {}),
+            given=dict.fromkeys(("action", "ownerGroup", "assignee", "done", "asked", "text", "reason"), "")
+            | dict(given or {}),
             typed=len(ids) > TYPED_ABOVE,
             groups=[(code, group.title) for code, group in sorted(context.newest.owners.items())],
         )

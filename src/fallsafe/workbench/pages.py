@@ -247,8 +247,12 @@ TEXT_LETTERS_MAX = 10_000
 WORK: Mapping[str, tuple[str, ...]] = {
     "claim": (), "diagnose": (), "go-on": (), "comment": ("text",), "wait": ("whom", "what", "until"),
     "transfer": ("reason",), "escalate": ("reason",), "withdraw": ("reason",), "resolve": ("type", "text"),
-    "reopen": ("reason",),
+    "reopen": ("reason",), "accept": (), "return": ("reason",), "consult": ("group", "asked"),
+    "reply": ("group", "answer"), "refer": ("system", "reference"), "follow-up": ("at",), "relate": ("to", "how"),
 }  # fmt: skip
+
+
+WHEN = {"wait": "until", "follow-up": "at"}
 
 
 def _ask_of(action: str, form: Mapping[str, str], actor: Actor) -> Ask | None:
@@ -260,7 +264,8 @@ def _ask_of(action: str, form: Mapping[str, str], actor: Actor) -> Ask | None:
     if form.get("type", RESOLUTIONS[0]) not in RESOLUTIONS:
         return None
     try:
-        until = datetime.fromisoformat(form["until"]).replace(tzinfo=UTC) if action == "wait" else None
+        when = form[WHEN[action]] if action in WHEN else ""
+        until = datetime.fromisoformat(when).replace(tzinfo=UTC) if when else None
     except ValueError:
         return None
     return casework.ask_of(action, {name: value[:300] for name, value in form.items()}, actor, until)

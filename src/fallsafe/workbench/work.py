@@ -5,9 +5,11 @@ now.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fallsafe.core.access import Actor, may, who_may
 from fallsafe.core.cases.case import OPEN_CASE_STATES, CaseState
+from fallsafe.core.cases.handling import Consult, Handover, Ticket, handling_of
 from fallsafe.core.cases.work import RESOLUTIONS, standing
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.store.reads import CaseFile
@@ -39,6 +41,13 @@ class Work:
     groups: tuple[tuple[str, str], ...]
     resolutions: tuple[str, ...]
     comments: Sequence[Said]
+    handover: Handover | None = None
+    consults: tuple[Consult, ...] = ()
+    asked: tuple[str, ...] = ()
+    tickets: tuple[Ticket, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    follow_up: str = ""
+    bounces: int = 0
 
 
 def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[Said]) -> Work:
@@ -47,7 +56,8 @@ def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[
     waits = case.waiting_for if isinstance(case.waiting_for, dict) else {}
     owner = newest.owners.get(case.owner_group)
     works, ends = may(actor, "work_case"), may(actor, "end_case")
-    workers = ", ".join(who_may("work_case"))
+    workers, handling = ", ".join(who_may("work_case")), handling_of(case.handling, case.detected_at)
+    links: Any = case.related if isinstance(case.related, list) else []
     return Work(
         assignee=case.assignee,
         mine=case.assignee == actor.name,
@@ -66,4 +76,11 @@ def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[
         groups=tuple((code, group.title) for code, group in sorted(newest.owners.items()) if code != case.owner_group),
         resolutions=RESOLUTIONS,
         comments=comments,
+        handover=handling.handover,
+        consults=handling.consults,
+        asked=handling.asked,
+        tickets=handling.tickets,
+        links=tuple((one.get("case") or one.get("order", ""), one["how"]) for one in links),
+        follow_up=f"{handling.follow_up_at:%Y-%m-%d %H:%M}" if handling.follow_up_at else "",
+        bounces=handling.bounces,
     )

@@ -64,8 +64,8 @@ class Case:
 
     `policy_set` and `rule` name what classified it; `next_action` is the recommended step. `resolution` is {type,
     verified, evidence}, `escalated_to` whoever was told because it took too long, `repair` the repair that was run and
-    is not proved yet: its name, action and how the case ends by it. `order_id` 0 is a case without an order (unreadable
-    order, unmatched callback, a database that went back).
+    is not proved yet: its name, action and how the case ends by it, `handling` how people pass it on (`handling.py`).
+    `order_id` 0 is a case without an order (unreadable order, unmatched callback, a database that went back).
     """
 
     id: int
@@ -109,6 +109,7 @@ class Case:
     policy_set: str
     escalated_to: str = ""
     repair: Json = None
+    handling: Json = None
 
 
 def case_key(order_id: int, thing: int | None, code: str) -> str:

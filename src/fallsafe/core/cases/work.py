@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case, CaseState, advance
+from fallsafe.core.cases.handling import CONSULTS_MAX, TICKETS_MAX, Handling, Handover, Ticket, column_of, handling_of
+from fallsafe.core.cases.handling import Consult as Question
 from fallsafe.core.errors import Refusal
+from fallsafe.core.events import Json
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.progress import NEEDS_A_CASE
@@ -33,10 +36,66 @@ TO_RESOLVED = {
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Somebody else is to work on it: a group, a person, or both ("" = as it is; a new group has no person yet)."""
+    """Somebody else is to work on it: a group, a person, or both ("" = as it is; a new group has no person yet). A
+    group is told what was done and what is asked of it, and accepts or returns it.
+    """
 
     owner_group: str = ""
     assignee: str = ""
+    done: str = ""
+    asked: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The group that got it keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """The group that got it gives it back to whoever had it before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """Another group is asked about it; the case stays where it is."""
+
+    group: str
+    asked: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A group that was asked answers."""
+
+    group: str
+    answer: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refer:
+    """What it is called in a system of others."""
+
+    system: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """The day on which its owner wants to see it."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Relate:
+    """It belongs to another case or order, and how: parent, child, duplicate of, caused by, related."""
+
+    to: str
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +153,28 @@ class Reopen:
     """It was not over."""
 
 
-Ask = Transfer | Claim | Diagnose | Comment | Wait | GoOn | Escalate | Withdraw | Resolve | Reopen
+Ask = (
+    Transfer | Accept | Return | Consult | Reply | Refer | FollowUp | Relate | Claim | Diagnose | Comment | Wait | GoOn
+    | Escalate | Withdraw | Resolve | Reopen
+)  # fmt: skip
 RIGHT_OF: Mapping[type, str] = {
     Transfer: "work_case", Claim: "work_case", Diagnose: "work_case", Comment: "comment", Wait: "work_case",
-    GoOn: "work_case", Escalate: "work_case", Withdraw: "end_case", Resolve: "end_case", Reopen: "end_case",
+    Accept: "work_case", Return: "work_case", Consult: "work_case", Reply: "comment", Refer: "work_case",
+    FollowUp: "work_case", Relate: "work_case", GoOn: "work_case", Escalate: "work_case", Withdraw: "end_case",
+    Resolve: "end_case", Reopen: "end_case",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What stands around a case: its failure ("" = it does not stand any more), another open case of its key, and for
-    each owner group whoever stands above ("" = nobody).
+    each owner group whoever stands above ("" = nobody). `known` says that what it is to be related to exists.
     """
 
     stands: str
     other_open: str
     above: Mapping[str, str]
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +215,12 @@ def decide(case: Case, name: str, ask: Ask, around: Around, now: datetime) -> tu
         hint = "comment on it, or reopen it" if case.state is CaseState.RESOLVED else "comment on it"
         return Refusal("CASE_NOT_OPEN", f"cannot change case {name}", f"it is {case.state.value}", hint)
     match ask:
-        case Transfer(group, person):
-            return _transferred(case, name, group, person, around, now)
+        case Transfer():
+            return _transferred(case, name, ask, around, now)
+        case Accept() | Return() | Consult() | Reply() | Refer() | FollowUp():
+            return _handled(case, name, ask, around, now)
+        case Relate(to, how):
+            return _related(case, name, to, how, around, now)
         case Claim(person):
             return _claimed(case, name, person, now)
         case Diagnose():
@@ -174,26 +243,127 @@ def decide(case: Case, name: str, ask: Ask, around: Around, now: datetime) -> tu
             return _resolved(case, kind, person, now)
 
 
-def _transferred(
-    case: Case, name: str, group: str, person: str, around: Around, now: datetime
-) -> tuple[Step, ...] | Refusal:
+def _transferred(case: Case, name: str, ask: Transfer, around: Around, now: datetime) -> tuple[Step, ...] | Refusal:
+    what, group = f"cannot give case {name} away", ask.owner_group
     if group and group not in around.above:
-        why = f"there is no owner group {group}"
-        return Refusal(
-            "OWNER_UNKNOWN", f"cannot give case {name} away", why, ", ".join(sorted(around.above)), "/ownerGroup"
-        )
+        return _no_group(what, group, around, "/ownerGroup")
     to = group or case.owner_group
-    assignee = person or (case.assignee if to == case.owner_group else "")
+    assignee = ask.assignee or (case.assignee if to == case.owner_group else "")
     if (to, assignee) == (case.owner_group, case.assignee):
         return ()
-    return (Step("transfer", replace(case, owner_group=to, assignee=assignee, touched_at=now)),)
+    given = replace(case, owner_group=to, assignee=assignee, touched_at=now)
+    if to == case.owner_group:
+        return (Step("transfer", given),)
+    if not (ask.done and ask.asked):
+        why, field = (
+            "whoever gets it has to know what was done and what is asked of them",
+            "asked" if ask.done else "done",
+        )
+        return Refusal("HANDOVER_INCOMPLETE", what, why, "say done and asked", f"/{field}")
+    known = _of(case).passed(case.owner_group, now)
+    handover = Handover(case.owner_group, ask.by, ask.done, ask.asked, now.isoformat())
+    return (Step("transfer", replace(given, handling=column_of(replace(known, handover=handover)))),)
+
+
+def _of(case: Case) -> Handling:
+    return handling_of(case.handling, case.detected_at)
+
+
+def _no_group(what: str, group: str, around: Around, pointer: str) -> Refusal:
+    why = f"there is no owner group {group}"
+    return Refusal("OWNER_UNKNOWN", what, why, ", ".join(sorted(around.above)), pointer)
+
+
+def _handled(
+    case: Case, name: str, ask: Accept | Return | Consult | Reply | Refer | FollowUp, around: Around, now: datetime
+) -> tuple[Step, ...] | Refusal:
+    """How a case is passed on or asked about; its failure is as it was."""
+    known, what = _of(case), f"cannot change how case {name} is handled"
+    match ask:
+        case Accept() | Return() if known.handover is None:
+            why = "nobody has given it to this group"
+            return Refusal("NOTHING_TO_ACCEPT", what, why, "transfer it with a reason")
+        case Accept():
+            return _put(case, "accept", replace(known, handover=None), now)
+        case Return():
+            back = known.handover.group if known.handover else ""
+            passed = replace(known.passed(case.owner_group, now), handover=None, bounces=known.bounces + 1)
+            return _put(replace(case, owner_group=back, assignee=""), "return", passed, now)
+        case Consult(group, _, _) if group not in around.above:
+            return _no_group(what, group, around, "/group")
+        case Consult(group, asked, by):
+            if len(known.consults) >= CONSULTS_MAX:
+                return Refusal("TOO_MANY", what, f"it has {CONSULTS_MAX} questions already", "comment on it")
+            more = Question(group, asked, by, now.isoformat())
+            return _put(case, "consult", replace(known, consults=(*known.consults, more)), now)
+        case Reply(group, answer, by):
+            return _replied(case, known, group, answer, by, what, now)
+        case Refer(system, reference):
+            ticket = Ticket(system, reference)
+            if ticket in known.tickets:
+                return ()
+            if len(known.tickets) >= TICKETS_MAX:
+                return Refusal("TOO_MANY", what, f"it has {TICKETS_MAX} tickets already", "comment on it")
+            return _put(case, "refer", replace(known, tickets=(*known.tickets, ticket)), now)
+        case FollowUp(at) if at <= now:
+            return Refusal(
+                "WAIT_IS_OVER", what, f"{at:%Y-%m-%d %H:%M} UTC is over already", "say a time to come", "/at"
+            )
+        case FollowUp(at):
+            return _put(case, "follow_up", replace(known, follow_up_at=at), now)
+
+
+def _replied(
+    case: Case, known: Handling, group: str, answer: str, by: str, what: str, now: datetime
+) -> tuple[Step, ...] | Refusal:
+    if group not in known.asked:
+        asked = ", ".join(known.asked) or "nobody"
+        return Refusal("NOT_ASKED", what, f"{group} was not asked; {asked} was", "comment on it", "/group")
+    said = tuple(
+        replace(one, answer=answer, answered_by=by, answered_at=now.isoformat())
+        if one.group == group and not one.answered_at
+        else one
+        for one in known.consults
+    )
+    return _put(case, "reply", replace(known, consults=said), now)
+
+
+def _put(case: Case, verb: str, handling: Handling, now: datetime) -> tuple[Step, ...]:
+    return (Step(verb, replace(case, handling=column_of(handling), touched_at=now)),)
+
+
+def _related(case: Case, name: str, to: str, how: str, around: Around, now: datetime) -> tuple[Step, ...] | Refusal:
+    what = f"cannot relate case {name}"
+    if to == name:
+        return Refusal("SAME_CASE", what, "it is the case itself", "name another one", "/to")
+    if not around.known:
+        return Refusal("NO_SUCH_CASE", what, f"there is no {to[:40]}", "name a case, F-…, or an order, O-…", "/to")
+    linked = link(case.related, to, how)
+    return () if linked == case.related else (Step("relate", replace(case, related=linked, touched_at=now)),)
+
+
+HOW_OTHERWISE = {"parent": "child", "child": "parent", "caused_by": "causes", "duplicate_of": "duplicated_by"}
+"""How the other one is linked, by how this one is."""
+
+
+def link(known: Json, to: str, how: str) -> Json:
+    """The links of a case with one more, each once."""
+    before = [*known] if isinstance(known, list) else []
+    new: Json = {"order" if to.startswith("O-") else "case": to, "how": how}
+    return before if new in before else [*before, new]
 
 
 def _claimed(case: Case, name: str, person: str, now: datetime) -> tuple[Step, ...] | Refusal:
     if case.assignee and case.assignee != person:
         why = f"{case.assignee} works on it"
         return Refusal("CLAIMED", f"cannot take case {name}", why, "ask them, or transfer it with a reason")
-    return () if case.assignee else (Step("claim", replace(case, assignee=person, touched_at=now)),)
+    if case.assignee:
+        return ()
+    taken = replace(case, assignee=person, touched_at=now)
+    known = _of(case)
+    if known.handover is not None:
+        taken = replace(taken, handling=column_of(replace(known, handover=None)))
+    return (Step("claim", taken),)
 
 
 def _waiting(case: Case, name: str, wait: Wait, now: datetime) -> tuple[Step, ...] | Refusal:

@@ -322,11 +322,23 @@ def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
 
 def _frozen(scene: Scene, given: Given) -> tuple[str, Json]:
     thing, name = _thing(scene, given)
+    if thing == CHARGES:
+        return name, next((t.frozen for t in blocked(scene)), None)
     of_task = scene.task.frozen if scene.task else None
     return f"{thing} {name}".strip(), scene.order.frozen if thing == "order" else of_task
 
 
+CHARGES = "billing"
+
+
+def blocked(scene: Scene) -> list[Task]:
+    """What would charge and stands still because of the case."""
+    return [t for t in scene.charging if isinstance(t.frozen, Mapping) and t.frozen.get("blockedBy") == scene.case.id]
+
+
 def _thing(scene: Scene, given: Given) -> tuple[str, str]:
+    if given.get("what") == CHARGES:
+        return CHARGES, "what charges"
     if given.get("what") == "order" or scene.task is None:
         return "order", scene.order.external_id
     return "task", scene.task.step

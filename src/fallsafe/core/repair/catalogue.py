@@ -17,7 +17,7 @@ PREVIEW_LIVES = timedelta(hours=1)
 APPROVAL_LIVES = timedelta(hours=24)
 """How long a preview waits for a second person."""
 
-CASE_WORK = ("WAIT_UNTIL", "TRANSFER", "ESCALATE", "WITHDRAW")
+CASE_WORK = ("WAIT_UNTIL", "TRANSFER", "CONSULT", "RELATE", "ESCALATE", "WITHDRAW")
 """Actions of the catalogue that are case work, with doors of their own."""
 ELSEWHERE = ("MOVE_TO_PLAN_VERSION",)
 """Actions that are done to policy, not to a case."""

@@ -17,12 +17,8 @@ from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, 
 def wait_for(scene: Scene, action: RepairAction, given: Given) -> Plan:
     """Somebody outside is asked, and the case waits for them; when the time is over it is looked at again."""
     case, until = scene.case, str(given.get("until", ""))
-    ahead = provided(
-        "ahead", "There is time for an answer.", until > scene.now.isoformat(), f"{until} is over already",
-        "WAIT_IS_OVER", "say a time to come, in UTC",
-    )  # fmt: skip
     after = (After("case", f"F-{case.id}", "open", "waiting"),)
-    return Plan((ahead,), after=after, reads={"waiting": case.waiting_for})
+    return Plan((_ahead(scene, until),), after=after, reads={"waiting": case.waiting_for})
 
 
 def override_classification(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -61,12 +57,65 @@ def _other_case(name: str, found: Case | None) -> Condition:
     return provided("there", sentence, found is not None, f"there is no {name} here", "NO_SUCH_CASE")
 
 
-def relate(scene: Scene, action: RepairAction, given: Given) -> Plan:
-    """Two cases name each other, and why."""
-    name, how = str(given.get("to", "")), str(given.get("how", "related"))
-    other = next((c for c in scene.others if f"F-{c.id}" == name), None)
-    after = (After("case", f"F-{scene.case.id}", "alone", f"{how} {name}"),)
-    return Plan((_other_case(name, other),), after=after)
+def split(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """A case that holds two failures is parted: the other one gets a case of its own, for the same task."""
+    case, code = scene.case, str(given.get("code", ""))
+    known = provided("known", "Policy knows the code.", code in scene.codes, f"policy knows no {code}", "CODE_UNKNOWN")
+    other = provided("other", "It is another failure.", code != case.code, f"{code} is what it is about", "NO_CHANGE")
+    twice = provided("twice", "More than one was seen.", case.occurrences > 1, "only one was seen", "NOTHING_TO_PART")
+    key = case_key(case.order_id, case.task_id or case.item_id, code)
+    twin = next((c for c in scene.others if c.case_key == key), None)
+    why, hint = f"F-{twin.id if twin else 0} is open for that failure already", "relate the two: RELATE"
+    single = provided("single", "That failure has no case yet.", twin is None, why, "ALREADY_OPEN", hint)
+    after = (After("case", "a new one", "not there", code),)
+    return Plan((known, other, twice, single), after=after, reads={"occurrences": case.occurrences})
+
+
+FOLLOW_UP = "FOLLOW_UP"
+"""The code of the case that work for later is."""
+
+
+def follow_up(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """Work for later gets a case of its own, with an owner and a date; the failure does not wait for it."""
+    group, until = str(given.get("ownerGroup", "")), str(given.get("until", ""))
+    why, hint = f"there is no owner group {group}", ", ".join(sorted(scene.groups))
+    owner = provided("owner", "Somebody owns it.", group in scene.groups, why, "OWNER_UNKNOWN", hint)
+    key = case_key(scene.case.order_id, scene.case.id, FOLLOW_UP)
+    twin = next((c for c in scene.others if c.case_key == key), None)
+    why = f"F-{twin.id if twin else 0} is open for later already"
+    single = provided("single", "Nothing of it is left for later yet.", twin is None, why, "ALREADY_OPEN")
+    after = (After("case", "a new one", "not there", f"{group}, until {until}"),)
+    return Plan((owner, _ahead(scene, until), single), after=after)
+
+
+def _ahead(scene: Scene, until: str) -> Condition:
+    why, hint = f"{until} is over already", "say a time to come, in UTC"
+    there = until > scene.now.isoformat()
+    return provided("ahead", "There is time for it.", there, why, "WAIT_IS_OVER", hint)
+
+
+def block_billing(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """What would charge for the order, and has not begun, stands still until the case ends or somebody lets it go."""
+    steps = [t for t in scene.charging if t.frozen is None]
+    why = "nothing that charges is left to begin" if not scene.charging else "all of it stands still already"
+    there = provided("charging", "Something would still charge.", bool(steps), why, "NOTHING_CHARGES")
+    return Plan((there,), after=tuple(After("task", t.step, "going on", "frozen") for t in steps))
+
+
+def mark_completed(scene: Scene, action: RepairAction, given: Given) -> Plan:
+    """A person says, with what they saw, that what the other side is silent about is done."""
+    command, operation = scene.command, scene.operation
+    if command is None or operation is None:
+        why = "people do it, and this release hands no task to people"
+        return Plan((Condition("command", "A command asked for it.", why, "MANUAL_WORK", "comment on the case"),))
+    silent = command.state in (CommandState.ACCEPTED, CommandState.ABSENT)
+    why, hint = f"C-{command.id} is {command.state.value}", "what was refused is asked for anew: SUPERSEDE_REJECTED"
+    waits = provided("silent", "They took it on, or it was not found.", silent, why, "NOT_WAITING", hint)
+    looked = not operation.look_ups or command.looks > 0
+    hint = "it is looked up by itself when it is late"
+    asked = provided("asked", "Where it can be asked, it was.", looked, "nobody has asked yet", "NOT_ASKED", hint)
+    after = (After("command", f"C-{command.id}", command.state.value, CommandState.DONE.value),)
+    return Plan((waits, asked), after=after, reads={"looks": command.looks})
 
 
 def plan_again(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -191,7 +240,10 @@ FURTHER: Mapping[str, Planner] = {
     "wait_for": wait_for,
     "OVERRIDE_CLASSIFICATION": override_classification,
     "MERGE": merge,
-    "RELATE": relate,
+    "SPLIT": split,
+    "CREATE_FOLLOW_UP": follow_up,
+    "BLOCK_BILLING_HANDOFF": block_billing,
+    "MARK_EXTERNAL_COMPLETED": mark_completed,
     "PLAN_AGAIN": plan_again,
     "RENEW_RESERVATION": renew_reservation,
     "ADD_TASK": add_task,

@@ -16,10 +16,10 @@ ONLY_PROVED = frozenset({"SUPERSEDE_REJECTED", "correct"})
 
 
 def why_locked(
-    action: RepairAction, case: Case, command: Command | None, actor: Actor, stands: str, frozen: bool
+    action: RepairAction, case: Case, command: Command | None, actor: Actor, stands: str, frozen: bool, others: bool
 ) -> Iterator[str]:
     """Every reason. `stands` says why the case's failure stands still, empty where it does not; `frozen` whether its
-    task or its order is.
+    task or its order is, `others` whether the order has another open case.
     """
     unknown = command is not None and command.state is CommandState.UNKNOWN
     if case.state not in OPEN_CASE_STATES:
@@ -30,6 +30,12 @@ def why_locked(
         yield "There is nothing to find out: the outcome is known."
     if action.does in ONLY_PROVED and not unknown and not _proved(command):
         yield "Nothing of it was refused."
+    if action.does == "MERGE" and not others:
+        yield "Its order has no other open case."
+    if action.does == "SPLIT" and case.occurrences < 2:
+        yield "Only one failure was seen."
+    if action.does == "MARK_EXTERNAL_COMPLETED" and not (command is not None and command.state in SILENT):
+        yield "Nobody is silent about it."
     if action.does == "THAW" and not frozen:
         yield "Nothing of it is frozen."
     not_theirs = action.why_not(actor, case.owner_group)
@@ -39,6 +45,9 @@ def why_locked(
         yield f"Its failure stands: {stands}."
     if not action.available:
         yield action.because or "Not available in this release."
+
+
+SILENT = (CommandState.ACCEPTED, CommandState.ABSENT)
 
 
 def _proved(command: Command | None) -> bool:

@@ -39,7 +39,8 @@ class Scene:
     that is on its way by itself (`scheduled`), what its request reads (`asked`, and of its item `values`), and what it
     relies on that does not count any more (`lapsed`). `done_with` names for a fact the steps that had an effect made
     with it, `others` are the other open cases of the order, `codes` and `types` what policy knows (a task type gives
-    its operation), `newest` the set in force, `unplannable` why that cannot plan the item. `salted` gives the digest of
+    its operation), `groups` who may own it, `charging` the tasks of the order that would charge and have not begun,
+    `newest` the set in force, `unplannable` why that cannot plan the item. `salted` gives the digest of
     a value that may be personal.
     """
 
@@ -62,6 +63,8 @@ class Scene:
     all_commands: Sequence[Command] = ()
     codes: frozenset[str] = frozenset()
     types: Mapping[str, str] = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+    charging: Sequence[Task] = ()
     newest: str = ""
     unplannable: str = ""
     renewal: Renewal | None = None
@@ -187,7 +190,15 @@ def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Cond
 WHILE_FROZEN = frozenset(
     {
         *("THAW", "FREEZE", "RECONCILE_NOW", "DECLARE_OUTCOME", "ADOPT_EXTERNAL_RESULT", "REQUEST_AMENDMENT"),
-        *("wait_for", "OVERRIDE_CLASSIFICATION", "MERGE", "RELATE"),
+        *(
+            "wait_for",
+            "OVERRIDE_CLASSIFICATION",
+            "MERGE",
+            "SPLIT",
+            "RELATE",
+            "CREATE_FOLLOW_UP",
+            "BLOCK_BILLING_HANDOFF",
+        ),
     }
 )
 """While frozen nothing is repaired; what only asks, only says, or ends the freezing is."""
