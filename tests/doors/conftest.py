@@ -30,7 +30,18 @@ class Api:
     deps: Deps
     tokens: dict[str, str]
     client: httpx2.AsyncClient
-    app: FastAPI
+    application: "Application"
+
+    @property
+    def app(self) -> FastAPI:
+        """What answers."""
+        return self.application.app
+
+    def under(self, context: Context) -> "Api":
+        """The API with another policy in force, from now on."""
+        deps = replace(self.deps, context=lambda: context)
+        self.application.over(deps)
+        return replace(self, context=context, deps=deps)
 
     def as_(self, role: str, **headers: str) -> dict[str, str]:
         """Headers of somebody with one role."""
@@ -108,10 +119,9 @@ async def api(database_url: str, telco_policy, application: Application) -> Asyn
             await access.ensure_token(tx, f"a-{role}", kind, [role], digest_of(token), system("test"))
 
     await database.transact(known)
-    app = application.over(deps)
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    transport = httpx2.ASGITransport(app=application.over(deps), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://fallsafe.test") as client:
-        yield Api(database, context, deps, tokens, client, app)
+        yield Api(database, context, deps, tokens, client, application)
     await database.close()
 
 

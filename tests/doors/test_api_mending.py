@@ -4,7 +4,7 @@ that would have to undo something, which are refused with what that is.
 
 from datetime import UTC, datetime
 
-from tests.doors.conftest import Api, an_item, an_order
+from tests.doors.conftest import Api, an_order
 from tests.doors.test_api_cases import play, the_case
 from tests.doors.test_api_repairs import OK, SLOT_TAKEN, again, decide, go_on
 from tests.flows import orders as world
@@ -112,26 +112,6 @@ class WhenTheCaseItselfIsWorkedOn:
         assert (await api.get(f"/fallout-cases/{parted['id']}"))["state"] == "merged"
         await api.post(f"/fallout-cases/{left['id']}/resolve", {"type": "HandedOff", "text": "called her"})
         assert (await api.get("/coverage"))["percent"] == 100
-
-
-class WhenThePartnerIsSilent:
-    async def test_two_people_accept_that_it_is_done_where_nobody_can_be_asked(self, api: Api) -> None:
-        items = [an_item("films", "CONTENT-ADDON")]
-        await api.post("/orders", an_order("900", items=items), "machine", 201)
-        await go_on(api, {"OTT.subscribe": Lost("timeout")})
-        case = (await the_case(api))["id"]
-        locked = {a["code"]: a["locked"] for a in (await api.get(f"/fallout-cases/{case}/actions"))["items"]}
-        assert locked["MARK_EXTERNAL_COMPLETED"][0].startswith("Locked while the outcome is unknown")
-        said = {"outcome": "absent", "seen": "their hotline finds nothing of today", "where": "hotline"}
-        await agreed(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
-        signed = {"seen": "a letter of theirs, signed today", "where": "mailbox"}
-        assert (await seen_of(api, case, "MARK_EXTERNAL_COMPLETED", status=422, seen="", where="x"))["pointer"]
-        seen = await seen_of(api, case, "MARK_EXTERNAL_COMPLETED", **signed)
-        assert seen["state"] == "awaited" and seen["sends"] == []
-        await agreed(api, seen)
-        one = await api.get(f"/fallout-cases/{case}")
-        assert (one["state"], one["resolution"]["verified"], one["states"]["task"]) == ("resolved", False, "completed")
-        assert "CRM/900/films.subscribeContent/fulfill/1" not in await go_on(api)
 
 
 class WhenSomethingExistsAlreadyThere:

@@ -1,19 +1,25 @@
 """Failures that others have reported in public, retold at the API: repairs that change a price or lead nowhere,
-work that is confirmed twice, states that are set by hand (families C, I, J, K).
+work that is confirmed twice, states that are set by hand, retries that take more than was looked at (families C, E, I,
+J, K, L). What needs something to be undone, or work that is handed to people, is not among them.
 """
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from tests.doors.conftest import Api, an_item, an_order
 from tests.doors.conftest import api as api
 from tests.doors.conftest import application as application
 from tests.doors.conftest import telco_policy as telco_policy
+from tests.doors.test_api_callbacks import a_callback, send
 from tests.doors.test_api_cases import play, the_case
-from tests.doors.test_api_mending import seen_of, why_not
-from tests.doors.test_api_repairs import SLOT_TAKEN, again, decide, go_on
+from tests.doors.test_api_mending import agreed, seen_of, why_not
+from tests.doors.test_api_repairs import OK, SLOT_TAKEN, again, decide, go_on
 from tests.flows import orders as world
+from tests.flows.test_planning import UNMAPPED, mapped
+from tests.spec.reports.test_by_hand_and_by_name import apply
 
-from fallsafe.core.commands.outcome import Done, Looked, Rejected, Says
+from fallsafe.core.commands.outcome import Accepted, Done, Looked, Lost, Rejected, Says
 from fallsafe.flows import checking
 
 NOT_FOUND = {"ADR.normalize": Rejected("ADDRESS_NOT_FOUND", "no such house number")}
@@ -138,3 +144,175 @@ class WhenTheOrderIsSentAgainAfterTheDealChanged:
         assert (await api.post("/orders", an_order(), "machine", 200))["id"] == case["orderId"]
         other = await api.post("/orders", an_order(customerRef="CU-2"), "machine", 409)
         assert other["code"] == "ALREADY_EXISTS"
+
+
+class WhenOneItemHasNoMapping:
+    """I: the whole order is lost because one of its items has no mapping."""
+
+    async def test_it_is_stored_the_rest_goes_on_and_the_item_is_planned_after_the_mapping(self, api: Api) -> None:
+        items = [an_item("fiber", "FIBER-HOME-1G"), an_item("pbx", UNMAPPED)]
+        taken = await api.post("/orders", an_order("57", items=items), "machine", 201)
+        keys = await go_on(api)
+        assert keys and not any("pbx" in key for key in keys)
+        case = await the_case(api)
+        assert (case["classification"]["code"], case["classification"]["domain"]) == (
+            "PRODUCT_MAPPING_MISSING",
+            "Catalog",
+        )
+        assert case["upstream"]["control"]
+        early = await seen_of(api, case["id"], "PLAN_AGAIN", "engineer")
+        assert why_not(early).keys() == {"plannable"} and early["id"] == ""
+        fixed = api.under(mapped(api.context))
+        seen = await seen_of(fixed, case["id"], "PLAN_AGAIN", "engineer")
+        await decide(fixed, seen, role="engineer")
+        assert any("/pbx.reserveRouter/" in key for key in await go_on(fixed))
+        assert (await fixed.get(f"/orders/{taken['id']}"))["order"]["state"] == "completed"
+        assert (await fixed.get(f"/fallout-cases/{case['id']}"))["state"] == "resolved"
+
+
+class WhenANewerPlanIsPublishedWhileAnOrderIsRepaired:
+    """I: whoever edits a running instance gets the newest definition instead of its own."""
+
+    async def test_it_is_shown_and_repaired_by_the_plan_that_it_was_made_with(self, api: Api) -> None:
+        order = await play(api, SLOT_TAKEN)
+        case = (await the_case(api))["id"]
+        before = await api.get(f"/orders/{order}")
+        newest = replace(
+            api.context.newest, id="telco@2026-11-02+newer",
+            plans={**api.context.newest.plans, ("FIBER-HOME-1G", "add"): api.context.newest.plans["STATIC-IP", "add"]},
+        )  # fmt: skip
+        newer = api.under(replace(api.context, newest=newest, policies={**api.context.policies, newest.id: newest}))
+        seen = await seen_of(newer, case, "SUPERSEDE_REJECTED", correctedElsewhere="the planners freed it")
+        await decide(newer, seen)
+        keys = await go_on(newer)
+        assert keys[0] == "CRM/777/fiber.scheduleInstallation/fulfill/2"
+        after = await newer.get(f"/orders/{order}")
+        assert [t["step"] for t in after["tasks"]] == [t["step"] for t in before["tasks"]]
+        assert (after["order"]["policySet"], after["order"]["state"]) == (before["order"]["policySet"], "completed")
+
+
+class WhenTwoWantTheLastOne:
+    """J: two customers complete checkout for the last unit."""
+
+    async def test_the_second_is_not_charged_and_gets_another_one_only_at_the_price_that_was_agreed(
+        self, api: Api
+    ) -> None:
+        for name in ("O1", "O2"):
+            await api.post("/orders", an_order(name), "machine", 201)
+        keys = list[str]()
+        while claimed := await world.claim(api.database, api.context):
+            for one in claimed:
+                gone = one.key.startswith("CRM/O2/router.reserveRouter")
+                keys.append(one.key)
+                said = Rejected("SKU_OUT_OF_STOCK", "none left") if gone else Done(f"REF-{len(keys)}")
+                await world.answer(api.database, api.context, one, said)
+        case = await the_case(api)
+        assert (case["classification"]["rawCode"], case["classification"]["domain"]) == (
+            "SKU_OUT_OF_STOCK",
+            "Inventory",
+        )
+        assert any("CRM/O1/billing.createSubscription" in key for key in keys)
+        assert case["upstream"]["control"]
+        premium = await seen_of(
+            api, case["id"], "REQUEST_AMENDMENT", changes={"offer": "WIFI-ROUTER-PRO", "monthlyMinor": 3000}
+        )
+        assert [c["name"] for c in premium["changes"]] and premium["sends"] == []
+        refused = await seen_of(api, case["id"], "SUPERSEDE_REJECTED", fields={"item.offer": "WIFI-ROUTER-PRO"})
+        assert refused["id"] == "" and why_not(refused)["fields"]
+        seen = await seen_of(api, case["id"], "SELECT_REPLACEMENT", sku="WIFI-ROUTER-B", stock="Jakarta, aisle 4")
+        await decide(api, seen)
+        assert "CRM/O2/router.reserveRouter/fulfill/2" in await go_on(api)
+        assert (await api.get(f"/fallout-cases/{case['id']}"))["resolution"]["type"] == "DataCorrected"
+
+
+class WhenTheSameFailureIsTakenUpTwice:
+    """E: one failed message is retried once in a batch and once by hand."""
+
+    async def test_one_of_them_sends_it_and_the_other_one_is_told(self, api: Api) -> None:
+        await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        case = (await the_case(api))["id"]
+        said = {"outcome": "absent", "seen": "their list of today has no such charge", "where": "screen 3"}
+        await agreed(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
+        both = [(role, await seen_of(api, case, "RESEND_SAME_KEY", role)) for role in ("operator", "engineer")]
+        for _, one in both:
+            if one["state"] == "awaited":
+                await decide(api, one, "approve", "manager")
+        path = f"/api/v1/fallout-cases/{case}/repairs"
+        calls = [
+            api.client.post(f"{path}/{one['id']}/run", headers=api.as_(role), json={"hash": one["hash"]})
+            for role, one in both
+        ]
+        answers = await asyncio.gather(*calls)
+        assert sorted(a.status_code for a in answers) == [202, 409]
+        assert "ran RA-" in next(a.json()["detail"] for a in answers if a.status_code == 409)
+        assert (await go_on(api)).count("CRM/777/billing.createSubscription/fulfill/1") == 1
+
+
+class WhenAGroupIsWorkedOnAndGrows:
+    """E: a group retry picks up more failures than the operator looked at."""
+
+    async def test_what_was_looked_at_is_worked_on_and_newcomers_stay_open(self, api: Api) -> None:
+        async def fail(*names: str) -> None:
+            for name in names:
+                await api.post("/orders", an_order(name), "machine", 201)
+            await go_on(api, SLOT_TAKEN)
+
+        await fail("G1", "G2", "G3")
+        looked_at = [row["id"] for row in (await api.get("/fallout-cases"))["items"]]
+        await fail("G4", "G5")
+        body = {"action": "claim", "caseIds": looked_at}
+        assert (await api.post("/fallout-cases/actions", body))["done"] == 3
+        rows = (await api.get("/fallout-cases"))["items"]
+        assert sorted(bool(r["assignee"]) for r in rows) == [False] * 2 + [True] * 3
+        for row in rows:
+            if row["assignee"]:
+                seen = await seen_of(api, row["id"], "SUPERSEDE_REJECTED", correctedElsewhere="the calendar is back")
+                await decide(api, seen)
+        keys = await go_on(api)
+        assert {key.split("/")[1] for key in keys} == {"G1", "G2", "G3"}
+        left = (await api.get("/fallout-cases"))["items"]
+        assert {r["orderExternalId"] for r in left} == {"G4", "G5"}
+
+
+class WhenSomethingIsSaidToBeDoneWithoutAProof:
+    """K: a delivery is closed without the signature that it needs."""
+
+    async def test_it_is_not_done_without_what_was_seen_nor_by_one_person(self, api: Api) -> None:
+        items = [an_item("films", "CONTENT-ADDON")]
+        order = (await api.post("/orders", an_order("65", items=items), "machine", 201))["id"]
+        await go_on(api, {"OTT.subscribe": Lost("timeout")})
+        case = (await the_case(api))["id"]
+        early = await seen_of(api, case, "MARK_EXTERNAL_COMPLETED", seen="a letter of theirs", where="mailbox")
+        assert why_not(early)["outcome_known"] and early["id"] == ""
+        said = {"outcome": "absent", "seen": "their hotline finds nothing of today", "where": "hotline"}
+        await agreed(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
+        for wrong in ({}, {"seen": "", "where": "van"}, {"seen": "the signature of the customer", "where": ""}):
+            assert (await seen_of(api, case, "MARK_EXTERNAL_COMPLETED", status=422, **wrong))["code"] == "INPUT_WRONG"
+        seen = await seen_of(api, case, "MARK_EXTERNAL_COMPLETED", seen="a letter, signed today", where="mailbox")
+        assert seen["state"] == "awaited" and seen["sends"] == []
+        assert (await decide(api, seen, status=409))["code"] == "APPROVAL_NEEDED"
+        assert (await api.get(f"/orders/{order}"))["order"]["state"] != "completed" and await go_on(api) == []
+        await agreed(api, seen)
+        one = await api.get(f"/fallout-cases/{case}")
+        assert (one["state"], one["resolution"]["verified"], one["states"]["task"]) == ("resolved", False, "completed")
+        assert "CRM/65/films.subscribeContent/fulfill/1" not in await go_on(api)
+
+
+class WhenClocksDisagree:
+    """L: the elapsed time is negative because two machines disagree."""
+
+    async def test_our_clock_decides_and_what_theirs_said_is_kept(self, api: Api) -> None:
+        await api.post("/orders", an_order(), "machine", 201)
+        await go_on(api, {"PRV.activateService": Accepted("JOB-1")})
+        past = (datetime.now(UTC) - timedelta(minutes=2)).isoformat().replace("+00:00", "Z")
+        ahead = (datetime.now(UTC) + timedelta(minutes=5)).isoformat().replace("+00:00", "Z")
+        for event, status, when in (("c1", "IN_PROGRESS", past), ("c2", "ACTIVE", ahead)):
+            assert (await send(api, a_callback(eventId=event, status=status, occurredAt=when)))[0] == 202
+            await apply(api)
+        order = (await api.get("/orders", source="CRM", externalId="777"))["items"][0]["id"]
+        commands = (await api.get(f"/orders/{order}/commands", limit=200))["items"]
+        (done,) = [c for c in commands if c["operation"] == "PRV.activateService"]
+        assert done["state"] == "done" and (await api.get("/fallout-cases"))["items"] == []
+        trail = [r["at"] for r in (await api.get("/journal", orderId=order, limit=200))["items"]]
+        assert trail == sorted(trail) and max(trail) < ahead
+        assert await go_on(api) != []
