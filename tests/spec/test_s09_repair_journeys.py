@@ -16,11 +16,16 @@ from typer.testing import CliRunner
 
 from fallsafe.cli.main import app
 
-PEOPLE = {"ben": ["operator"], "fay": ["manager", "finance"], "crm": ["machine"]}
+PEOPLE = {"ben": ["operator"], "eva": ["engineer"], "fay": ["manager", "finance"], "crm": ["machine"]}
 GOES_WRONG = (
     goes_wrong("sold-out", "WHS.reserve", "refuse", code="SKU_OUT_OF_STOCK"),
     goes_wrong("untold", "OTT.subscribe", "answer_lost_before_effect"),
+    *(
+        goes_wrong(f"nowhere-{n}", "PRV.activateService", "refuse", code="ADDRESS_NOT_SERVICEABLE", times=None)
+        for n in range(4)
+    ),
 )
+RECHECK = "RECHECK_FEASIBILITY"
 FILMS = (("films", "CONTENT-ADDON"),)
 DRILL = (
     *(("fiber", "FIBER-HOME-1G"), ("static-ip", "STATIC-IP"), ("router", "WIFI-ROUTER")),
@@ -42,6 +47,9 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             kind = "machine" if roles == ["machine"] else "person"
             token = made.ask("/tokens", {"name": name, "kind": kind, "roles": roles})["token"]
             (made.home / f"{name}.token").write_text(token)
+        by(made, "eva", "automation", "on", RECHECK, "--reason", "the network was extended")
+        for n in range(3):  # what runs by itself waits for an hour, and other tests need not wait for it
+            an_order(made, f"nowhere-{n}", DRILL, street="Jalan Melati", houseNumber="8", city="Jakarta")
         yield made
 
 
@@ -102,6 +110,12 @@ def until_state(there: Installation, case_id: str, name: str, *states: str) -> d
         lambda: json.dumps(repair(there, case_id, name)),
     )
     return repair(there, case_id, name)
+
+
+def goes_on(there: Installation, name: str) -> None:
+    """The refused step is done, and so is what waited for it."""
+    for step in ("normalizeAddress", "checkServiceability"):
+        until(lambda step=step: task(there, name, step)["state"] == "completed", WAIT_SECONDS, f"{name}: {step}")
 
 
 def agreed_and_run(there: Installation, case_id: str, seen: dict[str, Any]) -> None:
@@ -167,7 +181,7 @@ class WhenTheAddressWasWrong:
         path = f"/fallout-cases/{found['id']}/repairs/{seen['id']}/run"
         assert post(there, "ben", path, {"hash": seen["hash"]}, 202)["state"] == "checking"
         until_state(there, found["id"], seen["id"], "run", "failed")
-        is_completed(there, "moved")
+        goes_on(there, "moved")
         ended = there.ask(f"/fallout-cases/{found['id']}")
         assert (ended["state"], ended["resolution"]["type"], ended["resolution"]["verified"]) == (
             "resolved", "DataCorrected", True,
@@ -206,7 +220,7 @@ class WhenAnotherHouseNumberWouldChangeTheTax:
         assert asked_for["requires"] == ["customer re-acceptance"] and "Melati" not in json.dumps(asked_for["diff"])
         by(there, "ben", "amendment", "accept", asked_for["id"], "--reference", "Q-2", code=1)
         by(there, "crm", "amendment", "accept", asked_for["id"], "--reference", "Q-2")
-        is_completed(there, "taxed")
+        goes_on(there, "taxed")
         assert there.ask(f"/fallout-cases/{found['id']}")["resolution"]["type"] == "Amended"
 
 
@@ -254,6 +268,34 @@ class WhenTheRouterIsSoldOut:
             "CRM/sold-out/router.reserveRouter/fulfill/1": "superseded",
             "CRM/sold-out/router.reserveRouter/fulfill/2": "done",
         }
+
+
+class WhenAnActionRunsByItself:
+    """§9: policy allows it and an engineer lets it; it stops itself when it helps nobody, and is stopped at once."""
+
+    def test_it_is_proved_like_any_other_and_stops_itself_after_three_that_came_to_nothing(
+        self, there: Installation
+    ) -> None:
+        def told_of() -> dict[str, Any]:
+            return dict({a["action"]: a for a in by(there, "ben", "automation", "list")["items"]}[RECHECK])
+
+        assert "NOT_ALLOWED" in by(there, "ben", "automation", "off", RECHECK, code=1)
+        until(lambda: told_of()["failed"] >= 3, WAIT_SECONDS, lambda: json.dumps(told_of()))
+        cases = [case(there, f"nowhere-{n}", "ADDRESS_NOT_SERVICEABLE") for n in range(3)]
+        ran = [there.ask(f"/fallout-cases/{one['id']}/repairs")["items"][0] for one in cases]
+        assert {(r["action"], r["askedBy"], r["runBy"], r["progress"]) for r in ran} == {
+            (RECHECK, "system:automation", "system:automation", "refused")
+        }
+        an_order(there, "nowhere-3", DRILL, street="Jalan Melati", houseNumber="8", city="Jakarta")
+        until(lambda: told_of()["state"] == "stopped", WAIT_SECONDS, lambda: json.dumps(told_of()))
+        assert (told_of()["why"], told_of()["switchedBy"]) == ("3 in a row came to nothing", "system:automation")
+        assert (
+            there.ask(f"/fallout-cases/{case(there, 'nowhere-3', 'ADDRESS_NOT_SERVICEABLE')['id']}/repairs")["items"]
+            == []
+        )
+        by(there, "eva", "automation", "on", RECHECK, "--reason", "once more")
+        by(there, "eva", "automation", "off", RECHECK, "--reason", "enough")
+        assert told_of()["state"] == "off" and by(there, "eva", "automation", "list")["rate"] is not None
 
 
 class WhenEverythingThatIsKeptIsReadThrough:
