@@ -82,7 +82,7 @@ def a_body(schema: dict, dice: random.Random, spoiled: bool) -> bytes:
 
 
 def requests_of(described: dict, dice: random.Random, count: int, spoiled: bool) -> list[dict]:
-    """For every operation some requests: method, path with everything filled in, query, headers, body."""
+    """For every operation some requests: its name, method, path with everything filled in, query, headers, body."""
     made = []
     for path, verbs in described["paths"].items():
         for method, operation in verbs.items():
@@ -91,7 +91,7 @@ def requests_of(described: dict, dice: random.Random, count: int, spoiled: bool)
 
 
 def a_request(method: str, path: str, operation: dict, dice: random.Random, spoiled: bool) -> dict:
-    query, headers = {}, {}
+    query, headers, named = {}, {}, f"{method.upper()} {path.removeprefix('/api/v1')}"
     for parameter in operation.get("parameters", ()):
         name, shape = parameter["name"], parameter["schema"]
         value = dice.choice((*TEXTS, "9" * 40)) if spoiled and dice.random() < 0.5 else right(shape, dice)
@@ -105,4 +105,11 @@ def a_request(method: str, path: str, operation: dict, dice: random.Random, spoi
     content = a_body(body, dice, spoiled) if body else b"{}" if method == "post" else b""
     if content:
         headers["Content-Type"] = "application/json"
-    return {"method": method.upper(), "url": path, "params": query, "headers": headers, "content": content}
+    return {
+        "operation": named,
+        "method": method.upper(),
+        "url": path,
+        "params": query,
+        "headers": headers,
+        "content": content,
+    }
