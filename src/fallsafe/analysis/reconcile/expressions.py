@@ -84,7 +84,7 @@ def fingerprint(expressions: Sequence[str]) -> str:
 
 def moment(at: datetime) -> str:
     """A point in time as SQL."""
-    return f"CAST({literal(at.isoformat())} AS TIMESTAMPTZ)"
+    return f"CAST({literal(at.isoformat(' '))} AS TIMESTAMPTZ)"
 
 
 def changed_of(pairing: Pairing, side: Side, flavor: Flavor) -> str:
