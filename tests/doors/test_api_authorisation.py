@@ -30,6 +30,7 @@ WHY: dict[str, Any] = {"reason": "try it"}
 BODIES: dict[str, dict[str, Any]] = {
     "POST /orders": {},
     "POST /orders/batch": {},
+    "POST /orders/{order_id}/revisions": {"externalId": "R-1", "kind": "date", "what": "later"},
     "POST /commands/{command_id}/reply": {"says": "done", "seen": "a letter of today", "where": "the file"},
     "POST /fallout-cases/{case_id}/transfer": {"ownerGroup": "NOWHERE", **WHY},
     "POST /fallout-cases/{case_id}/comment": {"text": "try it"},

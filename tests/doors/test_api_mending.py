@@ -114,6 +114,47 @@ class WhenTheCaseItselfIsWorkedOn:
         assert (await api.get("/coverage"))["percent"] == 100
 
 
+class WhenThoseWhoSellWantItChanged:
+    """Written down at once; what is not sent stops; it waits behind the unknown, and voids what was previewed."""
+
+    async def test_a_cancellation_stops_what_is_not_sent_and_waits_until_what_is_unknown_is_found_out(
+        self, api: Api
+    ) -> None:
+        order = await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        case = (await the_case(api))["id"]
+        said = {"outcome": "done", "seen": "their list has it", "where": "screen 4", "reference": "SUB-9"}
+        before = await seen_of(api, case, "DECLARE_OUTCOME", **said)
+        asked = {"externalId": "REV-1", "kind": "cancellation", "what": "Sari Wulandari wants out of it"}
+        path = f"/orders/{order}/revisions"
+        assert (await api.post(path, asked, "support", 403))["code"] == "NOT_ALLOWED"
+        assert not (await api.post(path, asked, "machine", 202))["already"]
+        assert (await api.post(path, asked, "machine", 202))["already"]
+        other = await api.post(path, {**asked, "what": "another"}, "machine", 409)
+        assert (other["code"], other["pointer"]) == ("ALREADY_EXISTS", "/externalId")
+        assert (await again(api, before))["state"] == "voided"
+        assert (await decide(api, before, status=409))["code"] == "REPAIR_ENDED"
+        cases = {c["code"]: c["id"] for c in (await api.get("/fallout-cases"))["items"]}
+        assert cases.keys() == {"UNKNOWN_OUTCOME", "UPSTREAM_CHANGE"}
+        shown = (await api.get(f"/fallout-cases/{case}"))["nextAction"]
+        assert shown.startswith("A cancellation came from upstream. First find out what became of C-")
+        upstream = cases["UPSTREAM_CHANGE"]
+        assert "is unknown" in why_not(await seen_of(api, upstream, "THAW", what="order"))["outcomes_known"]
+        await decide(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
+        assert await go_on(api) == []
+        stands = {"type": "HandedOff", "text": "sales were told"}
+        assert (await api.post(f"/fallout-cases/{upstream}/resolve", stands, status=409))["code"] == "FAILURE_STANDS"
+        seen = await seen_of(api, upstream, "THAW", what="order")
+        assert seen["state"] == "awaited" and "but by upstream" in seen["approval"]["why"]
+        await agreed(api, seen)
+        await go_on(api)
+        assert (await api.get(f"/orders/{order}"))["order"]["state"] == "completed"
+        await api.post(f"/fallout-cases/{upstream}/resolve", stands)
+        late = await api.post(path, {**asked, "externalId": "REV-2"}, "machine", 409)
+        assert late["code"] == "ORDER_ENDED"
+        lines = await api.get("/journal", orderId=order, limit=200)
+        assert "Sari" not in str(lines) and (await api.get("/coverage"))["percent"] == 100
+
+
 class WhenSomethingExistsAlreadyThere:
     async def test_it_is_taken_over_by_its_reference_after_a_second_person_agreed(self, api: Api) -> None:
         await play(api, {"BIL.createSubscription": Lost("already_done", "DUPLICATE_REQUEST", "there is one")})

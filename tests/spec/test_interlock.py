@@ -117,6 +117,10 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
     "POST /api/v1/orders/batch": (post("/api/v1/orders/batch", {"orders": [OTHER_CONTENT]}), KNOWN_NAME),
     "POST /api/v1/orders/{order_id:path}/plan": (post("/api/v1/orders/{order}/plan"), NOTHING_HELD),
     "POST /api/v1/commands/{command_id}/reconcile": (post("/api/v1/commands/{command}/reconcile"), None),
+    "POST /api/v1/orders/{order_id:path}/revisions": (
+        post("/api/v1/orders/O-1/revisions", {"externalId": "R-1", "kind": "date", "what": "a day later"}),
+        "NOT_FOUND",
+    ),
     "POST /api/v1/rules/{rule}/withdraw": (
         post("/api/v1/rules/NONE/withdraw", {"policySet": "none@1", "reason": "it was wrong"}),
         None,
@@ -265,6 +269,7 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
 WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "order submit": ("{home}/other.json", KNOWN_NAME),
     "order plan": ("{order}", NOTHING_HELD),
+    "order revise": ("O-1 --kind date --id R-1 --what later", "NOT_FOUND"),
     "case reconcile": ("{case}", None),
     "case do": ("go-on {case}", None),
     "command reconcile": ("{command}", None),

@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fallsafe.api import shapes, wire
-from fallsafe.api.actions import act
+from fallsafe.api.actions import act, asked_for
 from fallsafe.api.answers import command_answer, order_file
 from fallsafe.api.bodies import ORDER_BYTES_MAX, body_of, check_shape, json_of
-from fallsafe.api.changes import Change, asked_of, before, done, keep
+from fallsafe.api.changes import Change, asked_of, before, done, keep, make, told
 from fallsafe.api.deps import Deps
 from fallsafe.api.drafts import draft_of
 from fallsafe.api.intake import IntakeQueue, take_in, taken_of
-from fallsafe.api.problems import Fault, Problem, not_found
+from fallsafe.api.problems import Fault, Problem, not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
 from fallsafe.core.errors import Refusal
@@ -24,6 +24,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.orders.draft import OrderDraft
 from fallsafe.core.orders.order import OrderState
 from fallsafe.core.orders.watched import VERBS
+from fallsafe.flows import revising
 from fallsafe.flows.planning import plan_again
 from fallsafe.flows.steering import NEED_A_REASON, steer
 from fallsafe.flows.unreadable import keep_unreadable
@@ -151,6 +152,24 @@ class OrdersDoor:
         actor = await self.deps.who(request)
         return send(order_file(await self.file(order_id), await self.deps.asker(request, actor)))
 
+    async def revise(self, request: Request, order_id: str) -> Response:
+        """Takes in what those who sell want changed of an order that is under way: it is written down, what has not
+        been sent stops, and its cases show it.
+        """
+        actor = await self.deps.who(request)
+        body = await body_of(request, ORDER_BYTES_MAX)
+        given = check_shape("revision", await json_of(body))
+        number, context = await self._number(order_id), self.deps.context()
+        if number is None:
+            raise no_such_order(order_id)
+        asked = revising.Revision(number, given["externalId"], given["kind"], body)
+
+        async def change(tx: Tx) -> Change:
+            answer = await revising.revise(tx, context, asked, actor)
+            return told(answer, lambda a: done(asked_for(a), 202), lambda r: problem_of(r.refusal))
+
+        return await make(self.deps.database, asked_of(request, actor, body), change)
+
     async def plan(self, request: Request, order_id: str) -> Response:
         """Plans again what could not be planned, once the policy or the order was mended; 202, and its items go on."""
         await self.deps.who(request)
@@ -232,6 +251,8 @@ class OrdersDoor:
             takes="reason",
             problems=(403, 404, 409),
         )
+        wanted, wrong = f"{one}/revisions", (403, 404, 409)
+        add(made, "POST", wanted, self.revise, answers=ref(wire.Asked), status=202, takes="revision", problems=wrong)
         add(made, "GET", one, self.show, answers=ref(wire.OrderFile), problems=(404,))
         add(made, "GET", "/tasks/{task_id}", self.task, answers=ref(wire.Task), problems=(404,))
         add(

@@ -114,6 +114,19 @@ def order_plan(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
     told(client().post(f"/orders/{name}/plan", {"reason": reason} if reason else {}), as_json, _accepted)
 
 
+@order.command("revise")
+def order_revise(
+    name: str,
+    kind: Annotated[str, typer.Option(help="revision, date or cancellation.")],
+    external: Annotated[str, typer.Option("--id", help="What its source calls it.")],
+    what: Annotated[str, typer.Option(help="What is wanted, in words.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say that those who sell want an order changed that is under way."""
+    wanted = {"externalId": external, "kind": kind, "what": what}
+    told(client().post(f"/orders/{name}/revisions", wanted), as_json, _accepted)
+
+
 @case.command("list")
 def case_list(
     query: Annotated[str, typer.Argument(help="As in the queue: severity:critical -owner:none age:>24h text")] = "",

@@ -57,6 +57,10 @@ PHASE_LIFECYCLE: dict[tuple[Phase, str], Phase] = {
 }
 
 
+UPSTREAM = "upstream"
+"""By whom an order is frozen that those who sell want changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order of one source. Times are UTC; `time_zone` is the zone in which its dates were promised.

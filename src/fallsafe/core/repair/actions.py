@@ -22,6 +22,7 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.item import NO_UNDO
+from fallsafe.core.orders.order import UPSTREAM
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.repair import correction
 from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
@@ -308,16 +309,20 @@ def freeze(scene: Scene, action: RepairAction, given: Given) -> Plan:
 
 
 def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
-    """It goes on where it stood."""
+    """It goes on where it stood; what stands still because those who sell want it changed waits behind every outcome
+    that is not known.
+    """
     name, frozen = _frozen(scene, given)
     by = str(frozen.get("by", "")) if isinstance(frozen, Mapping) else ""
     stands = provided(
         "frozen", "It is frozen.", bool(frozen), f"{name} is not frozen", "NOT_FROZEN", "nothing holds it"
     )
+    doubts = sorted(f"C-{c.id}" for c in scene.all_commands if by == UPSTREAM and c.state is CommandState.UNKNOWN)
+    why, sentence = f"the outcome of {', '.join(doubts)} is unknown", "It does not wait behind an unknown outcome."
+    known = provided("outcomes_known", sentence, not doubts, why, "OUTCOME_UNKNOWN", "first find out")
     risky = f"{name} was not frozen by a person, but by {by}." if frozen and by not in ("", "person") else ""
-    return Plan(
-        (stands,), after=(After(*_thing(scene, given), "frozen", "going on"),), risky=risky, reads={"frozen": frozen}
-    )
+    after = (After(*_thing(scene, given), "frozen", "going on"),)
+    return Plan((stands, known), after=after, risky=risky, reads={"frozen": frozen})
 
 
 def _frozen(scene: Scene, given: Given) -> tuple[str, Json]:
