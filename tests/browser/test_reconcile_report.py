@@ -25,11 +25,12 @@ def report(tmp_path: Path) -> Path:
 
 
 class WhenAReportIsForwarded:
-    @pytest.mark.parametrize("width", [390, 1440])
+    @pytest.mark.parametrize("width", [320, 1440])
     async def test_axe_finds_nothing_in_either_theme(self, tabs: Tabs, axe: Axe, report: Path, width: int) -> None:
         async with tabs.lend(viewport={"width": width, "height": 900}) as page:
             await page.goto(report.as_uri())
             assert await axe(page) == {}
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
     async def test_it_needs_nothing_but_itself(self, tabs: Tabs, report: Path) -> None:
         async with tabs.lend() as page:

@@ -151,16 +151,17 @@ class Standing:
 def _sentences(clause: Clause, last: Meaning, since: datetime) -> tuple[str, str]:
     """What is wrong and what would unblock it, in the words of the file."""
     day = f"{since:%Y-%m-%d %H:%M}"
+    name = last.name if last.kind else "the order"
     match clause:
         case Clause.PAST_BREACH:
             return (
                 f"{last.said} since {day}, longer than that ever usually takes",
-                f"find out what became of {last.name}",
+                f"find out what became of {name}",
             )
         case Clause.FAILURE_WITHOUT_CASE:
-            return f"{last.said} since {day}, and nobody took it up", f"give the failure of {last.name} an owner"
+            return f"{last.said} since {day}, and nobody took it up", f"give the failure of {name} an owner"
         case Clause.DEPENDENCY_DONE:
-            return f"all that {last.name} waits for is done, and it still waits since {day}", f"release {last.name}"
+            return f"all that {name} waits for is done, and it still waits since {day}", f"release {name}"
         case Clause.NOTHING_SCHEDULED | Clause.LOOK_OVERDUE:
             why = f"nothing has happened since {last.said} at {day}, and nothing is under way"
             return why, f"start the step that usually follows {last.said}"
