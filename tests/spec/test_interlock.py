@@ -255,6 +255,14 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
         lambda world: at_once(lambda _: world.page("/views/V-1/remove", csrf="another")),
         None,
     ),
+    "POST /people": (
+        lambda world: at_once(lambda _: world.page("/people", name="ada", title="Ada", roles="operator", reason="try")),
+        None,
+    ),
+    "POST /people/{name}/password": (
+        lambda world: at_once(lambda _: world.page("/people/you/password", password="a few words of theirs")),
+        None,
+    ),
     "POST /queue/selected": (
         lambda world: at_once(lambda _: world.page("/queue/selected", case=outside("case", world.case_id))),
         None,

@@ -442,7 +442,8 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
 
 def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[str]:
     stands = standing(file.case, file.order, file.item, file.task)
-    return why_locked(action, file.case, file.newest_command, asker.actor, stands, file.is_frozen, bool(file.related))
+    command, actor = file.newest_command, asker.actor
+    return why_locked(action, file.case, command, actor, stands, file.is_frozen, item=file.item, others=file.related)
 
 
 def _undo(file: OrderFile, asker: Asker) -> list[wire.Undo]:

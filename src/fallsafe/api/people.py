@@ -5,7 +5,6 @@ A password is proved in a thread, at most a few at once, and before the transact
 """
 
 import asyncio
-import re
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,17 +26,16 @@ from fallsafe.api.policies import version_of
 from fallsafe.api.problems import Problem, not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.api.shapes import at
-from fallsafe.core.access import EVERY_GROUP, OF_A_GROUP, RIGHTS, may, who_may, why_not
+from fallsafe.core.access import EVERY_GROUP, OF_A_GROUP, PERSON_NAME, RIGHTS, may, who_may, why_not
 from fallsafe.flows import access
 from fallsafe.flows.context import Applied, Refused
 from fallsafe.security import passwords
 from fallsafe.security.tokens import TOKEN_LENGTH_MAX, digest_of, new_token
-from fallsafe.store.access import Person, Token, person_by_name, person_of, token_of
+from fallsafe.store.access import Person, Token, people, person_by_name, person_of, token_of
 from fallsafe.store.tx import Tx
 
 TOKEN_LIVES_MAX = timedelta(days=3_660)
 FIRST_PAGE = "/queue"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,59}")
 NAME_LENGTH_MAX = 60
 PROVED_AT_ONCE = 2
 TRIES_MAX, TRIES_SECONDS, ADDRESSES_MAX = 100, 900.0, 10_000
@@ -96,8 +94,7 @@ class PeopleDoor:
     async def people(self, request: Request) -> Response:
         """Everybody who may sign in, those who have left last."""
         await self.deps.who(request)
-        rows = await self.deps.database.fetch("people/all")
-        return send({"items": [_person(person_of(row)) for row in rows], "after": ""})
+        return send({"items": [_person(one) for one in await people(self.deps.database)], "after": ""})
 
     async def person(self, request: Request, name: str) -> Response:
         """Somebody by their name; the ETag is their version."""
@@ -113,7 +110,7 @@ class PeopleDoor:
         """
         actor = await self.deps.who(request)
         wanted, seen = check_shape("person", await json_of(await body_of(request))), version_of(request)
-        if NAME.fullmatch(name) is None:
+        if PERSON_NAME.fullmatch(name) is None:
             raise Problem(422, "NAME_WRONG", f"nobody can be called {name[:80]}", "as in mei.lin or mei@example.org")
         roles, groups = tuple(sorted(wanted["roles"])), tuple(sorted(wanted.get("groups", (EVERY_GROUP,))))
         left_at = await self.deps.now() if wanted.get("left") else None

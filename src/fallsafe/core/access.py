@@ -5,6 +5,7 @@ for the roles that answer for all groups. Reading, and saying something about a 
 worker, a connector, an upstream system) has the role `machine` and never approves.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +47,8 @@ FOR_ALL_GROUPS = frozenset({"manager", "admin"})
 """The roles that answer for all groups."""
 EVERY_GROUP = "*"
 """Stands in place of the names of all groups."""
+PERSON_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,59}")
+"""What somebody can be called."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,11 @@ async def person_by_name(database: Database, name: str) -> Person | None:
     return person_of(rows[0]) if rows else None
 
 
+async def people(database: Database) -> list[Person]:
+    """Everybody, those who have left last."""
+    return [person_of(row) for row in await database.fetch("people/all")]
+
+
 async def token_by_digest(database: Database, digest: str) -> Token | None:
     """The token with this digest, whether it counts or not."""
     rows = await database.fetch("tokens/by_digest", digest=digest)

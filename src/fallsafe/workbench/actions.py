@@ -165,7 +165,9 @@ def _why_not_found_out(file: CaseFile, newest: PolicySet, actor: Actor) -> tuple
     nothing = () if file.command is not None else ("This case has no command whose outcome could be found out.",)
     return (
         *nothing,
-        *why_locked(action, file.case, file.newest_command, actor, "", file.is_frozen, bool(file.related)),
+        *why_locked(
+            action, file.case, file.newest_command, actor, "", file.is_frozen, item=file.item, others=file.related
+        ),
     )
 
 
@@ -206,8 +208,9 @@ def _listed(file: CaseFile, newest: PolicySet, actor: Actor) -> Iterable[Offered
         action = newest.actions.get(code)
         if action is None or code == RECONCILE:
             continue
+        command, others = file.newest_command, file.related
         why = tuple(
-            why_locked(action, file.case, file.newest_command, actor, stands, file.is_frozen, bool(file.related))
+            why_locked(action, file.case, command, actor, stands, file.is_frozen, item=file.item, others=others)
         )
         if why:
             yield Locked(code, action.title, why)

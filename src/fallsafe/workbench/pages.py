@@ -5,6 +5,7 @@ A route reads through the store, asks a pure function what the page shows, and r
 its flow; a refusal is shown word for word.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,6 +52,7 @@ from fallsafe.workbench.once import asked_of, form_key, once
 from fallsafe.workbench.order_pages import OrderDoor
 from fallsafe.workbench.overview import OverviewDoor
 from fallsafe.workbench.paper import html, markup
+from fallsafe.workbench.people_pages import PROVED_AT_ONCE, PeopleDoor
 from fallsafe.workbench.policy_pages import PolicyDoor
 from fallsafe.workbench.queue_pages import QueueDoor
 from fallsafe.workbench.repair_pages import RepairDoor
@@ -301,6 +303,7 @@ def create_pages(deps: Deps) -> APIRouter:
     doors = (
         QueueDoor(deps), BulkDoor(deps), ViewDoor(deps), OverviewDoor(deps), OrderDoor(deps), PolicyDoor(deps),
         RepairDoor(deps), ApprovalDoor(deps), DownstreamDoor(deps),
+        PeopleDoor(deps, asyncio.Semaphore(PROVED_AT_ONCE)),
     )  # fmt: skip
     for path, handler, method in (route for one in doors for route in one.routes()):
         router.add_api_route(path, handler, methods=[method], response_model=None)

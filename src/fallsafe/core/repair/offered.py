@@ -2,12 +2,14 @@
 The flow asks again, and by the same rules.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fallsafe.core.access import Actor
-from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.case import CONTRADICTIONS, OPEN_CASE_STATES, Case
 from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.orders.item import Item
 from fallsafe.core.repair.catalogue import RepairAction
+from fallsafe.core.repair.plans import PLANS
 
 ONLY_UNKNOWN = frozenset({"RECONCILE_NOW", "DECLARE_OUTCOME", "ADOPT_EXTERNAL_RESULT"})
 """Actions that are about an unknown outcome."""
@@ -16,10 +18,18 @@ ONLY_PROVED = frozenset({"SUPERSEDE_REJECTED", "correct"})
 
 
 def why_locked(
-    action: RepairAction, case: Case, command: Command | None, actor: Actor, stands: str, frozen: bool, others: bool
+    action: RepairAction,
+    case: Case,
+    command: Command | None,
+    actor: Actor,
+    stands: str,
+    frozen: bool,
+    *,
+    item: Item | None = None,
+    others: Sequence[Case] = (),
 ) -> Iterator[str]:
     """Every reason. `stands` says why the case's failure stands still, empty where it does not; `frozen` whether its
-    task or its order is, `others` whether the order has another open case.
+    task or its order is; `item` is what failed, `others` are the other open cases of the order.
     """
     unknown = command is not None and command.state is CommandState.UNKNOWN
     if case.state not in OPEN_CASE_STATES:
@@ -30,8 +40,16 @@ def why_locked(
         yield "There is nothing to find out: the outcome is known."
     if action.does in ONLY_PROVED and not unknown and not _proved(command):
         yield "Nothing of it was refused."
-    if action.does == "MERGE" and not others:
+    if action.does in ("MERGE", "RELATE") and not others:
         yield "Its order has no other open case."
+    elif action.does == "MERGE" and not any((c.task_id, c.item_id) == (case.task_id, case.item_id) for c in others):
+        yield "No other open case is about the same task."
+    if action.does == "MERGE" and case.code in CONTRADICTIONS:
+        yield "It is a contradiction, which has to be looked at by itself."
+    if action.does == "PLAN_AGAIN" and not (item is not None and item.hold_code):
+        yield "None of it waits for a plan."
+    if action.does in PLANS and not case.order_id:
+        yield "It belongs to no order."
     if action.does == "SPLIT" and case.occurrences < 2:
         yield "Only one failure was seen."
     if action.does == "MARK_EXTERNAL_COMPLETED" and not (command is not None and command.state in SILENT):
