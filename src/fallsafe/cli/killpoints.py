@@ -6,7 +6,6 @@ Before it dies a process writes one line to `run/kills.log` and waits for the di
 really hit.
 """
 
-import asyncio
 import contextlib
 import json
 import os
@@ -16,9 +15,11 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fallsafe.connectors.port import Connector, Sendable
-from fallsafe.core.commands.outcome import Reply
+if TYPE_CHECKING:
+    from fallsafe.connectors.port import Connector, Sendable
+    from fallsafe.core.commands.outcome import Reply
 
 BEFORE_SEND, DURING, AFTER_ANSWER = "before_send", "during", "after_answer"
 BEFORE_COMMIT, AFTER_COMMIT = "before_commit", "after_commit"
@@ -56,7 +57,7 @@ def hook_of(kill: Kill | None, home: Path, name: str) -> Hook:
     return nothing if kill is None else _Killer(kill, home / "run" / "kills.log", name)
 
 
-def watched(connector: Connector, hook: Hook) -> Connector:
+def watched(connector: "Connector", hook: Hook) -> "Connector":
     """The connector with the point `during` while a call is under way; itself where nothing is hooked."""
     return connector if hook is nothing else _UnderWay(connector, hook)
 
@@ -89,11 +90,13 @@ class _UnderWay:
     The moment is drawn anew for each call, so that now and then the request has left and now and then it has not.
     """
 
-    def __init__(self, connector: Connector, hook: Hook) -> None:
+    def __init__(self, connector: "Connector", hook: Hook) -> None:
         self._connector, self._hook = connector, hook
 
-    async def send(self, sendable: Sendable) -> Reply:
+    async def send(self, sendable: "Sendable") -> "Reply":
         """One attempt."""
+        import asyncio  # what reads the settings of a short command does not wait for it
+
         call = asyncio.ensure_future(self._connector.send(sendable))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(call), random.uniform(0, UNDER_WAY_SECONDS_MAX))  # noqa: S311

@@ -1,6 +1,5 @@
 """The command line: `fallsafe up` starts an installation on this machine, `fallsafe drill` plays §26 and judges it."""
 
-import asyncio
 import json
 import tempfile
 from collections.abc import Iterator
@@ -96,6 +95,8 @@ def up(
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
     """Say in words what is wrong with a set-up: settings, database, processes, coverage. Exit 1 where something is."""
+    import asyncio
+
     from fallsafe.cli.doctor import examine
 
     findings = asyncio.run(examine(settings_of_this_process()))
@@ -149,6 +150,8 @@ def _in_a_home_of_its_own(settings: Settings, variant: str, fail: str, without: 
 
 
 def _play(there: "Installation", fail: str, variant: str, seconds: float = scenario.SECONDS_MAX) -> "Played":
+    import asyncio
+
     from fallsafe.cli.drill import play  # imported while the children of the installation start, or when it runs
 
     return asyncio.run(play(there, fail, variant, seconds))
@@ -198,6 +201,8 @@ def _link(settings: Settings, there: "Installation") -> str:
             return await sign_in_code(store)
         finally:
             await store.close()
+
+    import asyncio
 
     return f"{there.wiring.api}/sign-in?code={asyncio.run(code())}"
 

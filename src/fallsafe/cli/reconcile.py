@@ -204,12 +204,13 @@ def _tell_brought(there: "Client", brought: "Brought") -> None:
 
 
 def _keep(engine: "Engine", told: "Told", out: Path | None, html: Path | None) -> None:
-    from fallsafe.analysis.reconcile.findings import write
-    from fallsafe.analysis.reconcile.page import page
-
     if out is not None:
+        from fallsafe.analysis.reconcile.findings import write
+
         write(engine, told.findings, out)
     if html is not None:
+        from fallsafe.analysis.reconcile.page import page
+
         write_report(html, page(told))
 
 
