@@ -270,6 +270,30 @@ class WhenEvidenceIsOpened:
         last = (await api.get("/events", limit=200))["items"][-1]["data"]
         assert (last["thing"], last["verb"], last["actor"]) == ("evidence", "read", "person:a-auditor")
 
+    async def test_what_is_personal_or_confidential_is_seen_by_right_and_that_is_recorded(self, api: Api) -> None:
+        await play(api)
+        case = (await the_case(api))["id"]
+        said = {"outcome": "done", "seen": "Sari Wulandari's bill 77 has it", "where": "screen 7"}
+        body = {"action": "DECLARE_OUTCOME", "input": said, "reason": "seen"}
+        await api.post(f"/fallout-cases/{case}/repairs/preview", body)
+        pieces = {e["kind"]: e for e in (await api.get(f"/fallout-cases/{case}/evidence"))["items"]}
+        order, proof = pieces["order"], pieces["repair_input"]
+        assert (order["sensitivity"], proof["sensitivity"]) == ("personal", "confidential")
+        seen = await api.client.get(order["href"], headers=api.as_("operator"))
+        assert seen.json()["parties"][0]["person"] == {"name": "[personal]"} and seen.json()["externalId"] == "777"
+        hidden = await api.client.get(proof["href"], headers=api.as_("operator"))
+        assert hidden.text.startswith("[confidential: ")
+        refused = await api.client.get(proof["href"], params={"whole": "true"}, headers=api.as_("operator"))
+        assert refused.json()["code"] == "NOT_ALLOWED"
+        for piece in (order, proof):
+            whole = await api.client.get(piece["href"], params={"whole": "true"}, headers=api.as_("auditor"))
+            assert "Sari Wulandari" in whole.text
+        lines = [e["data"] for e in (await api.get("/events", limit=200))["items"]][-5:]
+        assert [(line["verb"], line["actor"]) for line in lines] == [
+            *[("read", "person:a-operator")] * 2, ("refuse_read_whole_evidence", "person:a-operator"),
+            *[("read_whole", "person:a-auditor")] * 2,
+        ]  # fmt: skip
+
     async def test_support_may_not_and_that_is_recorded(self, api: Api) -> None:
         await play(api)
         case = await the_case(api)

@@ -20,12 +20,11 @@ from fallsafe.flows import access
 from fallsafe.flows.asking import ask, shorthand
 from fallsafe.flows.context import Context
 from fallsafe.flows.recover import reconcile_now
-from fallsafe.store.evidence import evidence_by_id, open_body
+from fallsafe.store.evidence import evidence_by_id
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.queue import SORTS, Asked, facets, find
 from fallsafe.store.reads import CaseFile, case_file, case_row, mended
 from fallsafe.store.trail import order_trail, thing_trail
-from fallsafe.store.tx import Tx
 from fallsafe.store.vault import Tampered
 
 TIMELINE_MAX = 1_000
@@ -100,19 +99,27 @@ class CasesDoor:
         file = await self._file(case_id)
         return send({"items": [shapes.evidence(e) for e in file.evidence], "after": ""})
 
-    async def bytes_of(self, request: Request, evidence_id: str) -> Response:
-        """The bytes of a piece of evidence, for those who may read them; that they were read is in the journal."""
-        actor = await self.deps.allowed(request, "read_evidence", f"cannot open evidence {evidence_id[:40]}")
+    async def bytes_of(
+        self,
+        request: Request,
+        evidence_id: str,
+        whole: Annotated[bool, Query(description="As it was, with what is personal or confidential.")] = False,
+    ) -> Response:
+        """A piece of evidence without what is personal or confidential in it, or the whole of it, for those who may;
+        that they saw it, and how much of it, is in the journal.
+        """
+        right, what = "read_whole_evidence" if whole else "read_evidence", f"cannot open evidence {evidence_id[:40]}"
+        actor = await self.deps.allowed(request, right, what)
         number = inside("evidence", evidence_id)
         found = await evidence_by_id(self.deps.database, number) if number is not None else None
         if found is None:
             raise not_found("evidence", evidence_id, "evidence is named E- and a number; a case lists its own")
         try:
-            body = await open_body(self.deps.database, found)
+            piece = found
+            body = await self.deps.database.transact(lambda tx: access.open_evidence(tx, actor, piece, whole=whole))
         except Tampered:
             why = f"the bytes of {evidence_id} do not open with the key of their order: they were changed"
             raise Problem(409, "EVIDENCE_ALTERED", why, "fallsafe audit verify says what else was") from None
-        await self._note_reading(actor, found.id, found.order_id)
         headers = {
             "X-Evidence-Media-Type": found.media_type.encode("ascii", "replace").decode()[:200],
             "Content-Disposition": f'attachment; filename="{outside("evidence", found.id)}"',
@@ -120,12 +127,6 @@ class CasesDoor:
             "Cache-Control": "no-store",
         }
         return Response(body, 200, headers, "application/octet-stream")
-
-    async def _note_reading(self, actor: Actor, evidence_id: int, order_id: int) -> None:
-        async def note(tx: Tx) -> None:
-            await access.note_reading(tx, actor, evidence_id, order_id)
-
-        await self.deps.database.transact(note)
 
     async def reconcile(self, request: Request, case_id: str) -> Response:
         """Finds out now what became of the command of a case; 202, and the look follows."""

@@ -18,6 +18,7 @@ READERS = frozenset(ROLES) - {"machine"}
 RIGHTS: dict[str, frozenset[str]] = {
     "read": frozenset(ROLES),
     "read_evidence": frozenset({"operator", "engineer", "auditor", "admin"}),
+    "read_whole_evidence": frozenset({"engineer", "auditor", "admin"}),
     "submit_order": frozenset({"machine", "operator", "engineer", "admin"}),
     "signal": frozenset({"machine", "support", "operator", "engineer", "finance", "admin"}),
     "report": frozenset({"machine", "operator", "engineer", "admin"}),

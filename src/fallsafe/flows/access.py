@@ -13,9 +13,11 @@ from fallsafe.core.access import EVERY_GROUP, ROLES, Actor, locked_for, not_allo
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.discretion import hide, private_words, redacted
 from fallsafe.store.access import Person, Token, person_of, token_of
 from fallsafe.store.audit_loose import token_seal
 from fallsafe.store.canonical import instant
+from fallsafe.store.evidence import Sealed
 from fallsafe.store.tx import Tx
 
 CODE_LIVES = timedelta(minutes=10)
@@ -243,10 +245,19 @@ async def note_wrong_request(tx: Tx, actor: Actor, refusal: Refusal) -> None:
     _refused(tx, actor, "access", 0, "request", refusal)
 
 
-async def note_reading(tx: Tx, actor: Actor, evidence_id: int, order_id: int) -> None:
-    """Records that somebody opened the bytes of a piece of evidence."""
-    facts: dict[str, Json] = {"evidence": evidence_id, "orderId": order_id}
-    tx.loose(Record(0, str(actor), "evidence", evidence_id, "read", "", "", {}, "opened", facts=facts))
+async def open_evidence(tx: Tx, actor: Actor, piece: Sealed, *, whole: bool) -> bytes:
+    """The bytes of a piece of evidence, as they were (`whole`) or without what is personal or confidential in them;
+    which of them somebody saw is recorded. Raises `Tampered`.
+    """
+    order = piece.order_id
+    key = (await tx.keys_of([order]))[order] if order else await tx.loose_key()
+    body, facts = key.open(piece.sealed), dict[str, Json](evidence=piece.id, orderId=order, whole=whole)
+    verb, what = ("read_whole", "opened, the whole of it") if whole else ("read", "opened")
+    tx.loose(Record(0, str(actor), "evidence", piece.id, verb, "", "", {}, what, facts=facts))
+    if whole:
+        return body
+    private = await private_words(tx, order, key) if order else ()
+    return redacted(body, piece.sensitivity, lambda text: hide(text, private))
 
 
 async def _put(

@@ -5,12 +5,17 @@ Such text stands in rows, in the journal and in the feed, for ever and for many 
 and end with their order's key (model rule 6). The text as it came is evidence, sealed too.
 """
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+from fallsafe.core.cases.evidence import CONFIDENTIAL
 from fallsafe.core.events import Json
 from fallsafe.flows import payload
 from fallsafe.flows.turn import Turn
+from fallsafe.store.tx import Tx
+from fallsafe.store.vault import OrderKey
 from fallsafe.store.work import Aggregate
 
 HIDDEN = "[personal]"
@@ -23,23 +28,61 @@ _WORDS = re.compile(r"[\W_]+")
 
 async def discreet(turn: Turn, aggregate: Aggregate, text: str) -> str:
     """The text without the personal values of the order."""
-    if not text:
-        return text
-    private = await _private(turn, aggregate)
-    if not private:
-        return text
-    return re.sub("|".join(re.escape(value) for value in private), HIDDEN, text, flags=re.IGNORECASE)
+    return hide(text, await _private(turn, aggregate)) if text else text
 
 
 async def _private(turn: Turn, aggregate: Aggregate) -> tuple[str, ...]:
     """Everything that must not be said, longest first."""
     order_id = aggregate.order.id
     if order_id not in turn.private:
-        rows = await turn.tx.fetch("personal/of_orders", ids=[order_id])
-        values = (payload.read_json(aggregate.key.open(bytes(row["sealed"]))) for row in rows)
-        found = {word for value in values for leaf in _leaves(value) for word in _said_as(leaf)}
-        turn.private[order_id] = tuple(sorted(found, key=lambda word: (-len(word), word)))
+        turn.private[order_id] = await private_words(turn.tx, order_id, aggregate.key)
     return turn.private[order_id]
+
+
+async def private_words(tx: Tx, order_id: int, key: OrderKey) -> tuple[str, ...]:
+    """Everything that must not be said of an order, longest first."""
+    rows = await tx.fetch("personal/of_orders", ids=[order_id])
+    values = (payload.read_json(key.open(bytes(row["sealed"]))) for row in rows)
+    found = {word for value in values for leaf in _leaves(value) for word in _said_as(leaf)}
+    return tuple(sorted(found, key=lambda word: (-len(word), word)))
+
+
+def hide(text: str, private: tuple[str, ...]) -> str:
+    """The text without these words."""
+    if not text or not private:
+        return text
+    return re.sub("|".join(re.escape(value) for value in private), HIDDEN, text, flags=re.IGNORECASE)
+
+
+def redacted(body: bytes, sensitivity: str, hide_in: Callable[[str], str]) -> bytes:
+    """What somebody sees of evidence who may not see the whole of it: nothing that is confidential, and of the rest the
+    text without what `hide_in` takes out of it.
+    """
+    if sensitivity == CONFIDENTIAL:
+        return f"[confidential: {len(body)} bytes]".encode()
+    try:
+        text = body.decode()
+        if ESCAPED not in text:
+            return hide_in(text).encode()
+        return json.dumps(_hidden(json.loads(text), hide_in), ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return f"[not to be read as text: {len(body)} bytes]".encode()
+
+
+ESCAPED = "\\u"
+"""Where this stands in JSON, a value may be written in other signs than it is."""
+
+
+def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return hide(value)
+        case Mapping():
+            return {hide(name): _hidden(each, hide) for name, each in value.items()}
+        case list():
+            return [_hidden(each, hide) for each in value]
+        case _:
+            return value
 
 
 def _leaves(value: Json) -> Iterator[str]:

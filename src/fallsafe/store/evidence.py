@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from fallsafe.core.cases.evidence import PERSONAL
 from fallsafe.store.tx import Database
 from fallsafe.store.vault import Tampered
 
@@ -15,6 +16,7 @@ class Sealed:
     order_id: int
     media_type: str
     sealed: bytes
+    sensitivity: str = PERSONAL
 
 
 async def evidence_by_id(database: Database, evidence_id: int) -> Sealed | None:
@@ -23,7 +25,7 @@ async def evidence_by_id(database: Database, evidence_id: int) -> Sealed | None:
     if not rows:
         return None
     row = rows[0]
-    return Sealed(row["id"], row["order_id"], row["media_type"], bytes(row["sealed"]))
+    return Sealed(row["id"], row["order_id"], row["media_type"], bytes(row["sealed"]), row["sensitivity"])
 
 
 async def comments_on(database: Database, order_id: int, name: str) -> list[tuple[str, datetime, str]]:

@@ -20,7 +20,7 @@ import psycopg
 from psycopg.errors import IdleInTransactionSessionTimeout
 
 from fallsafe.core.cases.case import Case
-from fallsafe.core.cases.evidence import Evidence
+from fallsafe.core.cases.evidence import Evidence, sensitivity_of
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.errors import Bug, SetNotRead
 from fallsafe.core.events import Record
@@ -553,7 +553,6 @@ class Tx:
         head: str = "",
         command_id: int | None = None,
         attempt: int = 0,
-        sensitivity: str = "personal",
     ) -> Evidence:
         """Seals bytes as evidence. Its id must stand in a record of the same transaction."""
         sealed = key.seal(body)
@@ -565,7 +564,7 @@ class Tx:
             kind=kind,
             source=source,
             media_type=media_type,
-            sensitivity=sensitivity,
+            sensitivity=sensitivity_of(kind),
             size=len(body),
             head=head,
             at=await self.now(),

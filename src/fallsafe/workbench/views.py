@@ -125,7 +125,9 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of evidence without its bytes; `body` is where they are, empty for those who may not read them."""
+    """A piece of evidence without its bytes; `body` is where they are without what is personal or confidential, `whole`
+    where all of it is; empty for those who may not read them.
+    """
 
     id: str
     kind: str
@@ -137,6 +139,7 @@ class Piece:
     digest: str
     sensitivity: str
     body: str
+    whole: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,7 +383,7 @@ def _queries(file: CaseFile) -> frozenset[int]:
 
 
 def _evidence(file: CaseFile, look: Look) -> Evidence:
-    allowed = may(look.actor, "read_evidence")
+    allowed, all_of_it = may(look.actor, "read_evidence"), may(look.actor, "read_whole_evidence")
     pieces = tuple(
         Piece(
             outside("evidence", e.id),
@@ -393,6 +396,7 @@ def _evidence(file: CaseFile, look: Look) -> Evidence:
             e.digest,
             e.sensitivity,
             look.evidence_url.format(id=outside("evidence", e.id)) if allowed else "",
+            f"{look.evidence_url.format(id=outside('evidence', e.id))}?whole=true" if all_of_it else "",
         )
         for e in file.evidence[-EVIDENCE_MAX:]
     )
