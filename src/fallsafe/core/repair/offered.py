@@ -40,7 +40,7 @@ def why_locked(
         yield "There is nothing to find out: the outcome is known."
     if action.does in ONLY_PROVED and not unknown and not _proved(command):
         yield "Nothing of it was refused."
-    if action.does in ("MERGE", "RELATE") and not others:
+    if action.does == "MERGE" and not others:
         yield "Its order has no other open case."
     elif action.does == "MERGE" and not any((c.task_id, c.item_id) == (case.task_id, case.item_id) for c in others):
         yield "No other open case is about the same task."
