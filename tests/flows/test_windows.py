@@ -13,7 +13,7 @@ from fallsafe.core.commands.outcome import Done
 from fallsafe.core.orders.progress import Reason, ReasonKind, progress
 from fallsafe.core.orders.task import TaskState, WayBack, no_return_at, way_back
 from fallsafe.core.orders.windows import Window, Yearly
-from fallsafe.flows import commands, payload, review
+from fallsafe.flows import commands, payload, repairs, review
 from fallsafe.flows.context import Applied, Context, Refused
 from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Aggregate, Why
@@ -161,10 +161,22 @@ class WhenAnEffectLapses:
         (answer,) = await store.transact(lambda tx: commands.resend(tx, context, [command.id], OPERATOR, "go"))
         assert isinstance(answer, Refused)
         assert (answer.refusal.code, "reserveRouter" in answer.refusal.hint) == ("PREDECESSOR_LAPSED", True)
-        await age(store, order_id, "reserveRouter", DAY)  # whoever had it renewed elsewhere
+        case = next(c for c in (await world.seen(store, order_id)).open_cases if c.code == "RESERVATION_LAPSED")
+        asked = repairs.Asked(case.id, "RENEW_RESERVATION", {}, "it is still wanted")
+        shown = await store.transact(lambda tx: repairs.show(tx, context, asked, OPERATOR))
+        assert isinstance(shown, repairs.Shown) and shown.repair is not None
+        seen = [repairs.Seen(shown.repair.id, shown.repair.hash)]
+        (ran,) = await store.transact(lambda tx: repairs.run(tx, context, seen, OPERATOR, "go"))
+        assert isinstance(ran, Applied)
+        claims = await world.claim(store, context)
+        renewal = next(c for c in claims if c.operation.name == "WHS.extend")
+        await world.answer(store, context, renewal, Done("RX-1"))
+        renewed = world.task(await world.seen(store, order_id), "reserveRouter")
+        assert renewed.valid_until is not None and renewed.valid_until > datetime.now(UTC)
         await world.make_due(store, "send", relying.id, order_id)
         (claimed,) = await world.claim(store, context)
         assert claimed.operation.name == "WFM.book"
+        assert codes(await world.seen(store, order_id)) == []
         assert await store.fetch("reads/coverage_gaps") == []
 
 
