@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.analysis.door import scanned
+from tests.analysis.formats import FORMATS
 from tests.analysis.simulated import BROKEN, HEALTHY, faulty, simulated, write_table
 from tests.analysis.world import FAULTS, World, write_log, write_ocel
 
@@ -40,3 +41,14 @@ class WhenTheSimulatorPlayed:
         found = scan(made, shape, tmp_path)
         assert {kind: found.orders(kind) for kind in FAULTS} == {kind: made.truth[kind] for kind in FAULTS}
         assert found.kinds.keys() <= {*FAULTS, "unfinished"}
+
+
+class WhenTheSameIsWrittenInAnotherFormat:
+    @pytest.mark.parametrize("name", FORMATS)
+    def test_the_same_is_found(self, tmp_path: Path, name):
+        made = faulty(11)
+        FORMATS[name](made, tmp_path / name)
+        found = scanned(tmp_path / name)
+        assert {kind: found.orders(kind) for kind in FAULTS} == {kind: made.truth[kind] for kind in FAULTS}
+        assert found.kinds.keys() <= {*FAULTS, "unfinished"}
+        assert found.told["leftOut"] == []

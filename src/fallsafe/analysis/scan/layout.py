@@ -282,8 +282,10 @@ _SPOKEN = {
 
 
 def named_as(role: Role, name: str) -> float:
-    """How well a column's name fits a role, 0 to 1; of a key inside an object the key alone counts as well."""
-    names = {re.sub(r" \d+$", "", plain(n)) for n in (name, name.rsplit(".", 1)[-1])}
+    """How well a column's name fits a role, 0 to 1; of a key inside an object, and of an attribute of the trace in an
+    event log, what it is called there counts as well.
+    """
+    names = {re.sub(r" \d+$", "", plain(n)) for n in (name, name.rsplit(".", 1)[-1], name.removeprefix("case:"))}
     return max((score for n in names for score, rule in _COMPILED[role] if rule.match(n)), default=0.0)
 
 
