@@ -62,9 +62,9 @@ def scans(folder: Path, python: str, fallsafe: str) -> dict[str, bool]:
         sorting = peers.run([python, "-c", SORT, file, f"{folder}/spilled"])
         peers.told(f"reading and sorting {kind}", sorting, sorting, "sorting")
         ours = peers.run([fallsafe, "scan", file, "--memory", MEMORY, "--json"])
-        peers.told(f"fallsafe scan, {MEMORY}", ours, sorting, "sorting")
+        peers.told(f"fallsafe scan, {kind}, {MEMORY}", ours, sorting, "sorting")
         small = peers.run([fallsafe, "scan", file, "--memory", "512MB", "--json"])
-        peers.told("fallsafe scan, 512MB", small, sorting, "sorting")
+        peers.told(f"fallsafe scan, {kind}, 512MB", small, sorting, "sorting")
         goals |= {
             f"{kind} within {TIMES_SORTING_MAX:g} × sorting": ours.seconds <= TIMES_SORTING_MAX * sorting.seconds,
             f"{kind} under {MEMORY_MAX_MB} MB": ours.memory_mb < MEMORY_MAX_MB and ours.code == 0,
