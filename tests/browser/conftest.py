@@ -225,14 +225,16 @@ def axe() -> Callable[[Page], Awaitable[dict[str, list[str]]]]:
     """Asks axe-core what is wrong with a page in the light and in the dark: WCAG 2.0 to 2.2 A and AA, best practice."""
     source = (Path(__file__).parent / "vendor/axe.min.js").read_text()
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
-    # Only of violations all is wanted; else a name is made for every node that a rule has passed.
-    options = {"runOnly": tags, "resultTypes": ["violations"]}
+    # Only of violations all is wanted; else a name is made for every node that a rule has passed. Of the same page in
+    # another theme only what colours decide can be another.
+    rules = {"light": tags, "dark": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
     async def ask(page: Page) -> dict[str, list[str]]:
         await page.evaluate(source)
         wrong: dict[str, list[str]] = {}
         for theme in ("light", "dark"):
             await page.emulate_media(color_scheme=theme)
+            options = {"runOnly": rules[theme], "resultTypes": ["violations"]}
             found = await page.evaluate("options => axe.run(document, options)", options)
             for v in found["violations"]:
                 wrong.setdefault(theme, []).append(

@@ -264,7 +264,8 @@ class WhenASecondPersonHasToAgree:
 class WhenTwoOperatorsWorkAtOnce:
     async def test_one_does_it_and_the_other_is_told_who_did(self, office: Office):
         case = await office.case_of(TWICE)
-        nobodys = {"ownerGroup": "NETWORK_OPERATIONS", "reason": "whoever comes first"}
+        told = {"done": "The slot was refused.", "asked": "Find another one."}
+        nobodys = {"ownerGroup": "NETWORK_OPERATIONS", "reason": "whoever comes first", **told}
         await asyncio.to_thread(office.ask, f"/fallout-cases/{case}/transfer", nobodys)
         async with office.somebody() as you, office.somebody("mei") as mei:
             for page in (you, mei):

@@ -123,7 +123,7 @@ SHOWN: Mapping[str, Shown] = {
     "person, refused": Shown("/people/mei", "admin", _refused),
     "person, session over": Shown("/people/mei", "admin", _session_over),
     "permissions": Shown("/permissions?right=end_rewind"),
-    "search": Shown("/search?q=777"),
+    "search": Shown("/search?q=CUST-1001"),
     "sign in": Shown("/queue", "nobody"),
     "sign in, wrong password": Shown("/welcome?wrong=password", "nobody"),
 }

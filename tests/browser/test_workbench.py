@@ -343,16 +343,16 @@ class WhenSomethingIsNotAsItShouldBe:
                 await self._fill(page, form)
                 if until:
                     await page.locator(f"{form} [type=datetime-local]").fill(until)
-                await page.locator(form).get_by_role("button").click()
-                await page.wait_for_load_state()
+                async with page.expect_navigation():
+                    await page.locator(form).get_by_role("button").click()
             await expect(page.locator(".said")).to_contain_text(HARM)
             await page.goto(f"{desk.url}{address(drilled)}")
             await expect(page.locator("#part-timeline")).to_contain_text(HARM)
             for code in ("DECLARE_OUTCOME", "FREEZE", "RELATE", "OVERRIDE_CLASSIFICATION"):
                 await page.goto(f"{desk.url}{address(drilled)}/repairs/new/{code}")
                 await self._fill(page, "#details")
-                await page.locator("#preview").click()
-                await page.wait_for_load_state()
+                async with page.expect_navigation():
+                    await page.locator("#preview").click()
                 await expect(page.locator("main")).to_contain_text("alert(1)")
                 assert await page.locator("main img, main script").count() == 0, code
             await page.goto(f"{desk.url}/queue?q=ref%3A778")
