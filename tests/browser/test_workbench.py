@@ -348,7 +348,7 @@ class WhenSomethingIsNotAsItShouldBe:
             await expect(page.locator(".said")).to_contain_text(HARM)
             await page.goto(f"{desk.url}{address(drilled)}")
             await expect(page.locator("#part-timeline")).to_contain_text(HARM)
-            for code in ("DECLARE_OUTCOME", "FREEZE", "RELATE", "OVERRIDE_CLASSIFICATION"):
+            for code in ("DECLARE_OUTCOME", "FREEZE", "MERGE", "OVERRIDE_CLASSIFICATION"):
                 await page.goto(f"{desk.url}{address(drilled)}/repairs/new/{code}")
                 await self._fill(page, "#details")
                 async with page.expect_navigation():
