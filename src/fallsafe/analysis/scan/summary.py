@@ -168,7 +168,7 @@ class _Tally:
             (self.by_product, lambda f: product),
             (self.by_week, _week),
         ):
-            for name, kind in {(name_of(f), f.kind) for f in failures}:
+            for name, kind in dict.fromkeys((name_of(f), f.kind) for f in failures):
                 if name:
                     counts[name][kind] += 1
         self._add_causes(order, frozenset((f.cause, f.kind) for f in failures), group, product)
@@ -312,7 +312,7 @@ def _totals(scan: Scan, summary: Summary, mapping: str) -> Json:
 
 
 def _counts(table: Mapping[str, Mapping[Kind, int]]) -> Json:
-    return {name: {kind.value: n for kind, n in kinds.items()} for name, kinds in table.items()}
+    return {name: {kind.value: kinds[kind] for kind in Kind if kind in kinds} for name, kinds in table.items()}
 
 
 def _worst_json(w: Worst) -> Json:
