@@ -63,11 +63,19 @@ def _unknown(context: Context, roles: Sequence[str], groups: Sequence[str], what
     return None
 
 
-async def ensure_token(tx: Tx, person: str, actor_kind: str, roles: Sequence[str], digest: str, actor: Actor) -> None:
+async def ensure_token(
+    tx: Tx,
+    person: str,
+    actor_kind: str,
+    roles: Sequence[str],
+    digest: str,
+    actor: Actor,
+    groups: Sequence[str] = (EVERY_GROUP,),
+) -> None:
     """Makes the token of whoever installed known, unless it is; called at each start."""
     known = await tx.fetch("tokens/by_digest", digest=digest)
     if not known:
-        whose = Actor(actor_kind, person, frozenset(roles))
+        whose = Actor(actor_kind, person, frozenset(roles), frozenset(groups))
         await _put(tx, "api", whose, digest, None, actor, "made at the first start")
 
 

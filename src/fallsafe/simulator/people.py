@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fallsafe.core.access import Actor, system
+from fallsafe.core.access import EVERY_GROUP, Actor, system
 from fallsafe.flows import access, installation
 from fallsafe.simulator.drift import Drift
 from fallsafe.simulator.life import NOTHING, Told
@@ -32,12 +32,21 @@ PEOPLE = {
     "manager.fay": ("manager",),
     "admin.dora": ("admin",),
     "machine.crm": ("machine",),
+    "operator.gil": ("operator",),
 }
+GROUPS: Mapping[str, tuple[str, ...]] = {"operator.gil": ("ORDER_DESK", "BILLING_OPS")}
+"""The owner groups of those who do not work for all."""
 TOKENS = {name: f"token-of-{name}" for name in PEOPLE}
 AT_A_PLACE = ("FIBER-HOME-COMPLETE",)
 UNPLANNABLE = Line("old-tv", "TV-CLASSIC-2009", "", 900)
 CASE_WORK: Mapping[str, Mapping[str, str]] = {
     "transfer": {"assignee": "eva", "reason": "she knows it"},
+    "accept": {},
+    "return": {"reason": "it is not ours"},
+    "consult": {"group": "ORDER_DESK", "asked": "is it still wanted?"},
+    "reply": {"group": "ORDER_DESK", "answer": "it is"},
+    "refer": {"system": "JIRA", "reference": "NET-7"},
+    "follow-up": {"at": "2026-12-08T08:00:00Z"},
     "claim": {},
     "diagnose": {},
     "comment": {"text": "the customer called"},
@@ -63,7 +72,8 @@ async def install(life: "Life") -> None:
         async def known(tx: Any, name: str = name, roles: tuple[str, ...] = roles) -> None:
             await access.ensure_person(tx, name, name, roles, actor)
             kind = "machine" if "machine" in roles else "person"
-            await access.ensure_token(tx, name, kind, roles, digest_of(TOKENS[name]), actor)
+            groups = GROUPS.get(name, (EVERY_GROUP,))
+            await access.ensure_token(tx, name, kind, roles, digest_of(TOKENS[name]), actor, groups)
 
         await life.database.transact(known)
 
@@ -192,7 +202,8 @@ class People:
         rows = self._world.ground.judge.execute(sql("promises/any_case")).fetchall()
         if rows:
             action = [*CASE_WORK][int(self._world.dice() * len(CASE_WORK))]
-            who = "support.chris" if self._world.dice() < 0.3 else "operator.ben"
+            dice = self._world.dice()
+            who = "support.chris" if dice < 0.3 else "operator.gil" if dice < 0.6 else "operator.ben"
             name = outside("case", rows[int(self._world.dice() * len(rows))]["id"])
             asks = [self._ask(who, f"case/{action}", json.dumps(CASE_WORK[action]).encode(), {}, name)]
             if self._mishaps.strikes("two_operators"):

@@ -3,7 +3,7 @@ says what would work; doing it twice does it once.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from fallsafe.core.cases.case import CASE_LIFECYCLE
 from fallsafe.core.commands.ledger import COMMAND_LIFECYCLE, FACT_LIFECYCLE, QUERY_LIFECYCLE
@@ -20,7 +20,12 @@ NEEDS = {
     "publish": {"admin", "engineer"},
     "end_rewind": {"admin"},
 }
-ROLES: Mapping[str, frozenset[str]] = {}
+# Who works for some owner groups only, and what they may do with a case of no other group.
+OF_GROUPS = {"operator.gil": {"ORDER_DESK", "BILLING_OPS"}}
+IN_THE_GROUP = {
+    *("transfer", "claim", "diagnose", "wait", "go_on", "escalate", "withdraw", "resolve", "reopen"),
+    *("accept", "return", "consult", "refer", "follow_up", "relate"),
+}
 FINAL_TASKS = ("completed", "skipped", "cancelled", "undone")
 NOT_BEGUN = ("planned", "skipped", "cancelled")
 
@@ -45,8 +50,21 @@ def _wrong(order: OrderSeen | None, record: Row) -> Iterator[str]:
         yield from _refusal(record)
     elif kind == "person" and record["verb"] in NEEDS and not _roles(name) & NEEDS[record["verb"]]:
         yield f"{name} has none of the roles {sorted(NEEDS[record['verb']])}"
+    elif kind == "person" and name in OF_GROUPS and record["thing"] == "case" and record["verb"] in IN_THE_GROUP:
+        group = _owner_before(order, record)
+        if group and group not in OF_GROUPS[name]:
+            yield f"{name} does not work for {group}"
     elif record["was"] != record["now"]:
         yield from _move(order, record)
+
+
+def _owner_before(order: OrderSeen | None, record: Row) -> str:
+    """The owner group of a case before a record; empty where that is not known."""
+    own = [r for r in order.records if (r["thing"], r["thingId"]) == ("case", record["thingId"])] if order else []
+    owners = [
+        r["delta"]["owner_group"] for r in own if r["version"] < record["version"] and "owner_group" in r["delta"]
+    ]
+    return str(owners[-1]) if owners else ""
 
 
 def _roles(name: str) -> set[str]:
