@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -111,10 +111,15 @@ async def facets(database: Database, asked: Asked) -> Facets:
     query = asked.query
     if not is_plain(query):
         found = await _counted(database, Asked(rest_of(query), asked.me, asked.titles), now, query.scope)
-        return count(query, found, sum(cell.cases for cell in found) > COUNTED_MAX)
+        return _up_to(count(query, found, sum(cell.cases for cell in found) > COUNTED_MAX))
     timed, late = await _by_time(database, asked, now), query.of("sla")
     cells = await _counted(database, Asked(CaseQuery(late)), now, "open") if late else await open_cells(database)
-    return count(query, cells, bool(late) and sum(cell.cases for cell in cells) > COUNTED_MAX, times=timed)
+    return _up_to(count(query, cells, bool(late) and sum(cell.cases for cell in cells) > COUNTED_MAX, times=timed))
+
+
+def _up_to(found: Facets) -> Facets:
+    """No more than were counted; that there are more it says itself."""
+    return replace(found, total=min(found.total, COUNTED_MAX)) if found.more else found
 
 
 async def _counted(database: Database, asked: Asked, now: datetime, scope: str) -> list[Cell]:

@@ -235,9 +235,9 @@ class QueueDoor:
         frame, found = await base(self.deps, request, actor, "queue"), ask(q, self.deps.context(), actor.name)
         if isinstance(found, tuple):
             return html("queue.html", 400, **frame, **_broken(q, sort, found))
-        total = (await facets(self.deps.database, found)).total
-        if total > EXPORT_MAX:
-            lines = (f"{total:,} cases match, and {EXPORT_MAX:,} are the most in one file. Narrow the filter.",)
+        numbers = await facets(self.deps.database, found)
+        if numbers.more or numbers.total > EXPORT_MAX:
+            lines = (f"More than {EXPORT_MAX:,} cases match, and so many are the most in one file. Narrow the filter.",)
             link = (list_url(found.query, sort), "Back to the list")
             return html("message.html", 400, **frame, title="Too many for one file", lines=lines, command="", link=link)
         rows, after = list[CaseRow](), ""
