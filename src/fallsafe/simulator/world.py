@@ -47,6 +47,7 @@ NIGHT, NIGHTS = datetime(2026, 12, 7, 3, 50, tzinfo=UTC), 4
 """One world of so many begins while billing takes no work."""
 SYSTEMS = tuple(dict.fromkeys(kind.system for kind in all_kinds()))
 STEP_SECONDS = 0.002
+LATE_SECONDS = 600.0
 STEPS_MIN, STEPS_AN_ORDER = 90_000, 4_000
 TRACE_KEPT = 200
 SETTLE_HOURS_MAX = 120
@@ -338,8 +339,11 @@ class World:
             await asyncio.sleep(self._random.random())
 
     def _wake_in_time(self) -> None:
-        """Resting workers wake when the first entry of their shards is due, less punctually when they rest for long."""
-        rows = self.ground.judge.execute(sql("promises/next_due")).fetchall()
+        """Resting workers wake when the first entry of their shards is due, less punctually when they rest for long,
+        and for looks that only look again the later the older the world is.
+        """
+        late = timedelta(seconds=min(LATE_SECONDS, self.loop.time() / 10))
+        rows = self.ground.judge.execute(sql("promises/next_due"), {"late": late}).fetchall()
         first = {row["shard"]: row["due_at"] for row in rows}
         for life, future in list(self._resting.items()):
             due = min((first[s] for s in life.shards if s in first), default=None)
