@@ -239,7 +239,7 @@ class WhenWhatIsAskedIsWrong:
             ({"action": "NOTHING"}, "operator", 409, "ACTION_NOT_AVAILABLE", "/action"),
             ({"action": "CONSULT"}, "operator", 409, "ACTION_NOT_AVAILABLE", "/action"),
             ({"action": "COMPENSATE_TASK"}, "operator", 409, "ACTION_NOT_FOR_THIS", "/action"),
-            ({"action": "SKIP_TASK"}, "operator", 409, "ACTION_NOT_FOR_THIS", "/action"),
+            ({"action": "CORRECT_CONTACT"}, "operator", 409, "ACTION_NOT_FOR_THIS", "/action"),
             ({"action": "SUPERSEDE_REJECTED"}, "support", 403, "NOT_ALLOWED", ""),
             ({"action": "SUPERSEDE_REJECTED"}, "machine", 403, "NOT_ALLOWED", ""),
             ({}, "operator", 400, "FIELD_MISSING", "/action"),

@@ -9,8 +9,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
@@ -24,13 +25,13 @@ from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.commands.ledger import Purpose
 from fallsafe.core.commands.outcome import Accepted, Done, Lost, Outcome, Reply
 from fallsafe.core.orders.order import OrderState
-from fallsafe.flows import installation
+from fallsafe.flows import installation, rewound
 from fallsafe.flows.context import Answer, Applied, Context
 from fallsafe.store import anchors
 from fallsafe.store.audit import verify
 from fallsafe.store.embedded import Embedded
 from fallsafe.store.migrate import migrate
-from fallsafe.store.tx import PASSING, Database, Rewound
+from fallsafe.store.tx import PASSING, Database, Rewound, Tx
 from fallsafe.store.vault import Vault
 from fallsafe.workers.keeper import Keeper
 from fallsafe.workers.loop import Setup, Worker
@@ -220,3 +221,17 @@ class WhenTheDatabaseWentBackInTime:
         assert set(machine.outside.effects.values()) == {1}
         assert [c["state"] for c in await machine.cases()] == ["resolved"]
         assert verify(machine.server.url()).findings == ()
+
+
+class WhenTheClockWentBackAsWell:
+    async def test_the_lost_time_ends_no_sooner_than_it_begins(self) -> None:
+        """Else what was accepted before the stop would look as if it had been sent since, and nobody would ask."""
+        known, stopped = datetime(2026, 3, 2, 8, 0, tzinfo=UTC), datetime(2026, 3, 2, 7, 57, tzinfo=UTC)
+
+        class Journal:
+            async def fetch(self, name: str) -> list[dict[str, str]]:
+                assert name == "installation/last_stop"
+                return [{"payload": f'{{"facts": {{"backTo": "{known.isoformat()}"}}}}'}]
+
+        lost = await rewound.lost_time(cast(Tx, Journal()), rewound.Sending(True, "", stopped, 1))
+        assert lost == rewound.LostTime(known, known)

@@ -152,6 +152,11 @@ WRONG = [
         "roles: [operater]\n    does: correct\n    corrects: {sku", "operater",
         "no role is called 'operater'", "did you mean 'operator'?", id="an unknown role",
     ),
+    pytest.param(
+        "actions.yaml", "    every_case: true\n    available: true\n    resolves: Skipped",
+        "    available: true\n    resolves: Skipped", "SKIP_TASK:",
+        "no code offers SKIP_TASK", "every_case: true", id="an action that nobody is offered",
+    ),
 ]  # fmt: skip
 
 

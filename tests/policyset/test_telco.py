@@ -242,12 +242,14 @@ class WhenAFailureIsJudged:
             "RECONCILE_NOW",
             "DECLARE_OUTCOME",
             "RESEND_SAME_KEY",
+            "SUPERSEDE_REJECTED",
             "COMPENSATE_TASK",
             "CANCEL_ITEM",
             "ESCALATE",
         }
         assert {a for a in allowed if policy.actions[a].locked_while_unknown} == {
             "RESEND_SAME_KEY",
+            "SUPERSEDE_REJECTED",
             "COMPENSATE_TASK",
             "CANCEL_ITEM",
         }

@@ -59,12 +59,15 @@ def sending_of(row: Mapping[str, Any]) -> Sending:
 
 
 async def lost_time(tx: Tx, state: Sending) -> LostTime | None:
-    """The time that the newest rewind lost; None when there was none."""
+    """The time that the newest rewind lost; None when there was none. Where the clock went back as well, it ends no
+    sooner than it begins: what was sent before the stop must not look as if it had been sent since.
+    """
     if not state.rewinds or state.stopped_at is None:
         return None
     rows = await tx.fetch("installation/last_stop")
     back_to = msgspec.json.decode(rows[0]["payload"])["facts"]["backTo"] if rows else None
-    return LostTime(datetime.fromisoformat(back_to) if back_to else state.stopped_at, state.stopped_at)
+    since = datetime.fromisoformat(back_to) if back_to else state.stopped_at
+    return LostTime(since, max(since, state.stopped_at))
 
 
 def may_be_there(

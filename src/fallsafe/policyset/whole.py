@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.catalogue import CASE_WORK, ELSEWHERE
 from fallsafe.core.triage.classify import Rule, classify, index, signal_facts
 from fallsafe.core.triage.ownership import SYSTEMS, TASKS
 from fallsafe.core.triage.taxonomy import DOMAINS
@@ -42,6 +43,7 @@ def check(policy: PolicySet, parts: Parts, rules: Placed, asked: Contracts, find
     _asked(parts, findings)
     _own_words(policy, parts, findings)
     _repair_checks(policy, parts["actions"], findings)
+    _offered(policy, parts["actions"], findings)
     _requests(policy, asked, findings)
     _rule_words(policy, rules, parts["classification"].at("fallback"), findings)
     _ties(rules, findings)
@@ -91,6 +93,17 @@ def _repair_checks(policy: PolicySet, file: Part, findings: Findings) -> None:
             if named in policy.operations and policy.operations[named].effect:
                 right = "a check only asks: name an operation without an effect"
                 findings.add(below.at("operation"), f"{named} has an effect", right)
+
+
+def _offered(policy: PolicySet, file: Part, findings: Findings) -> None:
+    """What this release can run is a way out of some failure."""
+    offered = {action for code in policy.codes.values() for action in code.actions}
+    elsewhere = {*CASE_WORK, *ELSEWHERE}
+    for name, below in file.at("actions").entries():
+        action = policy.actions.get(name)
+        if action is None or not action.available or action.every_case or name in {*offered, *elsewhere}:
+            continue
+        findings.add(below, f"no code offers {name}", "name it among the actions of a code, or say every_case: true")
 
 
 def _requests(policy: PolicySet, asked: Contracts, findings: Findings) -> None:

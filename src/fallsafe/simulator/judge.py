@@ -231,8 +231,11 @@ class Judge:
         return self._names.get(order_id, "")
 
     def database_went_back(self) -> None:
-        """The database was put back to an earlier moment: what was committed since is not there any more."""
+        """The database was put back to an earlier moment: what was committed since is not there any more, nor are the
+        bytes that left meanwhile.
+        """
         self.rewound = True
+        self._bytes.clear()
         self._records.clear()
         self._keys.clear()
         self._opened.clear()

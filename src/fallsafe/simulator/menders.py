@@ -35,6 +35,7 @@ ANYTHING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CREATE_FOLLOW_UP", {"what": "call them", "ownerGroup": "ORDER_DESK", "until": "2026-12-20T08:00:00Z"}),
     ("BLOCK_BILLING_HANDOFF", {}),
 )
+BUSY_SECONDS = 1_800.0
 PATIENCE = 40
 """How often somebody asks again when nothing comes back."""
 
@@ -81,10 +82,11 @@ class Menders:
         if self._dice.random() < 0.5:
             await self._let_run()
         while not self._world.mishaps.stopped:
-            await asyncio.sleep(self._dice.uniform(20, 200))
+            await asyncio.sleep(self._dice.uniform(20, 200) * (1 if self._world.loop.time() < BUSY_SECONDS else 10))
             rows = self._world.ground.judge.execute(sql("promises/to_repair")).fetchall()
             if rows:
-                case = self._dice.choice(rows)
+                rare = [row for row in rows if row["optional"] or row["state"] == "absent"]
+                case = self._dice.choice(rare if rare and self._dice.random() < 0.5 else rows)
                 await self._begin(case, *self._idea(case))
 
     def _idea(self, case: Row) -> tuple[str, dict[str, Any]]:
@@ -98,6 +100,8 @@ class Menders:
             number = str(self._dice.choice((8, 9, 12, 30, 38, 388)))
             return "CORRECT_SERVICE_ADDRESS", {**STREET, "houseNumber": number}
         there = bool(self._world.outside.effects_by_key.get(case["key"]))
+        if case["optional"] and self._dice.random() < 0.7:
+            return "SKIP_TASK", {}
         match case["state"]:
             case "unknown" if there and self._dice.random() < 0.6:
                 return "DECLARE_OUTCOME", {"outcome": "done", "seen": "it stands in their list", "where": "screen 7"}
@@ -113,8 +117,8 @@ class Menders:
             case "rejected" if self._dice.random() < 0.2:
                 changes = {"termMonths": self._dice.choice((12, 24, 36))}
                 return "REQUEST_AMENDMENT", {"changes": changes}
-            case "failed_optional":
-                return "SKIP_TASK", {}
+            case "absent" if not self._was_done(case) and self._dice.random() < 0.4:
+                return "SUPERSEDE_REJECTED", {"correctedElsewhere": "they opened it for us"}
             case _:
                 return "RESEND_SAME_KEY", {}
 

@@ -22,6 +22,8 @@ REQUEST = {
     "answer_slow": 0.03,
     "answer_too_slow": 0.02,
     "refused": 0.02,
+    "partly_done": 0.01,
+    "amount_differs": 0.02,
     "saved_error": 0.03,
     "busy": 0.02,
     "throttled": 0.01,
@@ -70,6 +72,7 @@ WORLD = {
     "system_slow": 0.25,
     "system_down": 0.25,
     "system_storm": 0.2,
+    "storm_comes_back": 0.5,
     "key_expired": 0.06,
 }
 PEOPLE = {
@@ -96,8 +99,8 @@ REPAIRS = {
     "repair_stops_all": 0.06,
     "repair_without_right": 0.1,
     "preview_left_lying": 0.2,
-    "approver_is_the_asker": 0.3,
-    "run_unapproved": 0.3,
+    "approver_is_the_asker": 0.5,
+    "run_unapproved": 0.6,
     "run_twice": 0.4,
     "run_by_two": 0.3,
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fallsafe.simulator.world import World
 
 SOURCE = "MON"
-STEPS = ("activateFiberService", "reserveRouter", "createSubscription", "")
+STEPS = ("activateFiberService", "reserveRouter", "createSubscription", "notifyCustomer", "")
 CODES = ("LINE_DOWN", "ADDRESS_NOT_SERVICEABLE", "SOMETHING_ELSE")
 TAKEN = (200, 202)
 

@@ -49,6 +49,8 @@ KNOWS_REPEATS = (Repeat.SAME_RESULT, Repeat.REJECTS_DUPLICATE)
 GIVE_DATES = ("WHA.order", "SHP.track")
 STRIKES = {
     "refused": Strike.REFUSE,
+    "partly_done": Strike.REFUSE,
+    "amount_differs": Strike.REFUSE,
     "saved_error": Strike.REFUSE,
     "busy": Strike.BUSY,
     "throttled": Strike.THROTTLE,
@@ -60,6 +62,9 @@ STRIKES = {
     "other_object": Strike.OTHER_OBJECT,
     "cancelled_object": Strike.CANCELLED_OBJECT,
 }
+
+SAYS = {"partly_done": "PARTIAL_CONFIG", "amount_differs": "BC-2409 AMOUNT_MISMATCH"}
+ONLY_OF = {"partly_done": "PRV.activateService", "amount_differs": "BIL.createSubscription"}
 
 
 class Memory:
@@ -176,6 +181,7 @@ class Outside:
             (fault == "saved_error" and kind.repeat is not Repeat.REPLAYS_SAVED_ERROR)
             or (fault == "busy_and_refused" and not kind.calls_back)
             or (fault == "delivered_twice" and kind.repeat is Repeat.UNSUPPORTED)
+            or kind.operation != ONLY_OF.get(fault, kind.operation)
         ):
             self._mishaps.count[fault] -= 1
             fault = ""
@@ -270,7 +276,7 @@ class Outside:
         effect = fault == "unreadable_after_effect" or (fault == "cancelled_object" and self._dice.random() < 0.5)
         if fault in STRIKES:
             seconds = float(self._dice.randint(1, 30)) if fault in ("busy", "throttled") else None
-            self.script.faults[:] = [Fault(STRIKES[fault], seconds=seconds, effect=effect)]
+            self.script.faults[:] = [Fault(STRIKES[fault], seconds=seconds, effect=effect, code=SAYS.get(fault, ""))]
         self.truth.doing = True
         try:
             return self._deciding.do(kind, asked)

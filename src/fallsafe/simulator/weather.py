@@ -12,7 +12,8 @@ from fallsafe.store.sql import sql
 if TYPE_CHECKING:
     from fallsafe.simulator.world import World
 
-SPAN_SECONDS = 900.0
+SPAN_SECONDS = (300.0, 2_700.0)
+LONG, LONG_SECONDS = 0.35, (13_000.0, 20_000.0)  # faults go on while what waited for a visit is finished
 EARLY, EARLY_SECONDS = ("system_storm",), 15.0  # while orders still come in
 
 
@@ -23,6 +24,7 @@ class Weather:
         self._world = world
         self.restored = False
         self.unnoticed = False
+        self._seconds = self._uniform(*(LONG_SECONDS if world.dice() < LONG else SPAN_SECONDS))
         self._early: list[asyncio.Task[None]] = []
         events: dict[str, Callable[[], Awaitable[None]]] = {
             "database_restored": self._restore,
@@ -51,12 +53,12 @@ class Weather:
         """Lets all of it happen, and returns when it is over."""
         loop = asyncio.get_running_loop()
         tasks = [loop.create_task(self._at_some_time(event)) for name, event in self._due if name not in EARLY]
-        await asyncio.sleep(self._uniform(60, SPAN_SECONDS))
+        await asyncio.sleep(self._seconds)
         for task in (*tasks, *self._early):
             await task
 
-    async def _at_some_time(self, event: Callable[[], Awaitable[None]], within: float = SPAN_SECONDS / 3) -> None:
-        await asyncio.sleep(self._uniform(1, within))
+    async def _at_some_time(self, event: Callable[[], Awaitable[None]], within: float = 0.0) -> None:
+        await asyncio.sleep(self._uniform(1, within or self._seconds / 2))
         await event()
 
     def _uniform(self, low: float, high: float) -> float:
@@ -103,7 +105,9 @@ class Weather:
         await asyncio.sleep(max(0.0, world.away_until - world.loop.time()))
 
     async def _forward(self) -> None:
-        self._world.skew += timedelta(seconds=self._uniform(1, 3_000))
+        """Mostly by minutes; now and then by more than a day, as after a machine that stood still."""
+        span = (1, 3_000) if self._world.dice() < 0.8 else (86_400, 100_000)
+        self._world.skew += timedelta(seconds=self._uniform(*span))
 
     async def _back(self) -> None:
         self._world.skew -= timedelta(seconds=self._uniform(1, 900))
@@ -128,9 +132,25 @@ class Weather:
         system = ("BIL", "WHS", "WFM", "PRV")[int(self._world.dice() * 4)]
         self._world._tell("", f"a storm over {system}")
         outside.storms[system] = ("busy", "throttled", "refused")[int(self._world.dice() * 3)]
+        how = outside.storms[system]
         await asyncio.sleep(self._uniform(300, 2_400))
         del outside.storms[system]
         self._world._tell("", f"the storm over {system} is over")
+        if self._world.mishaps.strikes("storm_comes_back"):
+            await self._come_back(system, how)
+
+    async def _come_back(self, system: str, how: str) -> None:
+        """The storm comes back as soon as somebody was answered again."""
+        outside = self._world.outside
+        asked = len(outside.ledger.requests)
+        for _ in range(600):
+            await asyncio.sleep(1.0)
+            if any(request.system == system for request in outside.ledger.requests[asked:]):
+                break
+        self._world._tell("", f"the storm over {system} comes back")
+        outside.storms[system] = how
+        await asyncio.sleep(self._uniform(60, 300))
+        del outside.storms[system]
 
     async def _forget_keys(self) -> None:
         """Accounts cannot be looked up for longer than their keys live, and some answers were lost before that."""

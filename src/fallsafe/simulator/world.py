@@ -254,7 +254,7 @@ class World:
             self.crash(life)
             return True
         if self.mishaps.strikes("halt"):
-            self.halt(life, self._random.choice((2.0, 8.0, 40.0, 70.0)))
+            self.halt(life, self._random.choice((2.0, 8.0, 40.0, 70.0, 900.0)))
             return True
         return False
 

@@ -1,7 +1,7 @@
 -- What those who repair in a simulated world may see: open cases with the newest command of their task, and what it is about.
 SELECT k.id, k.order_id, k.code, o.source, o.external_id, coalesce(i.external_id, '') AS item,
        coalesce(c.key, '') AS key, coalesce(c.operation, '') AS operation,
-       CASE WHEN t.state = 'failed' AND NOT t.mandatory THEN 'failed_optional' ELSE coalesce(c.state, '') END AS state
+       coalesce(c.state, '') AS state, coalesce(NOT t.mandatory AND t.state IN ('planned', 'ready', 'parked', 'failed'), false) AS optional
 FROM cases k
 JOIN orders o ON o.id = k.order_id
 LEFT JOIN tasks t ON t.id = k.task_id
