@@ -93,7 +93,7 @@ class WhenAnOrderIsWrong:
         (case,) = (await api.get("/fallout-cases"))["items"]
         assert (case["code"], case["ownerGroup"]) == ("ORDER_UNREADABLE", "INTEGRATION_ENGINEERING")
         (kept,) = (await api.get(f"/fallout-cases/{case['id']}/evidence"))["items"]
-        opened = await api.client.get(kept["href"], headers=api.as_("engineer"))
+        opened = await api.client.get(f"{kept['href']}?whole=true", headers=api.as_("engineer"))
         assert opened.content == body
         assert (await api.get("/coverage"))["percent"] == 100
 

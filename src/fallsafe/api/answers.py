@@ -23,7 +23,6 @@ from fallsafe.core.orders.progress import Reason, Stuck, progress
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, WayBack
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.catalogue import RepairAction
-from fallsafe.core.repair.offered import why_locked
 from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.triage.impact import impact_of
 from fallsafe.core.triage.playbook import position, recommended
@@ -441,9 +440,7 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
 
 
 def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[str]:
-    stands = standing(file.case, file.order, file.item, file.task)
-    command, actor = file.newest_command, asker.actor
-    return why_locked(action, file.case, command, actor, stands, file.is_frozen, item=file.item, others=file.related)
+    return file.why_locked(action, asker.actor, standing(file.case, file.order, file.item, file.task))
 
 
 def _undo(file: OrderFile, asker: Asker) -> list[wire.Undo]:

@@ -6,13 +6,14 @@ The file of an order is read in one statement, so that all its parts are of one 
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.cases.evidence import Evidence
 from fallsafe.core.commands.ledger import Command, Purpose
@@ -20,6 +21,8 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.core.repair.amendment import Amendment
+from fallsafe.core.repair.catalogue import RepairAction
+from fallsafe.core.repair.offered import why_locked
 from fallsafe.core.repair.request import Repair
 from fallsafe.store.rows import StoredSignal, read_json, read_row
 from fallsafe.store.trail import TRAIL_LINES_MAX, BadCursor, JournalLine, line_of_json, thing_trail
@@ -175,6 +178,22 @@ class CaseFile:
     def command(self) -> Command | None:
         """The command that failed."""
         return self.file.command(self.case.command_id) if self.file else None
+
+    def why_locked(self, action: RepairAction, actor: Actor, stands: str) -> Iterator[str]:
+        """Every reason why somebody may not begin this action for it now; `stands` says why its failure stands."""
+        tasks = self.file.tasks if self.file else ()
+        return why_locked(
+            action,
+            self.case,
+            self.newest_command,
+            actor,
+            stands,
+            self.is_frozen,
+            item=self.item,
+            task=self.task,
+            tasks=tasks,
+            others=self.related,
+        )
 
     @property
     def repairs(self) -> tuple[Repair, ...]:

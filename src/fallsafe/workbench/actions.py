@@ -13,7 +13,6 @@ from fallsafe.core.cases.work import standing
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, settles_at
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.repair.offered import why_locked
 from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.repair.request import WAITING
 from fallsafe.core.repair.request import Repair as Asked
@@ -165,9 +164,7 @@ def _why_not_found_out(file: CaseFile, newest: PolicySet, actor: Actor) -> tuple
     nothing = () if file.command is not None else ("This case has no command whose outcome could be found out.",)
     return (
         *nothing,
-        *why_locked(
-            action, file.case, file.newest_command, actor, "", file.is_frozen, item=file.item, others=file.related
-        ),
+        *file.why_locked(action, actor, ""),
     )
 
 
@@ -208,10 +205,7 @@ def _listed(file: CaseFile, newest: PolicySet, actor: Actor) -> Iterable[Offered
         action = newest.actions.get(code)
         if action is None or code == RECONCILE:
             continue
-        command, others = file.newest_command, file.related
-        why = tuple(
-            why_locked(action, file.case, command, actor, stands, file.is_frozen, item=file.item, others=others)
-        )
+        why = tuple(file.why_locked(action, actor, stands))
         if why:
             yield Locked(code, action.title, why)
         elif action.does in PLANS:

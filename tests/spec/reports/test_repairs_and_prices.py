@@ -121,8 +121,8 @@ class WhenSomebodyWantsToPushAnOrderOn:
             for path in (f"/orders/{order}/state", f"/fallout-cases/{case['id']}/state", f"/orders/{order}/complete"):
                 answer = await api.client.post(f"/api/v1{path}", headers=api.as_(role), json={"state": "completed"})
                 assert answer.status_code in (404, 405)
-        skipped = await seen_of(api, case["id"], "SKIP_TASK", status=409)
-        assert skipped["code"] == "ACTION_NOT_FOR_THIS"
+        skipped = await seen_of(api, case["id"], "SKIP_TASK")
+        assert why_not(skipped).keys() == {"optional"} and skipped["id"] == ""
         ended = await api.post(
             f"/fallout-cases/{case['id']}/resolve", {"type": "HandedOff", "text": "paid"}, status=409
         )

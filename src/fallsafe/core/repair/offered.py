@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import CONTRADICTIONS, OPEN_CASE_STATES, Case
 from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.plans import PLANS
 
@@ -26,10 +28,12 @@ def why_locked(
     frozen: bool,
     *,
     item: Item | None = None,
+    task: Task | None = None,
+    tasks: Sequence[Task] = (),
     others: Sequence[Case] = (),
 ) -> Iterator[str]:
     """Every reason. `stands` says why the case's failure stands still, empty where it does not; `frozen` whether its
-    task or its order is; `item` is what failed, `others` are the other open cases of the order.
+    task or its order is; `item` and `task` are what failed, `tasks` all of the order, `others` its other open cases.
     """
     unknown = command is not None and command.state is CommandState.UNKNOWN
     if case.state not in OPEN_CASE_STATES:
@@ -50,6 +54,17 @@ def why_locked(
         yield "None of it waits for a plan."
     if action.does in PLANS and not case.order_id:
         yield "It belongs to no order."
+    if action.does == "SKIP_TASK" and (task is None or task.mandatory):
+        yield "What failed is not optional."
+    elif action.does == "SKIP_TASK" and task is not None and not may(TASK_LIFECYCLE, task.state, "skip"):
+        yield "It is under way, or over."
+    own = [t for t in tasks if item is not None and t.item_id == item.id]
+    if action.does == "ADD_TASK" and all(t.state in FINAL_TASK_STATES for t in own):
+        yield "Its item has nothing left to do."
+    if action.does == "RENEW_RESERVATION" and not any(t.valid_until for t in tasks):
+        yield "Nothing of it lapses."
+    if action.does == "CANCEL_ITEM" and not own:
+        yield "It is not about an item with tasks."
     if action.does == "SPLIT" and case.occurrences < 2:
         yield "Only one failure was seen."
     if action.does == "MARK_EXTERNAL_COMPLETED" and not (command is not None and command.state in SILENT):

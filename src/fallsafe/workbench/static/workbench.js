@@ -49,12 +49,18 @@
   const read = async (address) => {
     if (reading) { again = address; return; }
     reading = true;
-    const folds = new Map([...document.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
-    const typed = new Map([...document.querySelectorAll("input[id]:not([type=hidden], [type=checkbox])")].map((i) => [i.id, i.value]));
-    const ticked = new Set([...document.querySelectorAll("input[name=case]:checked")].map((i) => i.id));
+    let folds, typed, ticked, focused, caret;
+    const keep = () => {  // what the reader has when the answer is there, and not when it was asked for
+      folds = new Map([...document.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
+      typed = new Map([...document.querySelectorAll("input[id]:not([type=hidden], [type=checkbox])")].map((i) => [i.id, i.value]));
+      ticked = new Set([...document.querySelectorAll("input[name=case]:checked")].map((i) => i.id));
+      focused = document.activeElement?.id;
+      caret = document.activeElement?.selectionStart;
+    };
+    keep();
     const said = () => document.querySelector(".states, #total")?.textContent;
     const before = said();
-    const focused = document.activeElement?.id, caret = document.activeElement?.selectionStart;
+    document.addEventListener("htmx:beforeSwap", keep, { once: true });
     try {
       await htmx.ajax("GET", address(), { target: "body", swap: "none" });
       for (const [id, open] of folds) { const fold = document.getElementById(id); if (fold) fold.open = open; }
@@ -103,12 +109,13 @@
   let freshAt = 0, freshSoon = 0;
   const freshen = async () => {
     freshAt = Date.now();
-    const open = new Set([...document.querySelectorAll("#fresh details[open]")].map((d) => d.id)), focused = document.activeElement?.id;
     try {
       const answer = await fetch(location.href, { headers: { "X-Part": "fresh" } });
       const next = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("fresh");
       const old = document.getElementById("fresh");
       if (!next || !old || old.innerHTML === next.innerHTML) return;
+      // What the reader has now, and not when the page was asked for.
+      const open = new Set([...document.querySelectorAll("#fresh details[open]")].map((d) => d.id)), focused = document.activeElement?.id;
       old.replaceWith(document.adoptNode(next));
       for (const d of document.querySelectorAll("#fresh details")) if (open.has(d.id)) d.open = true;
       document.getElementById(focused)?.focus({ preventScroll: true });
@@ -258,14 +265,15 @@
   // A filter is a link; where it can, only the list is put in place of the list, and the address follows.
   let asked = 0;
   const narrow = async (address, push) => {
-    const mine = ++asked, focused = document.activeElement?.id;
-    const open = new Set([...document.querySelectorAll("#desk details[open]")].map((d) => d.id || d.className));
+    const mine = ++asked;
     try {
       const answer = await fetch(address, { headers: { "X-Part": "desk" } });
       if (!answer.ok) { location.assign(address); return; }
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (mine !== asked) return;
       if (!next.getElementById("desk")) { location.assign(address); return; }
+      const focused = document.activeElement?.id;
+      const open = new Set([...document.querySelectorAll("#desk details[open]")].map((d) => d.id || d.className));
       for (const id of ["desk", "total", "acts"]) document.getElementById(id).replaceWith(document.adoptNode(next.getElementById(id)));
       for (const [form, name] of [[".filter", "q"], [".filter", "sort"]]) {
         const input = document.querySelector(`${form} [name=${name}]`);
