@@ -21,6 +21,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from tests.browser.conftest import DESK
+from tests.ports import claim_ports
 
 from fallsafe.cli.credentials import sign_in_code
 from fallsafe.cli.install import Installation, running
@@ -34,7 +35,7 @@ from fallsafe.simulator.sandbox import judge
 from fallsafe.simulator.sandbox.control import Control
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-PORT = 27_000 + os.getpid() % 50 * 40  # another test process on this machine has others
+PORT = claim_ports()
 SECONDS_MAX = 60
 SLOWLY = 20_000
 UNKNOWN, SLOT, ACCOUNT, TWICE = "day-unknown", "day-slot", "day-account", "day-twice"

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.ports import claim_ports
+
 from fallsafe import policyset
 from fallsafe.cli.supervise import free_port
 from fallsafe.cli.wiring import SANDBOX, SANDBOX_OF, Wiring, folders, new_secrets
@@ -27,7 +29,7 @@ from fallsafe.store.migrate import migrate
 TIME_SCALE = 300.0  # a settle window of five minutes is one second
 LEASE_BEYOND_CALL = 2.0
 CALLBACK_DELAY = 0.1
-FIRST_PORT = 21_000 + os.getpid() % 200 * 20  # another test process on this machine has others
+FIRST_PORT = claim_ports()
 OPERATIONS = (
     "BIL.createAccount",
     "WHS.reserve",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from tests.ports import claim_ports
 from typer.testing import CliRunner
 
 from fallsafe.cli.main import app
@@ -19,7 +20,7 @@ from fallsafe.cli.supervise import read_running
 from fallsafe.simulator.sandbox import judge
 
 SECONDS_MAX = 120
-PORT = 20_000 + os.getpid() % 300 * 40  # another test process on this machine has others
+PORT = claim_ports()
 BESIDE: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
     ("nobody", ("drill", "--json", "--without", "reconciler", "--seconds", "18"), {}),
     ("picture", ("up", "--drill", "--until", "drill-done", "--exit"), {"FALLSAFE_WORKERS": "1"}),
@@ -30,6 +31,7 @@ FAILING = {
     "createSubscription": "BIL.createSubscription",
     "scheduleInstallation": "WFM.book",
 }
+DRILL = ("drill", "--json", "--seconds", str(SECONDS_MAX - 20))
 OTHER_TRUTHS = ("absent", "pending", "silent")
 
 
@@ -42,6 +44,7 @@ def fallsafe(home: Path, *words: str, **environment: str) -> "subprocess.Popen[s
         [sys.executable, "-m", "fallsafe.cli.main", *words],
         env={**os.environ, "FALLSAFE_HOME": str(home), "FALLSAFE_LISTEN": f"127.0.0.1:{PORT}", **environment},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
@@ -91,11 +94,12 @@ def beside(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Beside:
 @pytest.fixture(scope="module")
 def played(home: Path, beside: object) -> dict[str, dict[str, Any]]:
     """Seven drills at the same time against one installation: four steps that fail, and three other truths outside."""
-    begun = {step: fallsafe(home, "drill", "--json", "--fail", step) for step in FAILING}
-    begun |= {truth: fallsafe(home, "drill", "--json", "--variant", truth) for truth in OTHER_TRUTHS}
+    begun = {step: fallsafe(home, *DRILL, "--fail", step) for step in FAILING}
+    begun |= {truth: fallsafe(home, *DRILL, "--variant", truth) for truth in OTHER_TRUTHS}
     told: dict[str, dict[str, Any]] = {}
     for name, process in begun.items():
-        said, _ = process.communicate(timeout=SECONDS_MAX)
+        said, trouble = process.communicate(timeout=SECONDS_MAX)
+        assert said, trouble
         told[name] = {"exit": process.returncode, **json.loads(said)}
     return told
 

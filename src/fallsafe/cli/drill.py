@@ -17,7 +17,7 @@ from fallsafe.cli.install import Installation
 from fallsafe.cli.scenario import SECONDS_MAX, SOURCE, STEPS, VARIANTS, order
 from fallsafe.core.events import Json
 from fallsafe.simulator.sandbox import judge
-from fallsafe.simulator.sandbox.control import Control
+from fallsafe.simulator.sandbox.control import Control, ControlError
 
 POLL_SECONDS = 0.25
 SLOW_SECONDS = 5.0
@@ -71,30 +71,44 @@ class Played:
         }
 
 
-class Api:
-    """The API as anybody with a token reads it."""
+class CannotPlay(RuntimeError):
+    """The installation refuses what the drill asks of it, or gives no answer; with the sentence that says so."""
 
-    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
-        self._session, self._base = session, base
+
+class Api:
+    """The API as anybody with a token reads it. What gets no answer is asked again until a time (of `time.monotonic`):
+    all that the drill sends may be sent twice.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, until: float) -> None:
+        self._session, self._base, self._until = session, base, until
 
     async def get(self, path: str) -> dict[str, Any]:
-        """A JSON object. Raises `RuntimeError` with the answer where it is an error."""
+        """A JSON object. Raises `CannotPlay`."""
         return await self._call("GET", path, None)
 
     async def post(self, path: str, body: Any) -> dict[str, Any]:
-        """Sends JSON and reads the answer."""
+        """Sends JSON and reads the answer. Raises `CannotPlay`."""
         return await self._call("POST", path, body)
 
     async def _call(self, method: str, path: str, body: Any) -> dict[str, Any]:
-        async with self._session.request(method, f"{self._base}{path}", json=body) as answer:
-            if answer.status >= 400:
-                raise RuntimeError(f"{method} {path}: {answer.status} {await answer.text()}")
-            read: dict[str, Any] = await answer.json()
-            return read
+        while True:
+            try:
+                async with self._session.request(method, f"{self._base}{path}", json=body) as answer:
+                    if answer.status >= 400:
+                        raise CannotPlay(f"{method} {path}: {answer.status} {await answer.text()}")
+                    read: dict[str, Any] = await answer.json()
+                    return read
+            except (aiohttp.ClientConnectionError, TimeoutError) as error:
+                if time.monotonic() > self._until:
+                    raise CannotPlay(f"{method} {path}: no answer from {self._base} ({error!r})") from error
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def play(there: Installation, fail: str, variant: str, seconds_max: float = SECONDS_MAX) -> Played:
-    """Plays the drill against a running installation and judges it. `fail` is the step whose answer is lost."""
+    """Plays the drill against a running installation and judges it. `fail` is the step whose answer is lost. Raises
+    `CannotPlay`.
+    """
     began = time.monotonic()
     now = datetime.now(UTC)
     external_id = f"drill-{int(now.timestamp() * 1000)}"
@@ -102,10 +116,13 @@ async def play(there: Installation, fail: str, variant: str, seconds_max: float 
     operation = policy.task_types[fail].operation
     questions = [way.operation for way in policy.operations[operation].look_ups]
     async with Control(there.wiring.systems[operation.partition(".")[0]]) as control:
-        await control.add_faults(_script(operation, questions, external_id, variant))
+        try:
+            await control.add_faults(_script(operation, questions, external_id, variant))
+        except (ControlError, aiohttp.ClientError, TimeoutError) as error:
+            raise CannotPlay(f"the sandbox takes no script of what is to fail: {error!r}") from error
     headers = {"Authorization": f"Bearer {there.token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as session:
-        api = Api(session, there.wiring.api)
+        api = Api(session, there.wiring.api, began + seconds_max)
         taken = await api.post(f"{API}/orders", order(external_id, now))
         played = Played(taken["id"], external_id)
         await _follow(api, played, began + seconds_max)

@@ -152,9 +152,13 @@ def _in_a_home_of_its_own(settings: Settings, variant: str, fail: str, without: 
 def _play(there: "Installation", fail: str, variant: str, seconds: float = scenario.SECONDS_MAX) -> "Played":
     import asyncio
 
-    from fallsafe.cli.drill import play  # imported while the children of the installation start, or when it runs
+    from fallsafe.cli.drill import CannotPlay, play  # imported while the installation starts, or when it runs
 
-    return asyncio.run(play(there, fail, variant, seconds))
+    try:
+        return asyncio.run(play(there, fail, variant, seconds))
+    except CannotPlay as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
 
 
 @contextmanager
