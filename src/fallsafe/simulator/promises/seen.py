@@ -142,35 +142,26 @@ def decode(payload: str) -> Row:
 
 
 def read_orders(connection: Connection, ids: Sequence[int], *, records: bool) -> dict[int, OrderSeen]:
-    """Orders with all that belongs to them, by id; their records too where wanted."""
-    found = {
-        row["id"]: OrderSeen(read_row(Order, row))
-        for row in connection.execute(sql("promises/orders"), {"ids": list(ids)})
-    }
-    _rows(connection, found)
-    for row in connection.execute(sql("agenda/of_orders"), {"ids": list(found)}):
+    """Orders with all that belongs to them, by id; their records too where wanted. All is asked for at once."""
+    wanted = {"ids": list(ids)}
+    with connection.pipeline():
+        orders = connection.execute(sql("promises/orders"), wanted)
+        rows = [connection.execute(sql(f"{table}/of_orders"), wanted) for _, table in ROWS]
+        looks = connection.execute(sql("agenda/of_orders"), wanted)
+        journal = connection.execute(sql("promises/journal"), wanted) if records else None
+    found = {row["id"]: OrderSeen(read_row(Order, row)) for row in orders}
+    for (kind, table), cursor in zip(ROWS, rows, strict=True):
+        for row in cursor:
+            getattr(found[row["order_id"]], table)[row["id"]] = read_row(kind, row)
+    for row in looks:
         found[row["order_id"]].looks.setdefault(row["id"], {})[row["kind"]] = Look(row["kind"], row["due_at"])
-    if records:
+    if journal is not None:
         told: dict[int, list[Row]] = {number: [] for number in found}
-        for row in connection.execute(sql("promises/journal"), {"ids": list(found)}):
+        for row in journal:
             told[row["order_id"]].append(decode(row["payload"]))
         for number, lines in told.items():
             found[number].records = lines
     return found
-
-
-def _rows(connection: Connection, found: Mapping[int, OrderSeen]) -> None:
-    ids = {"ids": list(found)}
-    for kind, table in (
-        (Item, "items"),
-        (Task, "tasks"),
-        (Command, "commands"),
-        (Case, "cases"),
-        (Repair, "repairs"),
-        (Amendment, "amendments"),
-    ):
-        for row in connection.execute(sql(f"{table}/of_orders"), ids):
-            getattr(found[row["order_id"]], table)[row["id"]] = read_row(kind, row)
 
 
 def read_downstreams(connection: Connection) -> dict[str, Row]:
