@@ -106,6 +106,8 @@ SHOWN: Mapping[str, Shown] = {
     "case": Shown("/cases/{case}"),
     "no such case": Shown("/cases/F-1"),
     "order": Shown("/orders/{order}"),
+    "my day": Shown("/day"),
+    "end of shift": Shown("/shift"),
     "repair, details": Shown("/cases/{case}/repairs/new/DECLARE_OUTCOME"),
     "repair, preview": Shown("/cases/{case}/repairs/{waits}"),
     "repair, run": Shown("/cases/{other}/repairs/{ran}"),

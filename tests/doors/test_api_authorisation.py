@@ -34,6 +34,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /commands/{command_id}/reply": {"says": "done", "seen": "a letter of today", "where": "the file"},
     "POST /fallout-cases/{case_id}/transfer": {"ownerGroup": "NOWHERE", **WHY},
     "POST /fallout-cases/{case_id}/comment": {"text": "try it"},
+    "POST /fallout-cases": {"orderId": "{orderId}", "text": "no light", "code": "NONE", **WHY},
+    "POST /fallout-cases/{case_id}/evidence": {"name": "a.txt", "mediaType": "text/plain", "content": "YQ==", **WHY},
     "POST /fallout-cases/{case_id}/consult": {"group": "NOWHERE", "asked": "try it"},
     "POST /fallout-cases/{case_id}/refer": {"system": "JIRA", "reference": "X-1"},
     "POST /fallout-cases/{case_id}/follow-up": {"at": "2020-01-01T00:00:00Z"},
@@ -109,7 +111,7 @@ async def ids_of(api: Api) -> dict[str, str]:
 async def is_allowed(api: Api, command: str, ids: Mapping[str, str], token: str) -> bool:
     """Whether somebody may: whatever else is wrong with what they ask, it is not refused for want of a right."""
     method, _, path = command.partition(" ")
-    named = {"caseIds": [ids["case_id"]], "group": ids["group"]}
+    named = {"caseIds": [ids["case_id"]], "group": ids["group"], "orderId": ids["order_id"]}
     body = {key: value if value != f"{{{key}}}" else named[key] for key, value in BODIES.get(command, WHY).items()}
     answer = await api.client.request(
         method, f"/api/v1{path.format(**ids)}", headers={"Authorization": f"Bearer {token}"},

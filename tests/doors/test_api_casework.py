@@ -4,15 +4,23 @@ its failure stands.
 
 import asyncio
 import json
+from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tests.doors.conftest import Api, an_order
 from tests.doors.test_api_authorisation import somebody
 from tests.doors.test_api_cases import play, the_case
+from tests.flows import orders as world
 from tests.flows.test_callbacks import apply, receive, said
 
 from fallsafe.core.access import system
-from fallsafe.flows import installation
+from fallsafe.core.cases.handling import column_of, handling_of
+from fallsafe.core.cases.work import CLAIM_LASTS
+from fallsafe.flows import installation, review
+from fallsafe.store.ids import inside
+from fallsafe.store.tx import Tx
+from fallsafe.store.work import Why
 
 LATER = "2099-01-01T09:00:00+07:00"
 
@@ -32,7 +40,21 @@ class WhenPeopleWorkOnACase:
         await api.post(f"{one}/claim")
         assert (await api.post(f"{one}/claim"))["already"]
         other = await api.post(f"{one}/claim", role="engineer", status=409)
-        assert other["code"] == "CLAIMED" and "a-operator works on it" in other["detail"]
+        assert other["code"] == "CLAIMED" and "a-operator works on it until" in other["detail"]
+        seen = (await api.client.get(f"/api/v1{one}", headers=api.as_("operator"))).headers["ETag"]
+        await self._grows_old(api, name, CLAIM_LASTS * 0.6)
+        late = await api.post(f"{one}/claim", status=412, **{"If-Match": seen})
+        assert late["code"] == "VERSION" and not (await api.post(f"{one}/claim"))["already"]  # it begins anew
+        await self._grows_old(api, name, CLAIM_LASTS)
+        await api.post(f"{one}/claim", role="engineer")
+        await self._grows_old(api, name, CLAIM_LASTS)
+        await api.post(f"{one}/wait", {"whom": "network", "what": "an answer", "until": LATER}, "engineer")
+        await self._is_looked_at(api, name)
+        assert (await the_case(api))["owner"]["assignee"] == "a-engineer"
+        await api.post(f"{one}/go-on")
+        await self._is_looked_at(api, name)
+        assert (await the_case(api))["owner"]["assignee"] == ""
+        await api.post(f"{one}/claim")
         await api.post(f"{one}/wait", {"whom": "network", "what": "an answer", "reference": "N-7", "until": LATER})
         waiting = (await the_case(api))["waitingFor"]
         assert (waiting["for"], waiting["reference"]) == ("network", "N-7")
@@ -48,9 +70,34 @@ class WhenPeopleWorkOnACase:
         assert unknown["code"] == "OWNER_UNKNOWN" and unknown["pointer"] == "/ownerGroup"
         trail = (await api.get(f"{one}/timeline", limit=1000))["items"]
         verbs = [line["verb"] for line in trail if line["thing"] == "case"]
-        wanted = ["claim", "refuse_claim", "wait", "go_on", "escalate", "transfer", "refuse_transfer"]
+        wanted = [
+            *("claim", "refuse_claim", "claim", "claim", "wait", "go_on", "lapse", "claim"),
+            *("wait", "go_on", "escalate", "transfer", "refuse_transfer"),
+        ]
         assert [verb for verb in verbs if verb in wanted] == wanted
         assert {line["event"] for line in trail if line["verb"] == "escalate"} == {"FalloutEscalated"}
+
+    @staticmethod
+    async def _grows_old(api: Api, name: str, by: timedelta) -> None:
+        """Time passes for a claim."""
+
+        async def later(tx: Tx) -> None:
+            (row,) = await tx.fetch("cases/by_ids", ids=[inside("case", name)])
+            (order,) = await tx.lock([row["order_id"]])
+            case = order.cases[row["id"]]
+            known = handling_of(case.handling, case.detected_at)
+            assert known.claimed_until is not None
+            older = replace(known, claimed_until=known.claimed_until - by)
+            order.put(replace(case, handling=column_of(older)), "age", Why(world.ACTOR, "a test"))
+
+        await api.database.transact(later)
+
+    @staticmethod
+    async def _is_looked_at(api: Api, name: str) -> None:
+        (row,) = await api.database.fetch("cases/by_ids", ids=[inside("case", name)])
+        await world.make_due(api.database, "review", row["id"], row["order_id"])
+        due = await world.due(api.database, api.context, "review")
+        await api.database.transact(lambda tx: review.review(tx, api.context, due, system("reviewer")))
 
     async def test_what_is_written_is_sealed_and_read_back(self, api: Api) -> None:
         await play(api)
@@ -62,6 +109,17 @@ class WhenPeopleWorkOnACase:
         assert not any("Called Jane" in payload for payload in journal)
         long = await api.post(f"{one}/comment", {"text": "x" * 10_001}, status=400)
         assert long["pointer"] == "/text"
+        letter = b"Dear Sirs, the account is 4711. Sari Wulandari"
+        paper = {"name": "letter of Wulandari.txt", "mediaType": "text/plain", "content": b64encode(letter).decode()}
+        await api.post(f"{one}/evidence", paper, "support")
+        (kept,) = [e for e in (await api.get(f"{one}/evidence"))["items"] if e["kind"] == "attachment"]
+        assert (kept["head"], kept["sensitivity"]) == ("letter of [personal].txt", "confidential")
+        assert (kept["size"], kept["source"]) == (len(letter), "person:a-support")
+        path = f"/api/v1/evidence/{kept['id']}"
+        assert b"4711" not in (await api.client.get(path, headers=api.as_("operator"))).content
+        whole = await api.client.get(path, headers=api.as_("engineer"), params={"whole": "true"})
+        assert whole.content == letter and not any("4711" in payload for payload in await _payloads(api))
+        assert (await api.post(f"{one}/evidence", paper | {"content": "?"}, status=400))["pointer"] == "/content"
 
     async def test_nobody_ends_a_case_whose_failure_stands(self, api: Api) -> None:
         await play(api)
@@ -221,9 +279,35 @@ class WhenACaseGoesFromGroupToGroup:
         assert (await api.post(f"{one}/relate", {"to": other, "how": "related"}))["already"]
         links = (await api.get(one))["links"]
         assert links == [{"to": taken["id"], "how": "caused_by"}, {"to": other, "how": "related"}]
+        await self._somebody_saw(api, case["id"], taken["id"])
         await api.post(f"/fallout-cases/{other}/relate", {"to": case["id"], "how": "parent"})
         assert {"to": other, "how": "child"} in (await api.get(one))["links"]
         assert {"to": case["id"], "how": "parent"} in (await api.get(f"/fallout-cases/{other}"))["links"]
+
+    @staticmethod
+    async def _somebody_saw(api: Api, known: str, order: str) -> None:
+        """A person opens a case: of what has one already they are told which, of anything else it is a new one."""
+        seen = {"orderId": "CRM:777", "task": "activateFiberService", "text": "Jane has no light", "reason": "a call"}
+        joined = await api.post("/fallout-cases", seen, "support", 201)
+        assert (joined["id"], joined["already"]) == (known, True)
+        for wrong, field in ((f"{order}x", None), ("x", "item"), ("x", "task"), ("x", "code")):
+            body = seen | ({field: wrong} if field else {"orderId": wrong})
+            said = await api.post("/fallout-cases", body, "support", 422 if field else 404)
+            assert said["pointer"] == (f"/{field}" if field else "") and said["detail"]
+        new = {"orderId": order, "item": "router", "text": "Jane says that it hums", "reason": "a call"}
+        made = await api.post("/fallout-cases", new, "support", 201, **{"Idempotency-Key": "o-1"})
+        assert made == await api.post("/fallout-cases", new, "support", 201, **{"Idempotency-Key": "o-1"})
+        one = await api.get(f"/fallout-cases/{made['id']}")
+        assert (one["classification"]["code"], one["state"], one["occurrences"]) == ("UNCLASSIFIED", "assigned", 1)
+        assert one["owner"]["group"] and one["severity"]["reasons"]
+        assert not any("Jane" in payload for payload in await _payloads(api))
+        texts = [c["text"] for c in (await api.get(f"/fallout-cases/{made['id']}/comments"))["items"]]
+        assert texts == ["Jane says that it hums"]
+        assert (await api.get("/coverage"))["percent"] == 100
+        over = {"type": "SolvedElsewhere", "text": "it is to hum"}
+        await api.post(f"/fallout-cases/{made['id']}/resolve", over)
+        ended = await api.get(f"/fallout-cases/{made['id']}")
+        assert (ended["state"], ended["resolution"]["verified"]) == ("resolved", False)
 
 
 async def call(api: Api, token: str, method: str, path: str, body: object = None) -> dict:

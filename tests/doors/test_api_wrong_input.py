@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from tests.doors.conftest import Api
-from tests.doors.every_door import every_door
+from tests.doors.every_door import Doors, every_door
 from tests.doors.test_api_cases import play, the_case
 from tests.doors.test_api_mending import seen_of
 from tests.doors.test_api_repairs import go_on
@@ -43,6 +43,7 @@ def given(**more: object) -> dict[str, Any]:
     return {**FIX, "input": {name: v for name, v in {**FIX["input"], **more}.items() if v is not None}}
 
 
+PAPER = {"name": "letter.txt", "mediaType": "text/plain", "content": "YQ=="}
 PREVIEW, RUN, COMMENT = "repairs/preview", "repairs/{repair}/run", "comment"
 WRONG = (
     Wrong("no action", PREVIEW, {}, 400, "FIELD_MISSING", "/action"),
@@ -67,8 +68,32 @@ WRONG = (
     Wrong("ten million letters", COMMENT, {"text": "x" * 10_000_000}, 413, "TOO_LARGE"),
     Wrong("a comment of nothing", COMMENT, {"text": ""}, 400, "", "/text"),
     Wrong("a time that is none", "wait", {"whom": "x", "what": "y", "until": "soon"}, 400, "", "/until"),
+    Wrong("work on a version that is over", "claim", {}, 412, "VERSION", headers={"If-Match": '"1"'}),
+    Wrong("evidence that is no bytes", "evidence", {**PAPER, "content": "%%%"}, 400, "NOT_BASE64", "/content"),
+    Wrong("evidence without a name", "evidence", {**PAPER, "name": ""}, 400, "", "/name"),
     Wrong("a way to end that is none", "resolve", {"type": "Done", "text": "it is"}, 400, "", "/type"),
 )  # fmt: skip
+
+LONG = {"text": "x" * 70_000}
+# Forms of pages: where they are sent, what is in them, and what is heard.
+FORMS: tuple[tuple[str, dict[str, str], int, str], ...] = (
+    ("/cases/{case}/work/comment", {}, 400, "FORM_INCOMPLETE"),
+    ("/cases/{case}/work/comment", LONG, 413, "TOO_LARGE"),
+    ("/cases/{case}/work/wait", {"whom": "x", "what": "y", "until": SCRIPT}, 400, "FORM_INCOMPLETE"),
+    ("/cases/{case}/work/resolve", {"type": SCRIPT, "text": "it is"}, 400, "FORM_INCOMPLETE"),
+    ("/cases/{case}/work/explode", {}, 400, "FORM_INCOMPLETE"),
+    ("/cases/F-1/work/claim", {}, 404, "NOT_FOUND"),
+    ("/cases/F-1/reconcile", {}, 404, "NOT_FOUND"),
+    ("/cases/{case}/repairs/new/NOTHING", {}, 404, "NOT_FOUND"),
+    ("/cases/{case}/repairs/RA-1/run", {"hash": "0" * 64}, 404, "NOT_FOUND"),
+    ("/orders/{order}/cases", {"reason": "why not"}, 400, "FORM_INCOMPLETE"),
+    ("/queue/work", {"action": "claim"}, 400, "FORM_INCOMPLETE"),
+    ("/queue/work", {"action": "comment", "ids": "F-1"}, 400, "FORM_INCOMPLETE"),
+    ("/queue/next", {"q": "severity:"}, 400, "FILTER"),
+    ("/views", {"q": "severity:", "title": "mine"}, 400, "FORM_INCOMPLETE"),
+    ("/people", {"name": SCRIPT, "title": "Ada", "roles": "operator", "reason": "x"}, 409, "NAME_WRONG"),
+    ("/people/a-admin/password", {"password": "no"}, 409, "PASSWORD_WEAK"),
+)
 
 
 async def stands(api: Api, case: str, order: str) -> dict[str, Any]:
@@ -135,6 +160,20 @@ class WhenWhatIsAskedIsWrong:
             await api.post(f"/fallout-cases/{case}/comment", {"text": SCRIPT})
             page = (await (await doors.browser("operator")).get(f"/cases/{case}")).text
             assert SCRIPT not in page and "&lt;script&gt;alert(1)" in page
+            await self._forms(api, doors, case, order)
+
+    async def _forms(self, api: Api, doors: Doors, case: str, order: str) -> None:
+        """The same at the pages: what a form lacks is said, is in the journal once, and has changed nothing."""
+        await doors.browser("admin")
+        before, told = await stands(api, case, order), len(await records(api))
+        for path, form, status, code in FORMS:
+            answer = await doors.page("admin", path.format(case=case, order=order), **form)
+            assert answer.status_code == status and SCRIPT not in answer.text, (path, answer.text)
+            assert await stands(api, case, order) == before, path
+            new = (await records(api))[told:]
+            told += len(new)
+            assert [(r["verb"], r["facts"]["code"]) for r in new] == [("refuse_request", code)], (path, form, new)
+            assert new[0]["actor"] == "person:a-admin"
 
     async def _a_yes_that_is_too_old(self, api: Api, seen: dict) -> None:
         """What was agreed to and lay too long is void: it is neither agreed to nor run."""

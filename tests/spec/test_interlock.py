@@ -139,6 +139,7 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
             ("claim", {}, CLAIMED),
             ("diagnose", {}, None),
             ("comment", {"text": "no light"}, None),
+            ("evidence", {"name": "a.txt", "mediaType": "text/plain", "content": "YQ=="}, None),
             ("wait", {"whom": "network", "what": "an answer", "until": "2099-01-01T00:00:00Z"}, None),
             ("go-on", {}, None),
             ("accept", {}, "NOTHING_TO_ACCEPT"),
@@ -154,6 +155,13 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
             ("reopen", {"reason": "once more"}, NOT_RESOLVED),
         )
     },
+    "POST /api/v1/fallout-cases": (
+        post(
+            "/api/v1/fallout-cases",
+            {"orderId": "CRM:777", "task": "activateFiberService", "text": "no light", "reason": "she called"},
+        ),
+        None,
+    ),
     "POST /api/v1/fallout-cases/{case_id}/repairs/preview": (
         post("/api/v1/fallout-cases/{case}/repairs/preview", {"action": "RESEND_SAME_KEY"}),
         None,
@@ -233,6 +241,14 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/work/go-on"))),
         None,
     ),
+    "POST /cases/{case_id}/work/evidence": (
+        lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/work/evidence"))),
+        None,
+    ),
+    "POST /orders/{order_id}/cases": (
+        lambda world: at_once(lambda _: world.page(named(world, "/orders/{order}/cases"), text="no", reason="light")),
+        None,
+    ),
     "POST /cases/{case_id}/repairs/new/{code}": (
         lambda world: at_once(lambda _: world.page(named(world, "/cases/{case}/repairs/new/RECONCILE_NOW"))),
         None,
@@ -280,6 +296,8 @@ WRITING_VERBS: dict[str, tuple[str, str | None]] = {
     "order revise": ("O-1 --kind date --id R-1 --what later", "NOT_FOUND"),
     "case reconcile": ("{case}", None),
     "case do": ("go-on {case}", None),
+    "case open": ("{order} --text nothing-comes --reason she-called", None),
+    "case attach": ("{case} {home}/other.json", None),
     "command reconcile": ("{command}", None),
     "rule withdraw": ("NONE --set none@1 --reason wrong", None),
     "rule admit": ("--rule NONE --reason right", None),

@@ -158,7 +158,8 @@ class NotKept(Exception):
 
 
 ASKS: Mapping[str, dict[str, str]] = {
-    "claim": {}, "comment": {}, "diagnose": {}, "go-on": {}, "escalate": {}, "withdraw": {}, "reopen": {},
+    "claim": {}, "comment": {}, "evidence": {}, "diagnose": {}, "go-on": {}, "escalate": {}, "withdraw": {},
+    "reopen": {},
     "transfer": {"ownerGroup": "ORDER_DESK", "done": "looked", "asked": "look too"},
     "consult": {"group": "ORDER_DESK", "asked": "is it wanted?"}, "accept": {}, "return": {},
     "reply": {"group": "ORDER_DESK", "answer": "yes"}, "refer": {"system": "JIRA", "reference": "X-1"},
@@ -177,7 +178,7 @@ async def what_would_be_done(store: Database, drilled: Drill, actor: Actor) -> s
         async def body(tx: Tx, name: str = name, given: dict[str, str] = given, out: list[Answer] = answers) -> None:
             until = await tx.now() + timedelta(days=1) if name in ("wait", "follow-up") else None
             what = casework.ask_of(name, given, actor, until)
-            out[:] = await casework.work(tx, stored.context(), [case], actor, what, "asked", "a text")
+            out[:] = await casework.work(tx, stored.context(), [case], actor, what, "asked", casework.Paper(b"a text"))
             raise NotKept
 
         with pytest.raises(NotKept):

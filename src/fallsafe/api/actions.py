@@ -9,7 +9,7 @@ from fallsafe.api import wire
 from fallsafe.api.bodies import body_of, check_shape, read_json
 from fallsafe.api.changes import Change, asked_of, done, make, told
 from fallsafe.api.deps import Deps
-from fallsafe.api.problems import problem_of
+from fallsafe.api.problems import Problem, problem_of
 from fallsafe.api.shapes import BASE
 from fallsafe.core.access import Actor
 from fallsafe.flows.context import Answer, Applied, Context
@@ -49,3 +49,17 @@ def asked_for(applied: Applied) -> wire.Asked:
     name = outside(applied.thing, applied.id)
     href = f"{BASE}/{PATHS.get(applied.thing, applied.thing)}/{name}"
     return wire.Asked(result="accepted", id=name, href=href, already=applied.already)
+
+
+async def check_version(tx: Tx, request: Request, case_id: int) -> None:
+    """If-Match: the version of the case's order that was read. Raises `Problem` 412 where it is another by now."""
+    wanted = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    if not wanted or wanted == "*":
+        return
+    rows = await tx.fetch("cases/by_ids", ids=[case_id])
+    if not rows or not rows[0]["order_id"]:
+        return
+    (order,) = await tx.lock([rows[0]["order_id"]])
+    if str(order.order.version) != wanted:
+        why = f"the case is at version {order.order.version}, and {wanted[:30]} was read"
+        raise Problem(412, "VERSION", why, "read it again")

@@ -74,7 +74,8 @@ class CasesDoor:
         actor = await self.deps.who(request)
         file = await self._file(case_id)
         done = await mended(self.deps.database, file)
-        return send(answers_of(file, await self.deps.asker(request, actor), done))
+        tag = str(file.order.version) if file.order else ""
+        return send(answers_of(file, await self.deps.asker(request, actor), done), tag=tag)
 
     async def timeline(
         self,

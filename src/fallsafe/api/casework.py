@@ -2,6 +2,7 @@
 one case or with many.
 """
 
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -10,18 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fallsafe.api import wire
-from fallsafe.api.actions import asked_for
-from fallsafe.api.bodies import body_of, check_shape, read_json
+from fallsafe.api.actions import asked_for, check_version
+from fallsafe.api.bodies import ORDER_BYTES_MAX, REQUEST_BYTES_MAX, body_of, check_shape, json_of, read_json
 from fallsafe.api.cases import HINT
 from fallsafe.api.changes import Change, asked_of, done, make, told
 from fallsafe.api.deps import Deps
 from fallsafe.api.drafts import instant_of
+from fallsafe.api.orders import no_such_order, number_of
 from fallsafe.api.problems import Problem, not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.work import Ask
 from fallsafe.core.errors import Refusal
-from fallsafe.flows import casework
+from fallsafe.flows import casework, raising
 from fallsafe.flows.context import Answer, Refused
 from fallsafe.store.canonical import instant
 from fallsafe.store.evidence import comments_on
@@ -29,12 +31,14 @@ from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import case_row
 from fallsafe.store.tx import Tx
 
-# Each action with the schema of its body. The batch takes all but `resolve`, which is said of one failure at a time.
+# Each action with the schema of its body. The batch takes all but `resolve`, which is said of one failure at a time,
+# and `evidence`, which is about one.
 ACTIONS = {
     "transfer": "transfer",
     "claim": "reason",
     "diagnose": "reason",
     "comment": "comment",
+    "evidence": "evidence",
     "wait": "wait",
     "go-on": "reason",
     "escalate": "must_reason",
@@ -49,6 +53,7 @@ ACTIONS = {
     "follow-up": "follow_up",
     "relate": "relate",
 }
+LONGEST = {"evidence": ORDER_BYTES_MAX}
 Handler = Callable[..., Awaitable[Response]]
 
 
@@ -63,16 +68,19 @@ class CaseWorkDoor:
 
         async def act(request: Request, case_id: str) -> Response:
             actor = await self.deps.who(request)
-            body = await body_of(request)
-            value: Any = read_json(body) if body.strip() else {}
+            body = await body_of(request, LONGEST.get(action, REQUEST_BYTES_MAX))
+            value: Any = await json_of(body) if body.strip() else {}
             given = check_shape(ACTIONS[action], value)
             ask, context = ask_of(action, given, actor), self.deps.context()
             number, asked = inside("case", case_id), asked_of(request, actor, body)
             if number is None:
                 raise not_found("case", case_id, HINT)
 
+            reason, paper = said_of(given, actor)
+
             async def change(tx: Tx) -> Change:
-                (answer,) = await casework.work(tx, context, [number], actor, ask, *said_of(given, actor))
+                await check_version(tx, request, number)
+                (answer,) = await casework.work(tx, context, [number], actor, ask, reason, paper)
                 return told(answer, lambda a: done(asked_for(a)), lambda r: problem_of(r.refusal))
 
             return await make(self.deps.database, asked, change)
@@ -80,6 +88,23 @@ class CaseWorkDoor:
         act.__name__ = f"{action.replace('-', '_')}_case"
         act.__doc__ = DOCS[action]
         return act
+
+    async def open(self, request: Request) -> Response:
+        """Opens a case of what somebody saw, or joins the open one of the same failure, and says so."""
+        actor = await self.deps.who(request)
+        body = await body_of(request)
+        given, context = check_shape("new_case", read_json(body)), self.deps.context()
+        number = await number_of(self.deps.database, given["orderId"])
+        if number is None:
+            raise no_such_order(given["orderId"])
+        words = (given.get(name, "") for name in ("item", "task", "code", "text", "reason"))
+        seen = raising.Reported(number, *words)
+
+        async def change(tx: Tx) -> Change:
+            answer = await raising.raise_case(tx, context, seen, actor)
+            return told(answer, lambda a: done(asked_for(a), 201), lambda r: problem_of(r.refusal))
+
+        return await make(self.deps.database, asked_of(request, actor, body), change)
 
     async def many(self, request: Request) -> Response:
         """Does one thing with up to 200 cases; one answer for each, in the order given. One that is refused stops no
@@ -120,8 +145,11 @@ class CaseWorkDoor:
         one = "/fallout-cases/{case_id}"
         for action, takes in ACTIONS.items():
             path, answers = f"{one}/{action}", ref(wire.Asked)
-            add(made, "POST", path, self.handler(action), answers=answers, takes=takes, problems=(403, 404, 409))
-        worked = ref(wire.WorkedOn)
+            handler, wrong = self.handler(action), (403, 404, 409, 412)
+            add(made, "POST", path, handler, answers=answers, takes=takes, problems=wrong, if_match=True)
+        worked, wrong = ref(wire.WorkedOn), (403, 404, 409, 422)
+        asked = ref(wire.Asked)
+        add(made, "POST", "/fallout-cases", self.open, answers=asked, status=201, takes="new_case", problems=wrong)
         add(made, "POST", "/fallout-cases/actions", self.many, answers=worked, takes="case_actions")
         add(made, "GET", f"{one}/comments", self.comments, answers=wire.pages(wire.Comment), problems=(404,))
         return made
@@ -131,6 +159,7 @@ DOCS = {
     "transfer": "Gives a case to another group, to a person, or to both.",
     "claim": "Takes a case that nobody works on.",
     "diagnose": "Says that somebody looks for the cause.",
+    "evidence": "Puts a paper, a picture or a letter to the evidence of a case, whatever its state; kept sealed.",
     "comment": "Writes something about a case, whatever its state.",
     "wait": "Lets a case wait for somebody outside; it is looked at again when the time is over.",
     "go-on": "Says that a case waits no longer.",
@@ -155,9 +184,19 @@ def ask_of(action: str, given: Mapping[str, Any], actor: Actor) -> Ask:
     return casework.ask_of(action, given, actor, until)
 
 
-def said_of(given: Mapping[str, Any], actor: Actor) -> tuple[str, str]:
-    """The reason, which stands in the journal, and what was written, which is sealed."""
-    return given.get("reason", "") or f"asked by {actor} at the API", given.get("text", "")
+def said_of(given: Mapping[str, Any], actor: Actor) -> tuple[str, casework.Paper]:
+    """The reason, which stands in the journal, and what was written or brought, which is sealed. Raises `Problem`
+    400.
+    """
+    reason = given.get("reason", "") or f"asked by {actor} at the API"
+    if "content" not in given:
+        return reason, casework.Paper(given.get("text", "").encode())
+    try:
+        content = b64decode(given["content"], validate=True)
+    except ValueError:
+        why = "the content is not base64 (/content)"
+        raise Problem(400, "NOT_BASE64", why, "send the bytes in base64, with padding", "/content") from None
+    return reason, casework.Paper(content, given["mediaType"], given["name"])
 
 
 def _worked(answers: list[Answer]) -> wire.WorkedOn:

@@ -10,11 +10,9 @@ from starlette.responses import Response
 from fallsafe.api import shapes, wire
 from fallsafe.api.deps import Deps
 from fallsafe.api.routes import add, ref, send
-from fallsafe.core.access import EVERY_GROUP, Actor
-from fallsafe.core.cases.case import OPEN_CASE_STATES
-from fallsafe.core.cases.day import given_since, pressing
+from fallsafe.core.cases.day import day_of, shift_of
 from fallsafe.store.canonical import instant
-from fallsafe.store.queue import case_rows
+from fallsafe.store.queue import rows_of_somebody
 from fallsafe.store.reads import CaseRow
 
 MOST = 200
@@ -33,9 +31,12 @@ class DayDoor:
         """
         actor = await self.deps.who(request)
         now, newest = await self.deps.now(), self.deps.context().newest
-        found = [(pressing(row.case, actor, now), row) for row in await self._rows(actor, timedelta(0))]
-        found = sorted((each for each in found if each[0]), key=lambda each: (each[0][0].rank, each[1].case.id))
-        items = [wire.Today(case=shapes.case_row(row, newest), why=[r.sentence for r in why]) for why, row in found]
+        rows = await rows_of_somebody(self.deps.database, actor, now, MOST)
+        found = day_of((row.case for row in rows.values()), actor, now)
+        items = [
+            wire.Today(case=shapes.case_row(rows[number], newest), why=[one.sentence for one in why])
+            for number, why in found.items()
+        ]
         return send({"items": items, "after": ""})
 
     async def shift(
@@ -49,26 +50,17 @@ class DayDoor:
         actor = await self.deps.who(request)
         newest, now = self.deps.context().newest, await self.deps.now()
         since = now - timedelta(hours=hours)
-        rows = await self._rows(actor, timedelta(hours=hours))
-        own = [row for row in rows if row.case.assignee == actor.name]
-        left = [row for row in own if row.case.state in OPEN_CASE_STATES]
+        rows = await rows_of_somebody(self.deps.database, actor, since, MOST)
+        left = shift_of((row.case for row in rows.values()), actor.name, since)
         sheet = wire.ShiftSheet(
             person=actor.name,
             since=instant(since),
             until=instant(now),
-            open=[_left(row) for row in left],
-            ended=[shapes.case_row(row, newest) for row in own if row not in left],
-            given=[shapes.case_row(row, newest) for row in rows if given_since(row.case, actor.name, since)],
+            open=[_left(rows[number]) for number in left.open],
+            ended=[shapes.case_row(rows[number], newest) for number in left.ended],
+            given=[shapes.case_row(rows[number], newest) for number in left.given],
         )
         return send(sheet)
-
-    async def _rows(self, actor: Actor, back: timedelta) -> tuple[CaseRow, ...]:
-        since = await self.deps.now() - back
-        found = await self.deps.database.fetch(
-            "reads/of_somebody", person=actor.name, groups=sorted(actor.groups), every=EVERY_GROUP in actor.groups,
-            since=since, limit=MOST,
-        )  # fmt: skip
-        return await case_rows(self.deps.database, [row["id"] for row in found])
 
     def router(self) -> APIRouter:
         """The routes."""

@@ -34,7 +34,7 @@ from fallsafe.store.ids import inside
 from fallsafe.store.reads import OrderFile, order_by_external, order_of_task
 from fallsafe.store.reads import order_file as read_order_file
 from fallsafe.store.reads import orders as list_orders
-from fallsafe.store.tx import Tx
+from fallsafe.store.tx import Database, Tx
 
 ORDERS_A_BATCH_MAX = 1_000
 ORDERS_A_TRANSACTION_MAX = 100
@@ -159,7 +159,7 @@ class OrdersDoor:
         actor = await self.deps.who(request)
         body = await body_of(request, ORDER_BYTES_MAX)
         given = check_shape("revision", await json_of(body))
-        number, context = await self._number(order_id), self.deps.context()
+        number, context = await number_of(self.deps.database, order_id), self.deps.context()
         if number is None:
             raise no_such_order(order_id)
         asked = revising.Revision(number, given["externalId"], given["kind"], body)
@@ -173,7 +173,7 @@ class OrdersDoor:
     async def plan(self, request: Request, order_id: str) -> Response:
         """Plans again what could not be planned, once the policy or the order was mended; 202, and its items go on."""
         await self.deps.who(request)
-        number = await self._number(order_id)
+        number = await number_of(self.deps.database, order_id)
         if number is None or not await self.deps.database.fetch("reads/order_version", id=number):
             raise no_such_order(order_id)
         return await act(self.deps, request, plan_again, number)
@@ -217,19 +217,11 @@ class OrdersDoor:
 
     async def file(self, name: str) -> OrderFile:
         """The file of an order by its id or by `source:externalId`. Raises `Problem` 404."""
-        number = await self._number(name)
+        number = await number_of(self.deps.database, name)
         file = await read_order_file(self.deps.database, number) if number is not None else None
         if file is None:
             raise no_such_order(name)
         return file
-
-    async def _number(self, name: str) -> int | None:
-        number = inside("order", name)
-        source, colon, external = name.partition(":")
-        if number is None and colon and len(name) <= NAME_LENGTH_MAX:
-            order = await order_by_external(self.deps.database, source, external)
-            number = order.id if order else None
-        return number
 
     def router(self) -> APIRouter:
         """The routes. An external id may hold slashes, hence the paths with a tail come first."""
@@ -293,6 +285,16 @@ async def _take_each(tx: Tx, part: Sequence[Json], actor: Actor, deps: Deps) -> 
         )
         answers.append(unreadable_of(value, each))
     return answers
+
+
+async def number_of(database: Database, name: str) -> int | None:
+    """The order of this name: its id, or `source:externalId`; None where there is none."""
+    number = inside("order", name)
+    source, colon, external = name.partition(":")
+    if number is None and colon and len(name) <= NAME_LENGTH_MAX:
+        order = await order_by_external(database, source, external)
+        number = order.id if order else None
+    return number
 
 
 def _read(value: Json) -> OrderDraft | Problem:

@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fallsafe.api import shapes, wire
+from fallsafe.api.actions import check_version
 from fallsafe.api.answers import case_actions
 from fallsafe.api.bodies import body_of, check_shape, read_json
 from fallsafe.api.cases import HINT
 from fallsafe.api.changes import Change, asked_of, done, make, not_done
 from fallsafe.api.deps import Deps
-from fallsafe.api.problems import Problem, not_found, problem_of
+from fallsafe.api.problems import not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
 from fallsafe.core.policy.policy_set import PolicySet
@@ -124,31 +125,20 @@ class RepairsDoor:
         add(made, "GET", f"{one}/repairs", self.find, answers=wire.pages(wire.Repair), problems=(404,))
         add(made, "GET", f"{one}/repairs/{{repair_id}}", self.show, answers=shown, problems=(404,))
         path = f"{one}/repairs/preview"
-        add(made, "POST", path, self.preview, answers=shown, takes="repair_preview", problems=wrong)
+        add(made, "POST", path, self.preview, answers=shown, takes="repair_preview", problems=wrong, if_match=True)
         for verb in DECISIONS:
             path, status = f"{one}/repairs/{{repair_id}}/{verb}", 202 if verb == "run" else 200
             handler = self.decision(verb)
-            add(made, "POST", path, handler, answers=decided_, status=status, takes="repair_seen", problems=wrong)
+            add(
+                made, "POST", path, handler, answers=decided_, status=status, takes="repair_seen", problems=wrong,
+                if_match=True,
+            )  # fmt: skip
         return made
 
 
 def said(given: dict[str, Any], actor: Actor) -> str:
     """The reason, which stands in the journal."""
     return given.get("reason", "") or f"asked by {actor} at the API"
-
-
-async def check_version(tx: Tx, request: Request, case_id: int) -> None:
-    """If-Match: the version of the case's order that was read. Raises `Problem` 412 where it is another by now."""
-    wanted = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
-    if not wanted or wanted == "*":
-        return
-    rows = await tx.fetch("cases/by_ids", ids=[case_id])
-    if not rows or not rows[0]["order_id"]:
-        return
-    (order,) = await tx.lock([rows[0]["order_id"]])
-    if str(order.order.version) != wanted:
-        why = f"the case is at version {order.order.version}, and {wanted[:30]} was read"
-        raise Problem(412, "VERSION", why, "read it again")
 
 
 def decided(tx: Tx, repair_id: int, already: bool) -> wire.RepairDone:

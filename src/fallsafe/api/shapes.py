@@ -275,6 +275,7 @@ def handling(case: Case) -> wire.Handling:
         consults=[wire.Consult(**asdict(one)) for one in known.consults],
         tickets=[wire.Ticket(one.system, one.reference) for one in known.tickets],
         follow_up_at=at(known.follow_up_at),
+        claimed_until=at(known.claimed_until),
         bounces=known.bounces,
         held=known.held,
         since=instant(known.since),

@@ -791,6 +791,7 @@ class Handling(Wire, frozen=True):
     consults: Sequence[Consult]
     tickets: Sequence[Ticket]
     follow_up_at: str | None
+    claimed_until: str | None
     bounces: int
     held: Mapping[str, float]
     since: str

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +21,7 @@ Limit = Annotated[int, typer.Option(help="At most so many (200 is the most).")]
 After = Annotated[str, typer.Option(help="Where the page before ended.")]
 
 order = typer.Typer(no_args_is_help=True, help="Orders: hand in, list, show, plan again.")
-case = typer.Typer(no_args_is_help=True, help="Fallout cases: list, show, timeline, evidence, reconcile, do.")
+case = typer.Typer(no_args_is_help=True, help="Fallout cases: list, show, open, timeline, evidence, attach, do.")
 command = typer.Typer(no_args_is_help=True, help="Commands: show, reconcile, resend, reply.")
 
 
@@ -248,6 +250,36 @@ def case_evidence(name: str, as_json: AsJson = False) -> None:
 def case_reconcile(name: str, reason: Reason = "", as_json: AsJson = False) -> None:
     """Find out now what became of the command of a case."""
     told(client().post(f"/fallout-cases/{name}/reconcile", {"reason": reason} if reason else {}), as_json, _accepted)
+
+
+@case.command("open")
+def case_open(
+    order: Annotated[str, typer.Argument(help="The order, O-… or source:externalId.")],
+    text: Annotated[str, typer.Option(help="What was seen; kept sealed.")],
+    reason: Annotated[str, typer.Option(help="Why it is a failure; it stands in the journal.")],
+    item: Annotated[str, typer.Option(help="The item that it is about, by its external id.")] = "",
+    step: Annotated[str, typer.Option("--task", help="The step of the plan that it is about.")] = "",
+    code: Annotated[str, typer.Option(help="What it looks like, as the taxonomy calls it.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Open a case of what you saw, or join the open one of the same failure."""
+    said = {"orderId": order, "text": text, "reason": reason, "item": item, "task": step, "code": code}
+    told(client().post("/fallout-cases", {name: v for name, v in said.items() if v}), as_json, _accepted)
+
+
+@case.command("attach")
+def case_attach(
+    name: str,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    media_type: Annotated[str, typer.Option("--type", help="What kind of bytes; without it, by the file's name.")] = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put a file to the evidence of a case: a letter, a picture. It is sealed, and never changed."""
+    kind = media_type or guess_type(file.name)[0] or "application/octet-stream"
+    body = {"name": file.name, "mediaType": kind, "content": b64encode(file.read_bytes()).decode()}
+    more = {"reason": reason} if reason else {}
+    told(client().post(f"/fallout-cases/{name}/evidence", {**body, **more}), as_json, _accepted)
 
 
 @case.command("do")

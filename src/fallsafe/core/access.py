@@ -27,6 +27,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "reply": frozenset({"operator", "engineer", "admin"}),
     "resend": frozenset({"operator", "engineer", "admin"}),
     "comment": READERS - {"auditor"},
+    "open_case": READERS - {"auditor"},
     "work_case": frozenset({"support", "operator", "engineer", "finance", "manager", "admin"}),
     "end_case": frozenset({"operator", "engineer", "finance", "manager", "admin"}),
     "repair": READERS - {"auditor"},

@@ -70,6 +70,7 @@ EVENTS: dict[tuple[str, str], str] = {
     ("case", "transfer"): "FalloutAssigned",
     ("case", "claim"): "FalloutAssigned",
     ("case", "return"): "FalloutAssigned",
+    ("case", "lapse"): "FalloutAssigned",
     ("case", "escalate"): "FalloutEscalated",
     ("case", "resolve"): "FalloutResolved",
     ("case", "heal"): "FalloutResolved",

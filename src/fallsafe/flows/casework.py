@@ -20,9 +20,22 @@ from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.rows import read_row
 from fallsafe.store.tx import Tx
+from fallsafe.store.vault import OrderKey
 from fallsafe.store.work import Aggregate, Entry
 
 COMMENT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What somebody puts to a case: its bytes, what kind they are, and what it is called; empty bytes = nothing."""
+
+    body: bytes = b""
+    media_type: str = COMMENT
+    name: str = ""
+
+
+NOTHING = Paper()
 
 
 def ask_of(action: str, given: Mapping[str, Any], actor: Actor, until: datetime | None = None) -> Ask:
@@ -52,16 +65,17 @@ def ask_of(action: str, given: Mapping[str, Any], actor: Actor, until: datetime 
 
 
 PLAIN: Mapping[str, Ask] = {
-    "diagnose": asks.Diagnose(), "comment": asks.Comment(), "go-on": asks.GoOn(), "escalate": asks.Escalate(),
+    "diagnose": asks.Diagnose(), "comment": asks.Comment(), "evidence": asks.Attach(),
+    "go-on": asks.GoOn(), "escalate": asks.Escalate(),
     "withdraw": asks.Withdraw(), "reopen": asks.Reopen(), "accept": asks.Accept(), "return": asks.Return(),
 }  # fmt: skip
 
 
 async def work(
-    tx: Tx, context: Context, case_ids: Sequence[int], actor: Actor, ask: Ask, reason: str, text: str = ""
+    tx: Tx, context: Context, case_ids: Sequence[int], actor: Actor, ask: Ask, reason: str, paper: Paper = NOTHING
 ) -> list[Answer]:
-    """Does one thing with each of the cases; one answer for each, in the order given. `text` is what was written
-    about it.
+    """Does one thing with each of the cases; one answer for each, in the order given. `paper` is what was written or
+    brought about it, and is sealed.
     """
     known = {row["id"]: row for row in await tx.fetch("cases/by_ids", ids=list(case_ids))}
     orders = {row["order_id"] for row in known.values() if row["order_id"]}
@@ -73,7 +87,7 @@ async def work(
     if other is not None and other.order_id and other.order_id not in tx.aggregates:
         other = None
     return [
-        await (_of_order if known[number]["order_id"] else _loose)(turn, known[number], ask, reason, text, other)
+        await (_of_order if known[number]["order_id"] else _loose)(turn, known[number], ask, reason, paper, other)
         if number in known
         else Refused("case", number, no_such(number))
         for number in case_ids
@@ -104,7 +118,7 @@ def no_such(case_id: int) -> Refusal:
 
 
 async def _of_order(
-    turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text: str, related: _Other | None
+    turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, paper: Paper, related: _Other | None
 ) -> Answer:
     aggregate = turn.tx.aggregates[row["order_id"]]
     case = aggregate.cases[row["id"]]
@@ -115,18 +129,8 @@ async def _of_order(
     if isinstance(decided, Refusal):
         aggregate.refuse("case", case.id, _verb(ask), decided, turn.why(askedBecause=reason))
         return Refused("case", case.id, decided)
-    evidence: tuple[int, ...] = ()
-    if text and decided:
-        added = await turn.tx.add_evidence(
-            aggregate.order.id,
-            aggregate.key,
-            kind="comment",
-            source=str(turn.actor),
-            body=text.encode(),
-            media_type=COMMENT,
-            head=outside("case", case.id),
-        )
-        evidence = (added.id,)
+    name = await discreet(turn, aggregate, paper.name)
+    evidence = await keep(turn, case, aggregate.key, replace(paper, name=name)) if decided and paper.body else ()
     for n, step in enumerate(decided):
         why = turn.why(reason, evidence=evidence if n == len(decided) - 1 else ())
         if step.case is case:
@@ -137,6 +141,20 @@ async def _of_order(
         _relate_back(turn, related, case, ask, reason)
     _look_again(turn, case, ask, case.order_id, decided)
     return Applied("case", case.id, already=not decided)
+
+
+async def keep(turn: Turn, case: Case, key: OrderKey, paper: Paper) -> tuple[int, ...]:
+    """The evidence that a paper becomes: a comment names its case, anything else what it is called."""
+    added = await turn.tx.add_evidence(
+        case.order_id,
+        key,
+        kind="attachment" if paper.name else "comment",
+        source=str(turn.actor),
+        body=paper.body,
+        media_type=paper.media_type,
+        head=paper.name or outside("case", case.id),
+    )
+    return (added.id,)
 
 
 def _relate_back(turn: Turn, related: _Other, case: Case, ask: Relate, reason: str) -> None:
@@ -160,7 +178,7 @@ async def _discreetly(turn: Turn, aggregate: Aggregate, ask: Ask) -> Ask:
 
 
 async def _loose(
-    turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, text: str, related: _Other | None
+    turn: Turn, row: Mapping[str, Any], ask: Ask, reason: str, paper: Paper, related: _Other | None
 ) -> Answer:
     """A case without an order is read anew under the lock of its key."""
     open_one = await loose.find(turn, row["case_key"])
@@ -171,18 +189,7 @@ async def _loose(
             turn, case, case, f"refuse_{_verb(ask)}", decided.what, facts={"code": decided.code, "why": decided.why}
         )
         return Refused("case", case.id, decided)
-    evidence: tuple[int, ...] = ()
-    if text and decided:
-        added = await turn.tx.add_evidence(
-            0,
-            await turn.tx.loose_key(),
-            kind="comment",
-            source=str(turn.actor),
-            body=text.encode(),
-            media_type=COMMENT,
-            head=outside("case", case.id),
-        )
-        evidence = (added.id,)
+    evidence = await keep(turn, case, await turn.tx.loose_key(), paper) if decided and paper.body else ()
     for n, step in enumerate(decided):
         loose.put(turn, case, step.case, step.verb, reason, evidence if n == len(decided) - 1 else ())
         case = step.case

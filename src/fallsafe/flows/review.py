@@ -7,16 +7,19 @@ from collections.abc import Sequence
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.work import lapsed
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.orders.progress import Stuck, progress
 from fallsafe.core.triage.severity import worth_of
-from fallsafe.flows import amending, cases, failures, lapse, settle
+from fallsafe.flows import amending, cases, failures, lapse, loose, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Context
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.rows import read_row
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate, Entry
+
+LAPSED = "the claim of {} was over"
 
 
 async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
@@ -44,6 +47,7 @@ async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> 
         elif d.id in seen:
             worth = worth_of(aggregate.items.values())
             cases.score(turn, aggregate, aggregate.cases[d.id], seen[d.id], worth)
+            _free(turn, aggregate, aggregate.cases[d.id])
             cases.look_again(turn, aggregate.cases[d.id])
     await settle.end(turn)
 
@@ -95,9 +99,22 @@ def _stuck(turn: Turn, aggregate: Aggregate, found: Stuck) -> Signal:
     )
 
 
+def _free(turn: Turn, aggregate: Aggregate, case: Case) -> None:
+    """A case whose claim is over is anybody's of its group."""
+    free = lapsed(case, turn.now)
+    if free is not None:
+        aggregate.put(free, "lapse", turn.why(LAPSED.format(case.assignee)))
+
+
 async def _look_at_loose(turn: Turn, due: Due) -> None:
-    """A case without an order only needs its next look."""
+    """A case without an order needs its next look, and the end of its claim."""
     for row in await turn.tx.fetch("cases/by_id", id=due.id):
         case = read_row(Case, row)
-        if case.order_id == 0 and case.state in OPEN_CASE_STATES:
-            cases.look_again(turn, case)
+        if case.order_id or case.state not in OPEN_CASE_STATES:
+            continue
+        if lapsed(case, turn.now) is not None:
+            held = await loose.find(turn, case.case_key)
+            free = lapsed(held, turn.now) if held is not None and held.id == case.id else None
+            if held is not None and free is not None:
+                loose.put(turn, held, free, "lapse", LAPSED.format(held.assignee))
+        cases.look_again(turn, case)

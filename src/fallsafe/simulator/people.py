@@ -50,6 +50,7 @@ CASE_WORK: Mapping[str, Mapping[str, str]] = {
     "claim": {},
     "diagnose": {},
     "comment": {"text": "the customer called"},
+    "evidence": {"name": "letter.txt", "mediaType": "text/plain", "content": "dGhleSBzYXkgdGhhdCBpdCBpcyBkb25l"},
     "wait": {"whom": "network", "what": "an answer", "until": "2026-12-08T08:00:00Z"},
     "go-on": {},
     "escalate": {"reason": "it takes too long"},

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from fallsafe.core.access import EVERY_GROUP, Actor
 from fallsafe.core.cases.facets import ByTime, Cell, Facets, count, is_plain, rest_of
 from fallsafe.core.cases.query import FREE, LEVELS, ME, NOBODY, SLA_WORDS, CaseQuery, bound, length
 from fallsafe.store.reads import CaseRow, read_case_row
@@ -101,6 +102,15 @@ def sort_of(query: CaseQuery, sort: str) -> str:
 async def case_rows(database: Database, ids: Sequence[int]) -> tuple[CaseRow, ...]:
     """These cases in any state, as the queue shows them; ids that do not exist are left out."""
     return tuple(read_case_row(row) for row in await database.fetch("reads/case_rows", ids=list(ids)))
+
+
+async def rows_of_somebody(database: Database, actor: Actor, since: datetime, most: int) -> dict[int, CaseRow]:
+    """What somebody works on, what of it ended since then, and what their groups are to accept or to answer, by id."""
+    found = await database.fetch(
+        "reads/of_somebody", person=actor.name, groups=sorted(actor.groups), every=EVERY_GROUP in actor.groups,
+        since=since, limit=most,
+    )  # fmt: skip
+    return {row.case.id: row for row in await case_rows(database, [row["id"] for row in found])}
 
 
 async def facets(database: Database, asked: Asked) -> Facets:

@@ -21,7 +21,7 @@ from fallsafe.store.queue import FROZEN_MAX, case_rows, freeze
 from fallsafe.store.tx import Tx
 from fallsafe.workbench import once
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, not_ours, now_of, own_form, sign_in
+from fallsafe.workbench.frame import base, not_ours, note, now_of, own_form, sign_in
 from fallsafe.workbench.listing import rows_of
 from fallsafe.workbench.narrowing import list_url
 from fallsafe.workbench.paper import html
@@ -74,7 +74,7 @@ class BulkDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form = await own_form(request, SELECTION_BYTES_MAX)
+        form = await own_form(self.deps, request, actor, SELECTION_BYTES_MAX)
         if form is None:
             return await not_ours(self.deps, request, actor)
         found = ask(form.get("q", ""), self.deps.context(), actor.name)
@@ -125,7 +125,7 @@ class BulkDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form = await own_form(request, SELECTION_BYTES_MAX)
+        form = await own_form(self.deps, request, actor, SELECTION_BYTES_MAX)
         if form is None:
             return await not_ours(self.deps, request, actor)
         ids, back = _ids(form.get("ids", "")), form.get("back", "/queue")
@@ -135,6 +135,7 @@ class BulkDoor:
         action = form.get("action", "")
         wrong = _wrong(action, form, len(ids))
         if wrong:
+            await note(self.deps, request, actor, "FORM_INCOMPLETE", wrong)
             return await self._set(request, actor, ids, back, form.get("query", ""), wrong, form)
         what = casework.ask_of(action, {name: value[:300] for name, value in form.items()}, actor)
         outcome = await self._each(ids, actor, what, form)
@@ -155,12 +156,12 @@ class BulkDoor:
         """
         context, whole = self.deps.context(), Outcome()
         reason = form.get("reason", "").strip()[:500] or f"asked in the queue, with {len(ids)} cases at once"
-        text = form.get("text", "").strip()[:10_000]
+        paper = casework.Paper(form.get("text", "").strip()[:10_000].encode())
         for first in range(0, len(ids), AT_ONCE):
             part = ids[first : first + AT_ONCE]
 
             async def work(tx: Tx, part: Sequence[int] = part) -> str:
-                answers = await casework.work(tx, context, part, actor, what, reason, text)
+                answers = await casework.work(tx, context, part, actor, what, reason, paper)
                 return msgspec.json.encode(_outcome(answers)).decode()
 
             asked = once.asked_of(actor, "/queue/work", form, str(first))
@@ -173,6 +174,7 @@ class BulkDoor:
     async def _no(self, request: Request, actor: Actor, title: str, lines: tuple[str, ...], back: str) -> Response:
         frame: dict[str, Any] = await base(self.deps, request, actor, "queue")
         link = (back, "Back to the list")
+        await note(self.deps, request, actor, "FORM_INCOMPLETE", title)
         return html("message.html", 400, **frame, title=title, lines=lines, command="", link=link)
 
 

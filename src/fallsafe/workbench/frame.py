@@ -4,7 +4,10 @@ read; and how a page says that something is not there.
 
 import gzip
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -16,7 +19,9 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from fallsafe.core.access import Actor, may
 from fallsafe.core.cases.views import role_views
+from fallsafe.core.errors import Refusal
 from fallsafe.core.repair.approval import RIGHT as APPROVES
+from fallsafe.flows import access
 from fallsafe.flows.views import views_of
 from fallsafe.store.ids import outside
 from fallsafe.store.overview import in_the_menu
@@ -28,6 +33,8 @@ from fallsafe.workbench.words import size
 
 FORM_BYTES_MAX = 64 * 1024
 DRAINED_MAX = 32 * 1024 * 1024
+UPLOAD_BYTES_MAX = 5 * 1024 * 1024
+NAME_LETTERS_MAX = 200
 FIELDS_MAX = 20
 PACKED_FROM = 2_048
 THEMES, THEME_COOKIE = ("auto", "dark", "light"), "fallsafe_theme"
@@ -135,9 +142,23 @@ def message(request: Request, status: int, title: str, lines: tuple[str, ...]) -
 async def sorry(
     deps: Deps, request: Request, status: int, title: str, lines: tuple[str, ...], actor: Actor
 ) -> Response:
-    """The same within the menu of somebody who is signed in."""
+    """The same within the menu of somebody who is signed in. That a form was refused by the page itself is recorded;
+    what a flow has refused is in the journal already.
+    """
+    if request.method == "POST" and status in REFUSED_HERE:
+        await note(deps, request, actor, REFUSED_HERE[status], title)
     values = await base(deps, request, actor, "")
     return html("message.html", status, **values, title=title, lines=lines, command="", link=("/queue", "Repair queue"))
+
+
+REFUSED_HERE = {400: "FORM_INCOMPLETE", 404: "NOT_FOUND"}
+
+
+async def note(deps: Deps, request: Request, actor: Actor, code: str, why: str) -> None:
+    """Records that a form was refused before any flow was asked; what was in it is not kept."""
+    route = getattr(request.scope.get("route"), "path_format", "")
+    refusal = Refusal(code, f"cannot POST {route}", why, "open the page again")
+    await deps.database.transact(lambda tx: access.note_wrong_request(tx, actor, refusal))
 
 
 async def no_such_case(deps: Deps, request: Request, actor: Actor, case_id: str) -> Response:
@@ -180,15 +201,7 @@ async def read_form(request: Request, bytes_max: int = FORM_BYTES_MAX) -> dict[s
     """
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return None
-    body = b""
-    length = 0
-    async for chunk in request.stream():  # read to its end, so that the browser hears the answer
-        length += len(chunk)
-        body += chunk if length <= bytes_max else b""
-        if length > DRAINED_MAX:
-            break
-    if length > bytes_max:
-        raise TooLong(bytes_max)
+    body = await _whole(request, bytes_max)
     try:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=max(FIELDS_MAX, bytes_max // 20))
     except ValueError:
@@ -196,9 +209,64 @@ async def read_form(request: Request, bytes_max: int = FORM_BYTES_MAX) -> dict[s
     return {name: ",".join(values) for name, values in fields.items()}
 
 
-async def own_form(request: Request, bytes_max: int = FORM_BYTES_MAX) -> dict[str, str] | None:
-    """The fields of a form that was sent from a page of this session; None for any other."""
-    form = await read_form(request, bytes_max)
+async def _whole(request: Request, bytes_max: int) -> bytes:
+    """The bytes of a form. Raises `TooLong`."""
+    body, length = b"", 0
+    async for chunk in request.stream():  # read to its end, so that the browser hears the answer
+        length += len(chunk)
+        body += chunk if length <= bytes_max else b""
+        if length > DRAINED_MAX:
+            break
+    if length > bytes_max:
+        raise TooLong(bytes_max)
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a form: what it is called, what kind of bytes it is said to be, and the bytes."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+async def own_upload(deps: Deps, request: Request, actor: Actor) -> tuple[dict[str, str], Upload | None] | None:
+    """The fields of a form of this session that brings a file, and the file where one was chosen; None for any other
+    form. Raises `TooLong`, which is recorded.
+    """
+    kind = request.headers.get("content-type", "")
+    if not kind.startswith("multipart/form-data"):
+        return None
+    try:
+        body = await _whole(request, UPLOAD_BYTES_MAX)
+    except TooLong:
+        await note(deps, request, actor, "TOO_LARGE", f"a form with a file holds {size(UPLOAD_BYTES_MAX)}")
+        raise
+    parts = message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body, policy=HTTP)
+    fields, upload = dict[str, str](), None
+    for part in parts.iter_parts() if parts.is_multipart() else ():
+        content = part.get_payload(decode=True)
+        found = content if isinstance(content, bytes) else b""
+        name = str(part.get_param("name", "", "content-disposition"))
+        if part.get_filename():
+            upload = Upload(str(part.get_filename())[:NAME_LETTERS_MAX], part.get_content_type(), found)
+        else:
+            fields[name] = found.decode("utf-8", "replace")
+    return (fields, upload) if is_ours(request, fields.get("csrf", "")) else None
+
+
+async def own_form(
+    deps: Deps, request: Request, actor: Actor, bytes_max: int = FORM_BYTES_MAX
+) -> dict[str, str] | None:
+    """The fields of a form that was sent from a page of this session; None for any other. Raises `TooLong`, which is
+    recorded.
+    """
+    try:
+        form = await read_form(request, bytes_max)
+    except TooLong:
+        await note(deps, request, actor, "TOO_LARGE", f"a form holds {size(bytes_max)}")
+        raise
     return form if form is not None and is_ours(request, form.get("csrf", "")) else None
 
 

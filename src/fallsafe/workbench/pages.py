@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
-from fallsafe.core.cases.work import RESOLUTIONS, Ask
+from fallsafe.core.cases.work import RESOLUTIONS, Ask, Attach
 from fallsafe.core.comms.boundary import customer_view
 from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.errors import Refusal
@@ -30,6 +30,7 @@ from fallsafe.store.reads import CaseFile, case_file, case_row
 from fallsafe.store.tx import Tx
 from fallsafe.workbench.approval_pages import ApprovalDoor
 from fallsafe.workbench.bulk import BulkDoor
+from fallsafe.workbench.day_pages import DayDoor
 from fallsafe.workbench.deps import Deps
 from fallsafe.workbench.downstream_pages import DownstreamDoor
 from fallsafe.workbench.frame import (
@@ -40,6 +41,7 @@ from fallsafe.workbench.frame import (
     not_ours,
     now_of,
     own_form,
+    own_upload,
     sign_in,
     sorry,
     theme,
@@ -125,7 +127,7 @@ class Door:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form = await own_form(request)
+        form = await own_form(self.deps, request, actor)
         if form is None:
             return await not_ours(self.deps, request, actor)
         number = inside("case", case_id)
@@ -143,7 +145,7 @@ class Door:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form = await own_form(request)
+        form = await own_form(self.deps, request, actor)
         if form is None:
             return await not_ours(self.deps, request, actor)
         number = inside("case", case_id)
@@ -151,12 +153,25 @@ class Door:
         if number is None or ask is None:
             why = ("Nothing was changed. Go back: what you wrote is still in the form.",)
             return await sorry(self.deps, request, 400, "The form is not complete", why, actor)
+        paper = casework.Paper(form.get("text", "").strip()[:TEXT_LETTERS_MAX].encode())
+        return await self._worked(request, actor, case_id, number, action, ask, form, paper)
+
+    async def _worked(
+        self,
+        request: Request,
+        actor: Actor,
+        case_id: str,
+        number: int,
+        action: str,
+        ask: Ask,
+        form: Mapping[str, str],
+        paper: casework.Paper,
+    ) -> Response:
         context, reason = self.deps.context(), form.get("reason", "").strip()[:500] or "asked on the case page"
-        text = form.get("text", "").strip()[:TEXT_LETTERS_MAX]
         refused = list[Refusal]()
 
         async def work(tx: Tx) -> str:
-            (answer,) = await casework.work(tx, context, [number], actor, ask, reason, text)
+            (answer,) = await casework.work(tx, context, [number], actor, ask, reason, paper)
             refused[:] = [answer.refusal] if isinstance(answer, Refused) else []
             return "" if refused else "done"
 
@@ -164,6 +179,22 @@ class Door:
         if refused:
             return await self._case(request, actor, case_id, "all", False, refused[0], 409)
         return RedirectResponse(f"/cases/{case_id}#part-work", 303)
+
+    async def attach(self, request: Request, case_id: str) -> Response:
+        """Puts a file to the evidence of a case."""
+        actor = await self.deps.authenticate(request)
+        if actor is None:
+            return sign_in(request)
+        sent = await own_upload(self.deps, request, actor)
+        if sent is None:
+            return await not_ours(self.deps, request, actor)
+        form, file = sent
+        number = inside("case", case_id)
+        if number is None or file is None or not file.body:
+            why = ("Nothing was changed. Go back, and choose a file that is not empty.",)
+            return await sorry(self.deps, request, 400, "No file was chosen", why, actor)
+        paper = casework.Paper(file.body, file.media_type, file.name)
+        return await self._worked(request, actor, case_id, number, "evidence", Attach(), form, paper)
 
     async def _find_out(self, case: Case, actor: Actor, reason: str) -> Refusal | None:
         context, command_id = self.deps.context(), case.command_id or 0
@@ -302,7 +333,7 @@ def create_pages(deps: Deps) -> APIRouter:
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
     doors = (
         QueueDoor(deps), BulkDoor(deps), ViewDoor(deps), OverviewDoor(deps), OrderDoor(deps), PolicyDoor(deps),
-        RepairDoor(deps), ApprovalDoor(deps), DownstreamDoor(deps),
+        RepairDoor(deps), ApprovalDoor(deps), DownstreamDoor(deps), DayDoor(deps),
         PeopleDoor(deps, asyncio.Semaphore(PROVED_AT_ONCE)),
     )  # fmt: skip
     for path, handler, method in (route for one in doors for route in one.routes()):
@@ -310,6 +341,7 @@ def create_pages(deps: Deps) -> APIRouter:
     router.add_api_route("/cases/{case_id}", door.case, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/parts", door.parts, methods=["GET"], response_model=None)
     router.add_api_route("/cases/{case_id}/reconcile", door.reconcile, methods=["POST"], response_model=None)
+    router.add_api_route("/cases/{case_id}/work/evidence", door.attach, methods=["POST"], response_model=None)
     router.add_api_route("/cases/{case_id}/work/{action}", door.work, methods=["POST"], response_model=None)
     router.add_api_route("/session", door.session, methods=["GET"], response_model=None)
     router.add_api_route("/events", door.events, methods=["GET"], response_model=None)

@@ -17,7 +17,7 @@ from fallsafe.security import passwords
 from fallsafe.security.tokens import TOKEN_LENGTH_MAX, digest_of
 from fallsafe.store.access import Person, people, person_by_name
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, not_ours, now_of, own_form, sign_in, sorry
+from fallsafe.workbench.frame import base, not_ours, note, now_of, own_form, sign_in, sorry
 from fallsafe.workbench.guard import SESSION_COOKIE
 from fallsafe.workbench.paper import html
 
@@ -60,15 +60,18 @@ class PeopleDoor:
 
     async def put(self, request: Request) -> Response:
         """Makes somebody known, or says what they may do from now on."""
-        actor, form = await self.deps.authenticate(request), await own_form(request)
+        actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
+        form = await own_form(self.deps, request, actor)
         if form is None:
             return await not_ours(self.deps, request, actor)
         name, known = form.get("name", "").strip(), form.get("seen", "") != ""
         wanted, reason = await self._wanted(name, form), form.get("reason", "").strip()[:REASON_MAX]
         refusal = _why_not_whole(wanted, reason)
-        if refusal is None:
+        if refusal is not None:
+            await note(self.deps, request, actor, refusal.code, refusal.why)
+        else:
             seen = int(form["seen"]) if form.get("seen", "").isdecimal() else 0
             context = self.deps.context()
             answer = await self.deps.database.transact(
@@ -84,9 +87,10 @@ class PeopleDoor:
 
     async def password(self, request: Request, name: str) -> Response:
         """A new password for somebody."""
-        actor, form = await self.deps.authenticate(request), await own_form(request)
+        actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
+        form = await own_form(self.deps, request, actor)
         found = await person_by_name(self.deps.database, name)
         if form is None:
             return await not_ours(self.deps, request, actor)
@@ -95,6 +99,7 @@ class PeopleDoor:
         wanted, old = form.get("password", ""), form.get("old", "")
         weak, what = passwords.why_not(wanted, name), f"cannot set the password of {name}"
         if weak:
+            await note(self.deps, request, actor, "PASSWORD_WEAK", weak)
             return await self._one(
                 request, actor, found, refusal=Refusal("PASSWORD_WEAK", what, weak, "a few words do")
             )

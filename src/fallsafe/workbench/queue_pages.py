@@ -29,7 +29,7 @@ from fallsafe.store.ids import EPOCH, inside, outside
 from fallsafe.store.queue import SORTS, Asked, case_rows, facets, find, sort_of
 from fallsafe.store.reads import CaseRow, coverage
 from fallsafe.workbench.deps import Deps
-from fallsafe.workbench.frame import base, no_such_case, not_ours, now_of, own_form, sign_in
+from fallsafe.workbench.frame import base, no_such_case, not_ours, note, now_of, own_form, sign_in
 from fallsafe.workbench.listing import rows_of
 from fallsafe.workbench.narrowing import chips_of, counters_of, facets_of, list_url
 from fallsafe.workbench.paper import html
@@ -168,12 +168,13 @@ class QueueDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form = await own_form(request)
+        form = await own_form(self.deps, request, actor)
         if form is None:
             return await not_ours(self.deps, request, actor)
         context, frame = self.deps.context(), await base(self.deps, request, actor, "queue")
         found = ask(form.get("q", ""), context, actor.name)
         if isinstance(found, tuple):
+            await note(self.deps, request, actor, "FILTER", found[0].what)
             return html("queue.html", 400, **frame, **_broken(form.get("q", ""), "priority", found))
         free = asked(found.query.without("assignee").having("assignee", NOBODY), context, actor.name)
         page = await find(self.deps.database, free, sort=form.get("sort", "priority"), limit=NEXT_TRIES_MAX)

@@ -105,7 +105,7 @@ class RepairDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form = await own_form(request)
+        form = await own_form(self.deps, request, actor)
         if form is None:
             return await not_ours(self.deps, request, actor)
         number, context = inside("case", case_id), self.deps.context()
@@ -163,7 +163,7 @@ class RepairDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form = await own_form(request)
+        form = await own_form(self.deps, request, actor)
         if form is None:
             return await not_ours(self.deps, request, actor)
         number, decision, context = inside("repair", repair_id), DECISIONS.get(verb), self.deps.context()

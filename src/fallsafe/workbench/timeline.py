@@ -67,6 +67,8 @@ WORDS: Mapping[tuple[str, str], tuple[str, str, str]] = {
     ("case", "split"): ("Parted from another case", "alert-triangle", ""),
     ("case", "part"): ("A failure of it got a case of its own", "alert-triangle", ""),
     ("case", "comment"): ("Comment", "message", ""),
+    ("case", "attach"): ("Put to the evidence", "message", ""),
+    ("case", "lapse"): ("Free again: its claim was over", "clock", ""),
     ("case", "wait"): ("Waits", "clock", ""),
     ("case", "go_on"): ("Waits no longer", "clock", ""),
     ("case", "escalate"): ("Escalated", "alert-triangle", "bad"),

@@ -58,7 +58,7 @@ class ViewDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form = await own_form(request)
+        form = await own_form(self.deps, request, actor)
         if form is None:
             return await not_ours(self.deps, request, actor)
         found = ask(form.get("q", ""), self.deps.context(), actor.name)
@@ -106,7 +106,7 @@ class ViewDoor:
         actor = await self.deps.authenticate(request)
         if actor is None:
             return sign_in(request)
-        form, number = await own_form(request), inside("view", view_id)
+        form, number = await own_form(self.deps, request, actor), inside("view", view_id)
         if form is None:
             return await not_ours(self.deps, request, actor)
         answer = await self.deps.database.transact(lambda tx: remove(tx, actor, number or 0))

@@ -220,7 +220,7 @@ def case_page(
         customer=_customer(file, sentence),
         why=_why(file, newest),
         upstream=_upstream(file, newest, planned, look.now),
-        work=work_of(file, newest, look.actor, look.comments),
+        work=work_of(file, newest, look.actor, look.comments, look.now),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from fallsafe.core.access import Actor, may, who_may
 from fallsafe.core.cases.case import OPEN_CASE_STATES, CaseState
 from fallsafe.core.cases.handling import Consult, Handover, Ticket, handling_of
-from fallsafe.core.cases.work import RESOLUTIONS, standing
+from fallsafe.core.cases.work import RESOLUTIONS, may_take, standing
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.store.reads import CaseFile
 
@@ -48,9 +48,11 @@ class Work:
     links: tuple[tuple[str, str], ...] = ()
     follow_up: str = ""
     bounces: int = 0
+    claimed_until: str = ""
+    may_claim: bool = False
 
 
-def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[Said]) -> Work:
+def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[Said], now: datetime) -> Work:
     """The card for this person."""
     case, open_ = file.case, file.case.state in OPEN_CASE_STATES
     waits = case.waiting_for if isinstance(case.waiting_for, dict) else {}
@@ -83,4 +85,6 @@ def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[
         links=tuple((one.get("case") or one.get("order", ""), one["how"]) for one in links),
         follow_up=f"{handling.follow_up_at:%Y-%m-%d %H:%M}" if handling.follow_up_at else "",
         bounces=handling.bounces,
+        claimed_until=f"{handling.claimed_until:%Y-%m-%d %H:%M}" if handling.claimed_until else "",
+        may_claim=works and open_ and may_take(case, actor.name, now),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 
 PERSONAL, CONFIDENTIAL = "personal", "confidential"
 """What may hold values of a person, and what people wrote down as a proof: papers, accounts, what a customer said."""
-_CONFIDENTIAL_KINDS = frozenset({"declaration", "repair_input", "reply", "revision"})
+_CONFIDENTIAL_KINDS = frozenset({"attachment", "declaration", "repair_input", "reply", "revision"})
 
 
 def sensitivity_of(kind: str) -> str:

@@ -48,7 +48,7 @@ class Ticket:
 @dataclass(frozen=True, slots=True)
 class Handling:
     """All of it. `held` gives for each group the seconds for which it had the case until `since`, `bounces` how often
-    somebody returned it.
+    somebody returned it, `claimed_until` how long whoever took it has it.
     """
 
     since: datetime
@@ -58,6 +58,7 @@ class Handling:
     follow_up_at: datetime | None = None
     bounces: int = 0
     held: Mapping[str, float] = field(default_factory=dict)
+    claimed_until: datetime | None = None
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ def handling_of(value: Json, detected_at: datetime) -> Handling:
     if not isinstance(value, Mapping):
         return Handling(detected_at)
     known: dict[str, object] = {**value}
-    handover, at = known["handover"], known["follow_up_at"]
+    handover, at, until = known["handover"], known["follow_up_at"], known.get("claimed_until")
     return Handling(
         since=datetime.fromisoformat(str(known["since"])),
         handover=Handover(**handover) if isinstance(handover, Mapping) else None,
@@ -84,6 +85,7 @@ def handling_of(value: Json, detected_at: datetime) -> Handling:
         follow_up_at=datetime.fromisoformat(str(at)) if at else None,
         bounces=int(str(known["bounces"])),
         held={group: float(seconds) for group, seconds in _mapping(known["held"]).items()},
+        claimed_until=datetime.fromisoformat(str(until)) if until else None,
     )
 
 
@@ -105,6 +107,7 @@ def column_of(handling: Handling) -> Json:
         "follow_up_at": handling.follow_up_at.isoformat() if handling.follow_up_at else None,
         "bounces": handling.bounces,
         "held": dict(handling.held),
+        "claimed_until": handling.claimed_until.isoformat() if handling.claimed_until else None,
         "asked": [*handling.asked],
         "open": bool(handling.handover or handling.asked),
     }

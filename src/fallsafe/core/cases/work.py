@@ -7,11 +7,12 @@ asks. What people say is kept beside the change; it is not part of it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case, CaseState, advance
 from fallsafe.core.cases.handling import CONSULTS_MAX, TICKETS_MAX, Handling, Handover, Ticket, column_of, handling_of
 from fallsafe.core.cases.handling import Consult as Question
+from fallsafe.core.detect.signal import Detector
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.orders.item import Item, ItemState
@@ -98,9 +99,13 @@ class Relate:
     how: str
 
 
+CLAIM_LASTS = timedelta(hours=8)
+"""How long somebody has a case who took it; a person's time at work, so it is never scaled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The one who asks works on it."""
+    """The one who asks works on it, for as long as a claim lasts; taken again in its second half it begins anew."""
 
     person: str
 
@@ -113,6 +118,11 @@ class Diagnose:
 @dataclass(frozen=True, slots=True)
 class Comment:
     """Something to be remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """A paper, a picture, a letter is put to its evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +164,14 @@ class Reopen:
 
 
 Ask = (
-    Transfer | Accept | Return | Consult | Reply | Refer | FollowUp | Relate | Claim | Diagnose | Comment | Wait | GoOn
-    | Escalate | Withdraw | Resolve | Reopen
+    Transfer | Accept | Return | Consult | Reply | Refer | FollowUp | Relate | Claim | Diagnose | Comment | Attach
+    | Wait | GoOn | Escalate | Withdraw | Resolve | Reopen
 )  # fmt: skip
 RIGHT_OF: Mapping[type, str] = {
     Transfer: "work_case", Claim: "work_case", Diagnose: "work_case", Comment: "comment", Wait: "work_case",
     Accept: "work_case", Return: "work_case", Consult: "work_case", Reply: "comment", Refer: "work_case",
     FollowUp: "work_case", Relate: "work_case", GoOn: "work_case", Escalate: "work_case", Withdraw: "end_case",
-    Resolve: "end_case", Reopen: "end_case",
+    Resolve: "end_case", Reopen: "end_case", Attach: "comment",
 }  # fmt: skip
 
 
@@ -195,7 +205,7 @@ def standing(case: Case, order: Order | None, item: Item | None, task: Task | No
         return f"its task {task.step} is frozen until somebody has verified what there is"
     if order is not None and order.frozen:
         return "its order is frozen until somebody has looked at it"
-    if task is None and item is not None and item.state is ItemState.HELD:
+    if task is None and item is not None and item.state is ItemState.HELD and case.detector != Detector.PERSON.value:
         return f"its item {item.external_id} is held"
     return ""
 
@@ -207,6 +217,8 @@ def decide(case: Case, name: str, ask: Ask, around: Around, now: datetime) -> tu
     match ask:
         case Comment():
             return (Step("comment", case),)
+        case Attach():
+            return (Step("attach", case),)
         case Reopen():
             return _reopened(case, name, around, now)
         case _:
@@ -251,7 +263,7 @@ def _transferred(case: Case, name: str, ask: Transfer, around: Around, now: date
     assignee = ask.assignee or (case.assignee if to == case.owner_group else "")
     if (to, assignee) == (case.owner_group, case.assignee):
         return ()
-    given = replace(case, owner_group=to, assignee=assignee, touched_at=now)
+    given = replace(_unclaimed(case), owner_group=to, assignee=assignee, touched_at=now)
     if to == case.owner_group:
         return (Step("transfer", given),)
     if not (ask.done and ask.asked):
@@ -260,7 +272,7 @@ def _transferred(case: Case, name: str, ask: Transfer, around: Around, now: date
             "asked" if ask.done else "done",
         )
         return Refusal("HANDOVER_INCOMPLETE", what, why, "say done and asked", f"/{field}")
-    known = _of(case).passed(case.owner_group, now)
+    known = _of(given).passed(case.owner_group, now)
     handover = Handover(case.owner_group, ask.by, ask.done, ask.asked, now.isoformat())
     return (Step("transfer", replace(given, handling=column_of(replace(known, handover=handover)))),)
 
@@ -287,7 +299,8 @@ def _handled(
             return _put(case, "accept", replace(known, handover=None), now)
         case Return():
             back = known.handover.group if known.handover else ""
-            passed = replace(known.passed(case.owner_group, now), handover=None, bounces=known.bounces + 1)
+            held = known.passed(case.owner_group, now)
+            passed = replace(held, handover=None, bounces=known.bounces + 1, claimed_until=None)
             return _put(replace(case, owner_group=back, assignee=""), "return", passed, now)
         case Consult(group, _, _) if group not in around.above:
             return _no_group(what, group, around, "/group")
@@ -354,16 +367,42 @@ def link(known: Json, to: str, how: str) -> Json:
 
 
 def _claimed(case: Case, name: str, person: str, now: datetime) -> tuple[Step, ...] | Refusal:
-    if case.assignee and case.assignee != person:
-        why = f"{case.assignee} works on it"
+    known = _of(case)
+    until = known.claimed_until
+    if case.assignee not in ("", person) and not may_take(case, person, now):
+        why = f"{case.assignee} works on it" + (f" until {until:%Y-%m-%d %H:%M} UTC" if until else "")
         return Refusal("CLAIMED", f"cannot take case {name}", why, "ask them, or transfer it with a reason")
-    if case.assignee:
+    if not may_take(case, person, now):
         return ()
     taken = replace(case, assignee=person, touched_at=now)
+    return _put(taken, "claim", replace(known, handover=None, claimed_until=now + CLAIM_LASTS), now)
+
+
+def may_take(case: Case, person: str, now: datetime) -> bool:
+    """Whether a claim of this person would change something: nobody has the case, somebody whose claim is over, or
+    they themselves, for less than half the time that a claim lasts.
+    """
+    until = _of(case).claimed_until
+    if case.assignee in ("", person):
+        return not case.assignee or (until is not None and until <= now + CLAIM_LASTS / 2)
+    return until is not None and until <= now
+
+
+def lapsed(case: Case, now: datetime) -> Case | None:
+    """The case once its claim is over, so that anybody of its group may take it; None where it is not. What waits for
+    somebody, or is to be seen on another day, stays with whoever had it.
+    """
     known = _of(case)
-    if known.handover is not None:
-        taken = replace(taken, handling=column_of(replace(known, handover=None)))
-    return (Step("claim", taken),)
+    over = known.claimed_until is not None and known.claimed_until <= now
+    kept = case.waiting_for or (known.follow_up_at is not None and known.follow_up_at > now)
+    return replace(_unclaimed(case), assignee="", touched_at=now) if over and not kept else None
+
+
+def _unclaimed(case: Case) -> Case:
+    known = _of(case)
+    if known.claimed_until is None:
+        return case
+    return replace(case, handling=column_of(replace(known, claimed_until=None)))
 
 
 def _waiting(case: Case, name: str, wait: Wait, now: datetime) -> tuple[Step, ...] | Refusal:

@@ -29,6 +29,7 @@ class Detector(StrEnum):
     QUARANTINE = "quarantine"
     SIGNAL = "signal"
     ENGINE = "engine"
+    PERSON = "person"
 
 
 @dataclass(frozen=True, slots=True)
