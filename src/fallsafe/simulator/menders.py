@@ -35,6 +35,8 @@ ANYTHING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CREATE_FOLLOW_UP", {"what": "call them", "ownerGroup": "ORDER_DESK", "until": "2026-12-20T08:00:00Z"}),
     ("BLOCK_BILLING_HANDOFF", {}),
 )
+OF_MANAGERS = ("CANCEL_ITEM",)
+NOT_BEGUN = ("planned", "ready", "parked", "failed")
 BUSY_SECONDS = 1_800.0
 PATIENCE = 40
 """How often somebody asks again when nothing comes back."""
@@ -85,7 +87,7 @@ class Menders:
             await asyncio.sleep(self._dice.uniform(20, 200) * (1 if self._world.loop.time() < BUSY_SECONDS else 10))
             rows = self._world.ground.judge.execute(sql("promises/to_repair")).fetchall()
             if rows:
-                rare = [row for row in rows if row["optional"] or row["state"] == "absent"]
+                rare = [row for row in rows if row["optional"] or row["twin"] or row["state"] == "absent"]
                 case = self._dice.choice(rare if rare and self._dice.random() < 0.5 else rows)
                 await self._begin(case, *self._idea(case))
 
@@ -102,6 +104,10 @@ class Menders:
         there = bool(self._world.outside.effects_by_key.get(case["key"]))
         if case["optional"] and self._dice.random() < 0.7:
             return "SKIP_TASK", {}
+        if case["twin"] and self._dice.random() < 0.5:
+            return "MERGE", {"into": outside("case", case["twin"])}
+        if case["task_state"] in NOT_BEGUN and not self._exists(case) and self._dice.random() < 0.5:
+            return "CANCEL_ITEM", {"consent": "they do not want it any more"}
         match case["state"]:
             case "unknown" if there and self._dice.random() < 0.6:
                 return "DECLARE_OUTCOME", {"outcome": "done", "seen": "it stands in their list", "where": "screen 7"}
@@ -122,13 +128,19 @@ class Menders:
             case _:
                 return "RESEND_SAME_KEY", {}
 
+    def _exists(self, case: Row) -> bool:
+        """Whether anything was ever done for its item."""
+        name = f" {case['source']}/{case['external_id']}/{case['item']}"
+        return any(what.endswith(name) and count for what, count in self._world.outside.effects.items())
+
     def _was_done(self, case: Row) -> bool:
         name = f"{case['operation']} {case['source']}/{case['external_id']}/{case['item']}"
         return bool(self._world.outside.effects.get(name))
 
     async def _begin(self, case: Row, action: str, given: Mapping[str, Any]) -> None:
         """From the preview to its end."""
-        who = "support.chris" if self._strikes("repair_without_right") else "operator.ben"
+        able = "manager.hal" if action in OF_MANAGERS else "operator.ben"
+        who = "support.chris" if self._strikes("repair_without_right") else able
         body = {"action": action, "input": given, "reason": "they told us"}
         name = outside("case", case["id"])
         shown = await self._ask(who, "preview", name, "", body)

@@ -30,6 +30,7 @@ PEOPLE = {
     "operator.ben": ("operator",),
     "support.chris": ("support",),
     "manager.fay": ("manager",),
+    "manager.hal": ("manager",),
     "admin.dora": ("admin",),
     "machine.crm": ("machine",),
     "operator.gil": ("operator",),
