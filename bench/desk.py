@@ -27,7 +27,8 @@ from playwright.async_api import CDPSession, Error, async_playwright
 import cases
 from fallsafe import policyset
 from fallsafe.api.deps import Deps
-from fallsafe.cli.serve import application, stand
+from fallsafe.cli.processes import stand
+from fallsafe.cli.serve import application
 from fallsafe.core.access import system
 from fallsafe.flows import access
 from fallsafe.flows.context import Context

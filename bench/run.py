@@ -21,10 +21,12 @@ from typing import Any
 
 import aiohttp
 import psycopg
+import uvloop
 from aiohttp import web
 
 import slow
 from fallsafe import policyset
+from fallsafe.cli.processes import stand
 from fallsafe.connectors.http import HttpConnector
 from fallsafe.connectors.noop import NoopConnector
 from fallsafe.connectors.port import Connector
@@ -94,7 +96,7 @@ async def _submit_batch(store: Database, policies: Policies, drafts: list[OrderD
 
 def work(url: str, slot: int, http: str) -> None:
     """One worker process, until no order is left."""
-    asyncio.run(_work(url, slot, http))
+    uvloop.run(_work(url, slot, http))
 
 
 async def _work(url: str, slot: int, http: str) -> None:
@@ -105,6 +107,7 @@ async def _work(url: str, slot: int, http: str) -> None:
         connector = HttpConnector(systems, {}, frozenset({http.removeprefix("http://")}), time.monotonic)
     mine = tuple(s for s in range(SHARDS) if s % WORKERS == slot)
     worker = Worker(store, policies.context, connector, time.monotonic, Setup(shards=lambda: mine))
+    stand(batches=True)
     while True:
         worked = await worker.step()
         if not worked:

@@ -1,7 +1,6 @@
 """The process of API and pages: `python -m fallsafe.cli.serve`, started by the supervisor."""
 
 import asyncio
-import gc
 import os
 import sys
 import time
@@ -14,7 +13,7 @@ from fastapi import FastAPI
 from fallsafe.api.app import create_app
 from fallsafe.api.deps import Deps
 from fallsafe.cli.credentials import ensure_admin
-from fallsafe.cli.processes import database, keep_fresh, patiently, policies
+from fallsafe.cli.processes import database, keep_fresh, patiently, policies, stand
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.cli.wiring import AlsoAccepted, read_wiring
 from fallsafe.telemetry.logs import configure
@@ -27,14 +26,6 @@ def application(deps: Deps) -> FastAPI:
     app = create_app(deps)
     app.include_router(create_pages(deps))
     return app
-
-
-def stand() -> None:
-    """What stands by now stands for the life of the process: to look through it for garbage would hold up some request
-    for a tenth of a second, again and again.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 async def serve(settings: Settings) -> None:

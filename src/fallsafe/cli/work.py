@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import uvloop
+
 from fallsafe.cli.killpoints import hook_of, watched
-from fallsafe.cli.processes import database, keep_fresh, patiently, policies
+from fallsafe.cli.processes import database, keep_fresh, patiently, policies, stand
 from fallsafe.cli.settings import Settings, read_settings
 from fallsafe.cli.wiring import read_wiring
 from fallsafe.connectors.files import FileReader
@@ -36,6 +38,7 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
         store, kept.context, time.monotonic, kind=WORKER, pid=os.getpid(), anchors_file=settings.anchors_file
     )
     worker = Worker(store, kept.context, connector, time.monotonic, Setup(steps, lambda: keeper.shards), hook)
+    stand(batches=True)
     async with asyncio.TaskGroup() as beside:  # whatever of it fails ends the process, and it is started anew
         fresh = beside.create_task(keep_fresh(kept, store))
         beside.create_task(keeper.run(stopping))
@@ -49,4 +52,4 @@ async def work(settings: Settings, name: str, steps: tuple[str, ...] = STEPS) ->
 
 if __name__ == "__main__":
     taken = tuple(step for step in STEPS if step not in sys.argv[2:])
-    asyncio.run(work(read_settings(os.environ, Path.cwd()), sys.argv[1], taken))
+    uvloop.run(work(read_settings(os.environ, Path.cwd()), sys.argv[1], taken))

@@ -6,12 +6,12 @@ the journal cannot act as anybody.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from fallsafe.core.access import EVERY_GROUP, ROLES, Actor, locked_for, not_allowed, refused, unknown_roles
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
+from fallsafe.core.values import replace
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import hide, private_words, redacted
 from fallsafe.store.access import Person, Token, person_of, token_of

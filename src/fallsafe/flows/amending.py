@@ -3,7 +3,7 @@ before it was accepted outside, and then what was accepted before is kept beside
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from fallsafe.core.access import Actor, not_allowed
@@ -27,6 +27,7 @@ from fallsafe.core.repair.amendment import (
     why_not_answer,
 )
 from fallsafe.core.repair.request import Repair
+from fallsafe.core.values import replace
 from fallsafe.flows import commands, correcting, payload, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet

@@ -8,7 +8,7 @@ asked, and an event that is told in two ways, become cases at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import case_key
@@ -19,6 +19,7 @@ from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.core.triage.severity import Level
+from fallsafe.core.values import replace
 from fallsafe.flows import facts, failures, loose, payload, settle
 from fallsafe.flows.commands import Due
 from fallsafe.flows.context import Answer, Applied, Context

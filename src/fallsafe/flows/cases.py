@@ -6,7 +6,7 @@ decided.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from fallsafe.core.cases.case import (
@@ -33,6 +33,7 @@ from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.core.triage.impact import impact_of
 from fallsafe.core.triage.severity import Severity, Worth, derive, severity_facts, worth_of
 from fallsafe.core.triage.taxonomy import Code, Recoverability
+from fallsafe.core.values import replace
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Ended, Raised, Turn
 from fallsafe.store.work import Aggregate, Entry
@@ -94,7 +95,8 @@ async def seen_alike(turn: Turn, cases: Iterable[Case]) -> dict[int, int]:
 
 def _counted(turn: Turn, case: Case) -> bool:
     """Whether the case itself is among those that the database counted."""
-    stored = any(case.id in aggregate.loaded for aggregate in turn.tx.aggregates.values())
+    aggregate = turn.tx.aggregates.get(case.order_id)
+    stored = aggregate is not None and case.id in aggregate.cases and not aggregate.is_new(case.id)
     return stored and case.detected_at >= turn.now - ALIKE_WITHIN
 
 

@@ -4,7 +4,7 @@ What a person writes may hold anything, so it is sealed evidence of the order; t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from fallsafe.core.cases import work as asks
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Relate, Reopen, Step, Wait, decide, standing
 from fallsafe.core.errors import Refusal
+from fallsafe.core.values import replace
 from fallsafe.flows import commands, downstreams, installation, loose, rewound
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet

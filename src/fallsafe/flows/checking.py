@@ -6,7 +6,7 @@ that as its reason: nothing was changed, the task stays as it is, and its case i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import CaseState, advance
@@ -19,6 +19,7 @@ from fallsafe.core.orders.task import Task
 from fallsafe.core.repair.actions import wanted_of
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, Repair, RepairState
+from fallsafe.core.values import replace
 from fallsafe.flows import commands, correcting, payload, settle
 from fallsafe.flows.commands import Attempted, Claimed, Due, still_stand
 from fallsafe.flows.context import Context

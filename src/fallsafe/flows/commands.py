@@ -7,8 +7,9 @@ locked and no transaction is open.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.cases.case import OPEN_CASE_STATES
@@ -21,6 +22,7 @@ from fallsafe.core.events import Record
 from fallsafe.core.orders.task import Task, is_frozen
 from fallsafe.core.recover.breaker import DOWN_CAUSES, Came, Downstream, Heard
 from fallsafe.core.repair.actions import why_not_resend
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, facts, failures, handed, lapse, parking, payload, rewound, settle, windows
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
@@ -72,6 +74,17 @@ class Attempted:
     reply: Reply
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of recording: what the answers say of their downstreams, and what was claimed with it."""
+
+    heard: list[Heard]
+    claimed: list[Claimed]
+
+
+NO_ROOM: Mapping[int, int] = MappingProxyType({})
+
+
 async def still_stand(tx: Tx, due: Sequence[Due], now: datetime) -> list[Due]:
     """Those entries that stand after the locks and whose orders this transaction holds."""
     rows = await tx.fetch("agenda/stand", kinds=[d.kind for d in due], ids=[d.id for d in due], now=now)
@@ -100,12 +113,31 @@ async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> l
     if not standing or not state.sending:
         return []
     turn.health = await read_health(tx)
-    lost = await rewound.lost_time(tx, state)
-    personal = await personal_of(turn, (d.order_id for d in standing))
-    repeats = Counter[str]()
-    claimed = [c for d in standing if (c := await _claim_one(turn, d, personal, lost, repeats)) is not None]
+    claimed = await _claim_all(turn, standing, state)
     await settle.end(turn)
     return claimed
+
+
+async def _claim_all(turn: Turn, due: Sequence[Due], state: rewound.Sending) -> list[Claimed]:
+    lost = await rewound.lost_time(turn.tx, state)
+    personal = await personal_of(turn, (d.order_id for d in due))
+    repeats = Counter[str]()
+    return [c for d in due if (c := await _claim_one(turn, d, personal, lost, repeats)) is not None]
+
+
+async def _claim_released(turn: Turn, rooms: Mapping[int, int]) -> list[Claimed]:
+    """What this very turn made ready goes out with it, where its gate has room. An order that a failure of the turn is
+    about waits for its next look, by which its case stands.
+    """
+    failed, left = {r.aggregate.order.id for r in turn.raised}, dict(rooms)
+    due = list[Due]()
+    for entry in turn.tx.pages.file.values():
+        now = entry.kind == "send" and entry.due_at <= turn.now and entry.order_id not in failed
+        if now and left.get(entry.gate, 0) > 0:
+            left[entry.gate] -= 1
+            due.append(Due(entry.kind, entry.id, entry.order_id, entry.due_at))
+    state = await rewound.sending(turn.tx) if due else None
+    return await _claim_all(turn, due, state) if state is not None and state.sending else []
 
 
 async def personal_of(turn: Turn, orders: Iterable[int | None]) -> dict[int, payload.Personal]:
@@ -299,9 +331,12 @@ async def read_health(tx: Tx) -> dict[str, Downstream]:
     return {row["system"]: read_row(Downstream, row) for row in await tx.fetch("downstreams/troubled")}
 
 
-async def record_replies(tx: Tx, context: Context, attempted: Sequence[Attempted], actor: Actor) -> list[Heard]:
+async def record_replies(
+    tx: Tx, context: Context, attempted: Sequence[Attempted], actor: Actor, rooms: Mapping[int, int] = NO_ROOM
+) -> Recorded:
     """Records what attempts brought: bytes first, then read by the contract each was sent under. Facts about one
-    order are applied one after another. Returns what they say of their downstreams.
+    order are applied one after another. What becomes ready by them is claimed in the same transaction, as far as
+    `rooms` (calls that may begin now, by gate) go.
     """
     from fallsafe.flows import recover
 
@@ -322,8 +357,9 @@ async def record_replies(tx: Tx, context: Context, attempted: Sequence[Attempted
             told = told_of(one.reply, one.claimed.attempt, evidence)
             await facts.apply(turn, aggregate, command, told)
             heard.append(_heard(turn, aggregate, command, told))
+    claimed = await _claim_released(turn, rooms)
     await settle.end(turn)
-    return heard
+    return Recorded(heard, claimed)
 
 
 def _heard(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> Heard:

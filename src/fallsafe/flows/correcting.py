@@ -5,7 +5,6 @@ beside it, and the row names the one that counts.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.events import Json
@@ -14,6 +13,7 @@ from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.repair.actions import CHARACTERISTIC, CUSTOMER, PLACE
 from fallsafe.core.repair.preview import Scene
+from fallsafe.core.values import replace
 from fallsafe.flows import commands, payload
 from fallsafe.flows.turn import Turn
 from fallsafe.store.canonical import digest

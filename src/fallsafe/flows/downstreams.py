@@ -6,7 +6,6 @@ say of it is noted in a transaction of its own, after theirs.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from fallsafe.core.access import Actor
@@ -19,6 +18,7 @@ from fallsafe.core.orders.task import TASK_LIFECYCLE, TaskState
 from fallsafe.core.recover import breaker
 from fallsafe.core.recover.breaker import Downstream, Health, Heard
 from fallsafe.core.triage.severity import Level
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, loose, settle
 from fallsafe.flows.commands import Due, read_health, still_stand
 from fallsafe.flows.context import Context

@@ -6,7 +6,7 @@ Whoever brings it (the sender of an attempt, a callback, a look-up, a lease that
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.recover.retry import OWN_DELAY
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, failures, lapse, parking
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.moves import file, move_command
@@ -98,6 +99,8 @@ async def _discreet(turn: Turn, aggregate: Aggregate, told: Told) -> Told:
     fact = told.fact
     code, message = await discreet(turn, aggregate, fact.raw_code), await discreet(turn, aggregate, fact.message)
     sign = await discreet(turn, aggregate, told.sign)
+    if (code, message, sign) == (fact.raw_code, fact.message, told.sign):
+        return told
     return replace(told, fact=replace(fact, raw_code=code, message=message), sign=sign)
 
 

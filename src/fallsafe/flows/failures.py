@@ -4,7 +4,7 @@ Every failure of an order comes here, whoever noticed it, so that one table deci
 opened when the turn ends.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fallsafe.core.commands.disposition import Disposition
@@ -27,6 +27,7 @@ from fallsafe.core.recover.strategy import (
 )
 from fallsafe.core.triage.classify import Classification
 from fallsafe.core.triage.taxonomy import Recoverability
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, parking
 from fallsafe.flows.moves import file
 from fallsafe.flows.turn import Raised, Turn

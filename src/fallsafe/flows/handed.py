@@ -2,13 +2,13 @@
 when they are silent for too long that is a case, which leaves their state as it is (§6.2).
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from fallsafe.core.cases.case import CONTRADICTIONS, Case
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
+from fallsafe.core.values import replace
 from fallsafe.flows import failures
 from fallsafe.flows.moves import file
 from fallsafe.flows.turn import Turn

@@ -6,7 +6,6 @@ other.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from fallsafe.core.commands.ledger import Command
@@ -15,6 +14,7 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, TaskType
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.preview import Renewal
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, failures, moves
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside

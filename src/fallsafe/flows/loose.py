@@ -4,7 +4,7 @@ Their rows are locked by that key, since there is no order to lock: what was rea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fallsafe.core.cases.case import CASE_LIFECYCLE, OPEN_CASE_STATES, Case, CaseState, advance
@@ -14,6 +14,7 @@ from fallsafe.core.lifecycle import move
 from fallsafe.core.triage.classify import Classification
 from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.core.triage.severity import Level
+from fallsafe.core.values import replace
 from fallsafe.flows.cases import judge, message_for
 from fallsafe.flows.turn import Turn
 from fallsafe.store.rows import delta, read_row

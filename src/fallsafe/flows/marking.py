@@ -1,10 +1,9 @@
 """What every repair writes beside its effect: why, and that its case waits for the proof."""
 
-from dataclasses import replace
-
 from fallsafe.core.events import Json
 from fallsafe.core.repair.preview import Scene
 from fallsafe.core.repair.request import Repair
+from fallsafe.core.values import replace
 from fallsafe.flows import cases
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside

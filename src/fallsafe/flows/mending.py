@@ -1,7 +1,6 @@
 """What running the actions beside corrections and resends does: of the case itself, and of the plan of its order."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from fallsafe.core.cases.case import Case, CaseState, advance, case_key
@@ -16,6 +15,7 @@ from fallsafe.core.repair.further import FOLLOW_UP
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
 from fallsafe.core.triage.classify import Rule
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, lapse, moves, parking, planning
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.marking import why_of

@@ -4,7 +4,6 @@ the tables.
 This is the only module that changes the state of commands and tasks.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +21,14 @@ from fallsafe.core.orders.task import (
 )
 from fallsafe.core.orders.windows import next_cut_off
 from fallsafe.core.recover import polling
+from fallsafe.core.values import replace
 from fallsafe.flows import payload
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate, Entry, Why, must_be
 
 LIVE_KINDS = ("send", "lease", "overdue", "lookup")
 ANCHOR_OF = {TaskState.READY: "ready", TaskState.SENDING: "sent", TaskState.WAITING_CALLBACK: "accepted"}
+ANCHORS = frozenset(ANCHOR_OF.values())
 
 
 def subject(command: Command) -> int:
@@ -93,10 +94,12 @@ async def _move_task(turn: Turn, aggregate: Aggregate, command: Command, verb: s
         return
     kind = turn.policy(aggregate).task_types[task.type]
     told = None if supplied_at(task) is not None else task.waiting  # what was said of work that went on there is over
-    moved = timed(replace(task, state=state, waiting=told), kind, turn.now, _date(turn, aggregate, task, kind))
+    changes = times(task, state, kind, turn.now, _date(turn, aggregate, task, kind))
     if state is TaskState.COMPLETED:
         lasts = turn.now + kind.valid if kind.valid else None
-        moved = replace(moved, completed_at=turn.now, reference=command.reference or task.reference, valid_until=lasts)
+        changes = {"completed_at": turn.now, "reference": command.reference or task.reference, "valid_until": lasts}
+    moved = replace(task, state=state, waiting=told, **changes)
+    if state is TaskState.COMPLETED:
         watch(turn, aggregate, moved, kind)
     aggregate.put(moved, verb, why)
     if state is TaskState.WAITING_CALLBACK:
@@ -105,23 +108,31 @@ async def _move_task(turn: Turn, aggregate: Aggregate, command: Command, verb: s
         await release_dependants(turn, aggregate, moved)
 
 
-def timed(task: Task, policy: TaskType, now: datetime, date: datetime | None = None) -> Task:
-    """The task with the times of the state it just reached: its anchors, and the durations that count from the anchor
-    of its type (§6.2). `date` is what a date of the world outside is known to be; one that has passed, or that nobody
-    knows, counts from now.
+def times(
+    task: Task, state: TaskState, policy: TaskType, now: datetime, date: datetime | None = None
+) -> dict[str, Any]:
+    """The times that a task gets with the state that it reaches: its anchors, and the durations that count from the
+    anchor of its type (§6.2). `date` is what a date of the world outside is known to be; one that has passed, or that
+    nobody knows, counts from now.
     """
-    anchor = ANCHOR_OF.get(task.state)
+    anchor = ANCHOR_OF.get(state)
     if anchor is None:
-        return task
-    task = _stamped(task, now)
-    outside = policy.anchor not in ANCHOR_OF.values()
+        return {}
+    stamp = {f"{anchor}_at": now}
+    outside = policy.anchor not in ANCHORS
     late = anchor == "accepted" and policy.anchor == "sent" and task.breach_at is None
     if not (late or anchor == policy.anchor or (outside and anchor != "ready")):
-        return task
+        return stamp
     since = max(now, date) if outside and date is not None else now
-    return replace(
-        task, expected_at=since + policy.expected, warning_at=since + policy.warning, breach_at=since + policy.breach
-    )
+    return stamp | _durations(policy, since)
+
+
+def _durations(policy: TaskType, since: datetime) -> dict[str, Any]:
+    return {
+        "expected_at": since + policy.expected,
+        "warning_at": since + policy.warning,
+        "breach_at": since + policy.breach,
+    }
 
 
 def retime(turn: Turn, aggregate: Aggregate, task: Task, why: Why) -> None:
@@ -129,13 +140,10 @@ def retime(turn: Turn, aggregate: Aggregate, task: Task, why: Why) -> None:
     and the silence that is a failure begins after that date.
     """
     kind, date = turn.policy(aggregate).task_types[task.type], supplied_at(task)
-    if date is None or (kind.anchor in ANCHOR_OF.values() and date <= (task.breach_at or date)):
+    if date is None or (kind.anchor in ANCHORS and date <= (task.breach_at or date)):
         return
     since = max(turn.now, date)
-    late = replace(
-        task, expected_at=since + kind.expected, warning_at=since + kind.warning, breach_at=since + kind.breach
-    )
-    aggregate.put(late, "expect", why)
+    aggregate.put(replace(task, **_durations(kind, since)), "expect", why)
     turn.tx.clear("overdue", task.id)
     file(turn, aggregate, "overdue", task.id, since + kind.breach)
 
@@ -162,12 +170,6 @@ def watch(turn: Turn, aggregate: Aggregate, task: Task, kind: TaskType) -> None:
         file(turn, aggregate, "review", task.id, renewed_at(task, kind))
 
 
-def _stamped(task: Task, now: datetime) -> Task:
-    if task.state is TaskState.READY:
-        return replace(task, ready_at=now)
-    return replace(task, sent_at=now) if task.state is TaskState.SENDING else replace(task, accepted_at=now)
-
-
 async def release_dependants(turn: Turn, aggregate: Aggregate, done: Task) -> None:
     """Counts anew, for each task that waited for this one, how many predecessors are not final; at none it is ready."""
     for task_id in done.next:
@@ -178,7 +180,7 @@ async def release_dependants(turn: Turn, aggregate: Aggregate, done: Task) -> No
         if pending:
             aggregate.put(replace(task, pending=pending), "count", turn.why(f"{done.step} is {done.state}"))
         else:
-            await make_ready(turn, aggregate, replace(task, pending=0))
+            await make_ready(turn, aggregate, task)
 
 
 async def make_ready(turn: Turn, aggregate: Aggregate, task: Task, why: Why | None = None) -> None:
@@ -186,12 +188,8 @@ async def make_ready(turn: Turn, aggregate: Aggregate, task: Task, why: Why | No
     now.
     """
     why = why or turn.why("all predecessors are final")
-    policy = turn.policy(aggregate)
-    ready = timed(
-        replace(task, state=move(TASK_LIFECYCLE, task.state, "dependencies_met")),
-        policy.task_types[task.type],
-        turn.now,
-    )
+    kind, state = turn.policy(aggregate).task_types[task.type], move(TASK_LIFECYCLE, task.state, "dependencies_met")
+    ready = replace(task, state=state, pending=0, **times(task, state, kind, turn.now))
     aggregate.put(ready, "dependencies_met", why)
     match task.executor:
         case "command":

@@ -6,7 +6,7 @@ still be the same; an order that may not be moved stays where it is, and that is
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.errors import Refusal
@@ -15,6 +15,7 @@ from fallsafe.core.orders.plan import PlannedTask
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.policy.move import Move, Running, plan_move
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.values import replace
 from fallsafe.flows import planning, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet

@@ -6,13 +6,13 @@ promise stands as it was given, and is a case where it cannot be kept any more. 
 failure.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.commands.outcome import Says
 from fallsafe.core.events import Json
 from fallsafe.core.orders.task import SUPPLIER, Task, supplied_at
+from fallsafe.core.values import replace
 from fallsafe.flows import facts, failures, moves
 from fallsafe.flows.facts import Told
 from fallsafe.flows.turn import Turn

@@ -5,7 +5,7 @@ A repeat of the same order is answered as such; another content under the same n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fallsafe.core.access import Actor
 from fallsafe.core.errors import Refusal
@@ -15,6 +15,7 @@ from fallsafe.core.orders.draft import ItemDraft, OrderDraft
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
 from fallsafe.core.repair.amendment import AmendmentState
+from fallsafe.core.values import replace
 from fallsafe.flows import duplicates, failures, planning, settle, signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.correcting import seal

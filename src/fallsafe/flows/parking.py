@@ -4,12 +4,11 @@ What is known of downstreams stands in the turn, read without a lock: it may be 
 much is called back.
 """
 
-from dataclasses import replace
-
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
+from fallsafe.core.values import replace
 from fallsafe.flows.moves import file
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate

@@ -67,8 +67,9 @@ def of_order(
         "task": {"step": task.step, "type": task.type},
         "results": {
             t.step: {**_mapping(t.result), "reference": t.reference}
-            for t in sorted(tasks.values(), key=lambda t: _nearness(items, item, t))
-            if t.completed_at is not None
+            for t in sorted(
+                (t for t in tasks.values() if t.completed_at is not None), key=lambda t: _nearness(items, item, t)
+            )
         },
     }
 
@@ -103,7 +104,7 @@ def _callback_url(turn: Turn, task: Task, key: str) -> str:
 
 
 def _mapping(value: Json) -> dict[str, Json]:
-    return dict(value) if isinstance(value, Mapping) else {}
+    return dict(value) if isinstance(value, dict | Mapping) else {}
 
 
 def look_up_request(turn: Turn, aggregate: Aggregate, task: Task, target: Command, look_up: LookUp) -> Request:

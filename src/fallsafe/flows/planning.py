@@ -6,7 +6,6 @@ for them wait for their real steps (model rule 9); the order is then judged by t
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.cases.case import CASE_LIFECYCLE
@@ -20,6 +19,7 @@ from fallsafe.core.orders.plan import PlanItem
 from fallsafe.core.orders.task import Task, TaskState, still_pending, waiting_for_held
 from fallsafe.core.policy.move import Running, plan_move
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.values import replace
 from fallsafe.flows import failures, moves, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Answer, Applied, Context, Refused
@@ -100,7 +100,7 @@ async def add(turn: Turn, aggregate: Aggregate, made: plan.Plan, positions: Sequ
         task = aggregate.tasks[numbers[n]]
         pending = still_pending(task, aggregate.tasks)
         if pending == 0:
-            await moves.make_ready(turn, aggregate, replace(task, pending=0))
+            await moves.make_ready(turn, aggregate, task)
         elif pending != task.pending:
             aggregate.put(replace(task, pending=pending), "count", why)
 

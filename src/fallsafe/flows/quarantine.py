@@ -4,12 +4,12 @@ The order is frozen and becomes a case; no worker takes it again before a person
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from fallsafe.core.access import Actor
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
+from fallsafe.core.values import replace
 from fallsafe.flows import failures, settle
 from fallsafe.flows.context import Context
 from fallsafe.flows.turn import Turn, begin

@@ -4,13 +4,14 @@ Their word is a signal like every other: judged by the newest set, joined to the
 owner and a look from then on. What they wrote is sealed. By itself it moves nothing but the item that it stops.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.orders.task import Task
 from fallsafe.core.recover.strategy import OpenCase
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, casework, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet

@@ -7,7 +7,6 @@ operation's system about it, and it only asks.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from fallsafe.core.access import Actor, not_allowed
@@ -31,6 +30,7 @@ from fallsafe.core.recover.reconcile import (
     ways_to_look,
 )
 from fallsafe.core.recover.strategy import RetrySameCommand
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, checking, commands, facts, failures, looked, payload, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet

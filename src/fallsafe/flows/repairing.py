@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 
 from fallsafe.core.cases.case import Case
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
@@ -17,6 +16,7 @@ from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, blocked, why_not_
 from fallsafe.core.repair.amendment import REORDER
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
+from fallsafe.core.values import replace
 from fallsafe.flows import (
     amending,
     cases,
@@ -34,7 +34,7 @@ from fallsafe.flows import (
 )
 from fallsafe.flows.facts import Told
 from fallsafe.flows.marking import mark, why_of
-from fallsafe.flows.moves import move_command, timed
+from fallsafe.flows.moves import move_command, times
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside
 from fallsafe.store.work import Aggregate, Why
@@ -189,8 +189,8 @@ async def replace_command(
     why = why_of(turn, repair, supersedes=outside("command", old.id))
     why = why if because is None else replace(because, facts={**because.facts, **why.facts})
     await move_command(turn, aggregate, old, "supersede", why)
-    ready = replace(task, state=move(TASK_LIFECYCLE, task.state, "repair"))
-    ready = timed(ready, turn.policy(aggregate).task_types[task.type], turn.now)
+    kind, state = turn.policy(aggregate).task_types[task.type], move(TASK_LIFECYCLE, task.state, "repair")
+    ready = replace(task, state=state, **times(task, state, kind, turn.now))
     aggregate.put(ready, "repair", why)
     n = 1 + max(c.n for c in scene.commands if c.purpose is old.purpose)
     made = await moves.intend(turn, aggregate, ready, n, why, old.purpose, old.operation, old.method)

@@ -5,7 +5,7 @@ agreed to is void, and nothing is done.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from fallsafe.core.access import Actor, refused
 from fallsafe.core.cases.case import Case
@@ -18,6 +18,7 @@ from fallsafe.core.repair.catalogue import APPROVAL_LIVES, RepairAction
 from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.repair.preview import Preview, differences, preview, unmet
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, UNDER_WAY, WAITING, Repair, RepairState, who_did
+from fallsafe.core.values import replace
 from fallsafe.flows import checking, settle
 from fallsafe.flows.casework import no_such
 from fallsafe.flows.context import Answer, Applied, Context, Refused

@@ -6,7 +6,6 @@ nothing, what takes back a success moves and is a case, and so is a word that co
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from fallsafe.core.access import Actor
@@ -28,6 +27,7 @@ from fallsafe.core.orders.watched import (
     read,
     report_draft,
 )
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, failures, handed, orders, payload, settle, signals
 from fallsafe.flows.arrivals import Arrival, Kept, Kind, Name, bodies_of, keep, note
 from fallsafe.flows.commands import Due

@@ -3,7 +3,7 @@
 what was previewed off the table, and stands on the order's cases until somebody has dealt with it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fallsafe.core.access import Actor, not_allowed
 from fallsafe.core.commands.ledger import CommandState
@@ -13,6 +13,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.order import UPSTREAM
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, WAITING
+from fallsafe.core.values import replace
 from fallsafe.flows import failures, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.turn import Turn, begin

@@ -7,7 +7,7 @@ sent, except by asking.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from fallsafe.core.commands.contract import Operation, Repeat, repeat_is_harmles
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, may_have_left
 from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.orders.task import Task
+from fallsafe.core.values import replace
 from fallsafe.flows import facts
 from fallsafe.flows.facts import Told
 from fallsafe.flows.moves import file, move_command

@@ -3,13 +3,13 @@ next look set.
 """
 
 from collections import defaultdict
-from dataclasses import replace
 
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders import item as items
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import PHASE_LIFECYCLE, OrderState, Phase, derive_state
 from fallsafe.core.orders.task import Task
+from fallsafe.core.values import replace
 from fallsafe.flows import cases
 from fallsafe.flows.turn import Turn
 from fallsafe.store.work import Aggregate, Entry

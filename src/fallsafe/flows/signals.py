@@ -7,7 +7,6 @@ One that its source takes back ends; a case that stands on such signals alone he
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -32,6 +31,7 @@ from fallsafe.core.orders.progress import NEEDS_A_CASE
 from fallsafe.core.orders.task import Task
 from fallsafe.core.triage.classify import Classification, read_in_shadow
 from fallsafe.core.triage.severity import Level
+from fallsafe.core.values import replace
 from fallsafe.flows import cases, casework, failures, handed, loose, payload, settle
 from fallsafe.flows.arrivals import Arrival, Kept, Kind, Name, bodies_of, keep, note
 from fallsafe.flows.commands import Due

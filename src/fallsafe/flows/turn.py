@@ -5,7 +5,7 @@ A failure and its case are in the same turn, hence in the same commit (P4).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fallsafe.core.access import Actor
@@ -15,9 +15,12 @@ from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.recover.breaker import Downstream
 from fallsafe.core.recover.strategy import Step
 from fallsafe.core.triage.classify import Classification
+from fallsafe.core.values import replace
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate, Why
+
+PLAIN = (str, int, float, bool, list, dict, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Turn:
         **facts: object,
     ) -> Why:
         """The reason of a record in this turn."""
-        plain = {k: v for k, v in facts.items() if isinstance(v, str | int | float | bool | list | dict) or v is None}
+        plain = {k: v for k, v in facts.items() if isinstance(v, PLAIN)}
         return Why(self.actor, reason, policy.id if policy else "", rule, evidence, causation, plain)
 
     def policy(self, aggregate: Aggregate) -> PolicySet:

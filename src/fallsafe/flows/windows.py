@@ -2,7 +2,6 @@
 no case is opened unless the promised date cannot be kept by then.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from fallsafe.core.commands.ledger import Command
@@ -10,6 +9,7 @@ from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
 from fallsafe.core.orders.task import Task
 from fallsafe.core.orders.windows import Shut, shut
+from fallsafe.core.values import replace
 from fallsafe.flows import failures
 from fallsafe.flows.moves import file
 from fallsafe.flows.turn import Turn

@@ -4,13 +4,20 @@ content gives equal bytes.
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+PLAIN = frozenset({str, int, float, bool, type(None)})
+"""The types of values that are JSON as they are."""
+# The times of one transaction stand in its records again and again.
+INSTANTS_KEPT = 4_096
+
 _encoder = msgspec.json.Encoder(order="sorted", enc_hook=str)
 
 
+@lru_cache(INSTANTS_KEPT)
 def instant(at: datetime) -> str:
     """A time as it stands in a record: UTC, six digits of a second, `Z`."""
     here = at if at.tzinfo is UTC else at.astimezone(UTC)
@@ -19,6 +26,8 @@ def instant(at: datetime) -> str:
 
 def plain(value: Any) -> Any:
     """A value with its times, enumerations and tuples made into canonical JSON values."""
+    if type(value) in PLAIN:
+        return value
     if isinstance(value, datetime):
         return instant(value)
     if isinstance(value, dict):

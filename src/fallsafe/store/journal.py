@@ -5,12 +5,13 @@ of its order's record
 before it, so that one order can be checked alone, and its lane's links chain everything that the connection ever wrote.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from fallsafe.core.events import RECORD_FORMAT, Record
+from fallsafe.core.events import RECORD_FORMAT, Json, Record
 from fallsafe.store.canonical import digest, instant, link, written
 
 
@@ -25,9 +26,8 @@ class Chain:
     last_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of the journal, ready to be copied in."""
+class Line(NamedTuple):
+    """One row of the journal, its columns in the order of `journal/copy.sql`."""
 
     lane: int
     seq: int
@@ -41,78 +41,61 @@ class Line:
     digest: bytes
     link: bytes
 
-    def row(self) -> tuple[Any, ...]:
-        """The columns in the order of `journal/copy.sql`."""
-        return (
-            self.lane,
-            self.seq,
-            self.order_id,
-            self.version,
-            self.at,
-            self.thing,
-            self.thing_id,
-            self.verb,
-            self.payload,
-            self.digest,
-            self.link,
-        )
-
 
 LOOSE = Chain(0, 0, 0, "", None)
 
 
-def place(
-    records: Sequence[Record],
-    chains: dict[int, Chain],
-    lane: int,
-    seq: int,
-    head: bytes,
-    now: datetime,
-    late: datetime | None = None,
-) -> list[Line]:
-    """The lines of one transaction. `chains` (by order id) are moved forward; an order's time never goes back. Records
-    without an order are of the time `late`, by which they are put in order.
+class At(NamedTuple):
+    """Where and when a transaction's records are placed: the lane, its head, and the times of those with an order and
+    of those without one, by which these are put in order.
     """
-    first, lines = seq + 1, []
+
+    lane: int
+    seq: int
+    link: bytes
+    now: datetime
+    late: datetime
+
+
+NOTHING_ADDED: Mapping[int, Json] = MappingProxyType({})
+
+
+def place(
+    records: Sequence[Record], chains: dict[int, Chain], at: At, added: Mapping[int, Json] = NOTHING_ADDED
+) -> list[Line]:
+    """The lines of one transaction. `chains` (by order id) are moved forward; an order's time never goes back. `added`
+    is what is said of evidence that comes with the transaction, by its id.
+    """
+    seq, head, lines = at.seq, at.link, list[Line]()
     for record in records:
         seq += 1
         chain = chains[record.order_id] if record.order_id else LOOSE
-        at = max(now, chain.last_at) if chain.last_at else now
-        at = at if record.order_id else late or now
-        version = chain.version + 1 if record.order_id else 0
-        payload = written(_content(record, chain, lane, seq, version, at, first))
-        own = digest(payload)
-        head = link(head, own)
-        lines.append(
-            Line(
-                lane,
-                seq,
-                record.order_id,
-                version,
-                at,
-                record.thing,
-                record.thing_id,
-                record.verb,
-                payload.decode(),
-                own,
-                head,
-            )
-        )
+        version, when = chain.version + 1, max(at.now, chain.last_at or at.now)
+        if not record.order_id:
+            version, when = 0, at.late
+        content = _content(record, chain, at, seq, version, when)
+        if record.evidence and (own := [added[i] for i in record.evidence if i in added]):
+            content["facts"] = {**record.facts, "added": own}
+        payload = written(content)
+        sealed = digest(payload)
+        head = link(head, sealed)
+        about = (record.order_id, version, when, record.thing, record.thing_id, record.verb)
+        lines.append(Line(at.lane, seq, *about, payload.decode(), sealed, head))
         if record.order_id:
-            chains[record.order_id] = Chain(version, lane, seq, own.hex(), at)
+            chains[record.order_id] = Chain(version, at.lane, seq, sealed.hex(), when)
     return lines
 
 
-def _content(r: Record, before: Chain, lane: int, seq: int, version: int, at: datetime, first: int) -> dict[str, Any]:
+def _content(r: Record, before: Chain, at: At, seq: int, version: int, when: datetime) -> dict[str, Any]:
     return {
         "format": RECORD_FORMAT,
-        "lane": lane,
+        "lane": at.lane,
         "seq": seq,
-        "transaction": [lane, first],
+        "transaction": [at.lane, at.seq + 1],
         "orderId": r.order_id,
         "version": version,
         "before": [before.lane, before.seq, before.digest],
-        "at": instant(at),
+        "at": instant(when),
         "actor": r.actor,
         "causation": r.causation,
         "thing": r.thing,
@@ -124,6 +107,6 @@ def _content(r: Record, before: Chain, lane: int, seq: int, version: int, at: da
         "reason": r.reason,
         "policySet": r.policy_set,
         "rule": r.rule,
-        "evidence": list(r.evidence),
+        "evidence": r.evidence,
         "facts": r.facts,
     }

@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 from fallsafe.core.access import EVERY_GROUP, Actor
 from fallsafe.core.cases.facets import ByTime, Cell, Facets, count, is_plain, rest_of
 from fallsafe.core.cases.query import FREE, LEVELS, ME, NOBODY, SLA_WORDS, CaseQuery, bound, length
+from fallsafe.core.values import replace
 from fallsafe.store.reads import CaseRow, read_case_row
 from fallsafe.store.trail import BadCursor
 from fallsafe.store.tx import Database, Tx

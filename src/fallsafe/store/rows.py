@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
-from operator import attrgetter, itemgetter
+from itertools import compress
+from operator import attrgetter, is_not, itemgetter
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -21,7 +22,7 @@ from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
-from fallsafe.store.canonical import instant
+from fallsafe.store.canonical import PLAIN, instant
 
 Row = Order | Item | Task | Command | Case | Repair | Amendment
 R = TypeVar("R")
@@ -104,7 +105,8 @@ class _Shape:
     of_value: Callable[[Any], tuple[Any, ...]]
     converters: tuple[tuple[int, Callable[[Any], Any]], ...]
     times: tuple[int, ...]
-    compared: tuple[tuple[int, str], ...]
+    compared: tuple[str, ...]
+    to_compare: Callable[[Any], tuple[Any, ...]]
 
 
 _SHAPES: dict[type, _Shape] = {}
@@ -120,6 +122,7 @@ def _shape(kind: type) -> _Shape:
 def _shape_of(kind: type) -> _Shape:
     hints = get_type_hints(kind)
     names = tuple(f.name for f in fields(kind))
+    compared = tuple(name for name in names if name not in CHAIN)
     converters = ((n, _converter(hints[name])) for n, name in enumerate(names))
     return _Shape(
         names,
@@ -127,7 +130,8 @@ def _shape_of(kind: type) -> _Shape:
         attrgetter(*names),
         tuple((n, converter) for n, converter in converters if converter is not None),
         tuple(n for n, name in enumerate(names) if hints[name] in (datetime, datetime | None)),
-        tuple((n, name) for n, name in enumerate(names) if name not in CHAIN),
+        compared,
+        attrgetter(*compared),
     )
 
 
@@ -174,14 +178,25 @@ def columns(value: Any) -> dict[str, Any]:
 def delta(was: Any | None, now: Any) -> dict[str, Any]:
     """The columns that differ, without those of the chain; all of them when there was nothing."""
     shape = _shape(type(now))
-    after = shape.of_value(now)
     if was is None:
-        return {name: _json(after[n]) for n, name in shape.compared}
-    before = shape.of_value(was)
-    return {name: _json(after[n]) for n, name in shape.compared if after[n] is not before[n] and after[n] != before[n]}
+        return dict(zip(shape.compared, map(_json, shape.to_compare(now)), strict=True))
+    return _differing(shape.compared, shape.to_compare(was), shape.to_compare(now))
+
+
+def changes(was: Any, now: Any) -> dict[str, Any]:
+    """The columns that differ, those of the chain among them."""
+    shape = _shape(type(now))
+    return _differing(shape.names, shape.of_value(was), shape.of_value(now))
+
+
+def _differing(names: tuple[str, ...], before: tuple[Any, ...], after: tuple[Any, ...]) -> dict[str, Any]:
+    others = compress(zip(names, before, after, strict=True), map(is_not, before, after))
+    return {name: _json(value) for name, old, value in others if value != old}
 
 
 def _json(value: Any) -> Any:
+    if type(value) in PLAIN:
+        return value
     if isinstance(value, datetime):
         return instant(value)
     if isinstance(value, Enum):

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.evidence import Evidence, sensitivity_of
 from fallsafe.core.commands.ledger import Command
 from fallsafe.core.errors import Bug, SetNotRead
-from fallsafe.core.events import Record
+from fallsafe.core.events import Json, Record
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order, shard_of
 from fallsafe.core.orders.task import Task
@@ -31,13 +31,13 @@ from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
 from fallsafe.store.canonical import digest
 from fallsafe.store.ids import IdMaker
-from fallsafe.store.journal import Line, place
-from fallsafe.store.rows import read_row
+from fallsafe.store.journal import At, Line, place
+from fallsafe.store.rows import changes, read_row
 from fallsafe.store.sessions import TRANSACTION_MAX_SECONDS as TRANSACTION_MAX_SECONDS
 from fallsafe.store.sessions import Session, Sessions
 from fallsafe.store.sql import has_one_plan, sql
 from fallsafe.store.vault import OrderKey, Vault
-from fallsafe.store.work import Aggregate, Entry, Kept, Pages, chain_of, chained, evidence_fact, written
+from fallsafe.store.work import Aggregate, Entry, Kept, Moved, Pages, chain_of, chained, evidence_fact
 
 R = TypeVar("R")
 LANE_LEASE = timedelta(seconds=60)
@@ -453,7 +453,7 @@ class Tx:
 
     async def new_id(self) -> int:
         """A new id of this writer's lane."""
-        return self._writer.lane.ids.next(await self.now())
+        return self._writer.lane.ids.next(self._now or await self.now())
 
     async def lock(self, order_ids: Iterable[int], *, skip_locked: bool = False) -> list[Aggregate]:
         """Locks orders in the order of their ids and loads all that belongs to them. With `skip_locked` those that
@@ -467,17 +467,23 @@ class Tx:
         return [self.aggregates[i] for i in sorted(asked) if i in self.aggregates]
 
     async def _load(self, rows: Sequence[dict[str, Any]]) -> None:
-        keys = await self.keys_of([row["id"] for row in rows])
-        kept = {row["id"]: self._database.kept.get(row["id"], row["last_digest"]) for row in rows}
-        missing = [number for number, known in kept.items() if known is None]
-        parts: dict[int, list[Any]] = {number: [] for number in missing}
-        if missing:
-            for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")):
-                for row in await self.fetch(f"{table}/of_orders", ids=missing):
-                    parts[row["order_id"]].append(read_row(kind, row))
+        kept = self._database.kept
         for row in rows:
-            order, things = kept[row["id"]] or (read_row(Order, row), parts[row["id"]])
-            self.aggregates[order.id] = Aggregate(order, things, keys[order.id])
+            known = kept.get(row["id"], row["last_digest"])
+            if known is not None:
+                self.aggregates[known.order.id] = known
+        missing = [row["id"] for row in rows if row["id"] not in self.aggregates]
+        if missing:
+            await self._load_anew(missing)
+
+    async def _load_anew(self, ids: list[int]) -> None:
+        keys, parts = await self.keys_of(ids), {number: list[Any]() for number in ids}
+        for kind, table in ((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")):
+            for row in await self.fetch(f"{table}/of_orders", ids=ids):
+                parts[row["order_id"]].append(read_row(kind, row))
+        for row in await self.fetch("orders/of_ids", ids=ids):
+            order = read_row(Order, row)
+            self.aggregates[order.id] = Aggregate(order, parts[order.id], keys[order.id])
 
     async def load_repairs(self) -> None:
         """Loads repairs and amendments of the locked orders, once; only the flows of repairs ask for them."""
@@ -505,8 +511,8 @@ class Tx:
         """Inserts orders, unique keys first and sorted; those whose (source, external id) exists are left out of the
         answer.
         """
-        rows = [written(None, order)["row"] for order in sorted(orders, key=lambda o: (o.source, o.external_id))]
-        fresh = {row["id"] for row in await self.fetch("orders/insert", rows=as_json(rows))}
+        rows = as_json(sorted(orders, key=lambda o: (o.source, o.external_id)))
+        fresh = {row["id"] for row in await self.fetch("orders/insert", rows=rows)}
         made = []
         for order in orders:
             if order.id in fresh:
@@ -531,8 +537,7 @@ class Tx:
         """Sets when a thing must next be looked at. The earlier of two entries of one kind counts."""
         before = self.pages.file.get((entry.kind, entry.id))
         if before is None or entry.due_at < before.due_at:
-            shard = shard_of(entry.order_id if entry.order_id is not None else entry.id)
-            self.pages.file[entry.kind, entry.id] = replace(entry, shard=shard)
+            self.pages.file[entry.kind, entry.id] = entry
 
     def clear(self, kind: str, thing_id: int) -> None:
         """Takes an entry away: its look was taken, or its thing ended. What is filed later in the same transaction
@@ -591,7 +596,7 @@ class Tx:
             await self._copy(
                 "journal/copy",
                 ["int2", "int8", "int8", "int8", "timestamptz", "text", "int8", "text", "text", "bytea", "bytea"],
-                [line.row() for line in lines],
+                lines,
             )
             await self._advance(lines)
         if self.pages.hint:
@@ -611,23 +616,19 @@ class Tx:
         # The things without an order are locked by rows of their own, after `now` was read: their order in time is that
         # of their transactions' ends.
         late = await _clock(self._writer.connection) if self.pages.loose else now
-        lines = place(self._with_evidence(records), chains, lane.number, head["seq"], bytes(head["link"]), now, late)
+        stands = At(lane.number, head["seq"], bytes(head["link"]), now, late)
+        lines = place(records, chains, stands, self._added(records))
         for order_id, chain in chains.items():
             aggregate = self.aggregates[order_id]
             aggregate.order = chained(aggregate.order, chain)
         return lines
 
-    def _with_evidence(self, records: Sequence[Record]) -> list[Record]:
+    def _added(self, records: Sequence[Record]) -> dict[int, Json]:
+        """What the records say of the evidence that comes with them, by its id."""
         added = {e.id: evidence_fact(e) for e, _ in self.pages.evidence}
-        named = {i for r in records for i in r.evidence}
-        if set(added) - named:
+        if added.keys() - {i for r in records for i in r.evidence}:
             raise Bug("evidence was added that no record of its transaction names")
-        return [
-            replace(r, facts={**r.facts, "added": [added[i] for i in r.evidence if i in added]})
-            if set(r.evidence) & set(added)
-            else r
-            for r in records
-        ]
+        return added
 
     async def _advance(self, lines: Sequence[Line]) -> None:
         lane, last = self._writer.lane, lines[-1]
@@ -643,43 +644,36 @@ class Tx:
 
     async def _write_rows(self) -> None:
         touched = [a for a in self.aggregates.values() if a.records]
-        orders = [(a.loaded.get(a.order.id), a.order) for a in touched]
-        changes = [pair for a in touched for pair in a.changed()] + list(self.pages.loose_cases.values())
-        if orders:
-            await self._write("orders", orders)
+        await self._write("orders", [Moved(a.loaded_order, a.order, changes(a.loaded_order, a.order)) for a in touched])
+        loose = [Moved(was, now, changes(was, now) if was else {}) for was, now in self.pages.loose_cases.values()]
+        moved: dict[type, list[Moved]] = {}
+        for each in [row for a in touched for row in a.changed()] + loose:
+            moved.setdefault(type(each.now), []).append(each)
         for kind, table in ROWS:
-            own = [(was, now) for was, now in changes if type(now) is kind]
-            await self._insert(table, [now for was, now in own if was is None])
-            await self._write(table, [(was, now) for was, now in own if was is not None])
+            own = moved.get(kind, ())
+            await self._insert(table, [each.now for each in own if each.was is None])
+            await self._write(table, [each for each in own if each.was is not None])
 
     async def _insert(self, table: str, rows: Sequence[Any]) -> None:
         if rows:
-            await self.execute(f"{table}/insert", rows=as_json([written(None, row)["row"] for row in rows]))
+            await self.execute(f"{table}/insert", rows=as_json(rows))
 
-    async def _write(self, table: str, pairs: Sequence[tuple[Any | None, Any]]) -> None:
-        if pairs:
-            count = await self.execute(f"{table}/write", rows=as_json([written(was, now) for was, now in pairs]))
-            if count != len(pairs):
+    async def _write(self, table: str, moved: Sequence[Moved]) -> None:
+        if moved:
+            count = await self.execute(f"{table}/write", rows=as_json([each.entry() for each in moved]))
+            if count != len(moved):
                 raise Bug(
-                    f"{table}: {count} of {len(pairs)} rows stood as they were seen; "
+                    f"{table}: {count} of {len(moved)} rows stood as they were seen; "
                     "a row moved without the lock of its order"
                 )
 
     async def _write_agenda(self) -> None:
         if self.pages.clear:
-            gone = sorted(self.pages.clear)
-            await self.execute("agenda/clear", kinds=[k for k, _ in gone], ids=[i for _, i in gone])
-        entries = [self.pages.file[k] for k in sorted(self.pages.file)]
-        if entries:
-            await self.execute(
-                "agenda/file",
-                shards=[e.shard for e in entries],
-                gates=[e.gate for e in entries],
-                dues=[e.due_at for e in entries],
-                kinds=[e.kind for e in entries],
-                ids=[e.id for e in entries],
-                orders=[e.order_id for e in entries],
-            )
+            gone = [{"kind": kind, "id": number} for kind, number in sorted(self.pages.clear)]
+            await self.execute("agenda/clear", rows=as_json(gone))
+        if self.pages.file:
+            entries = [_filed(self.pages.file[key]) for key in sorted(self.pages.file)]
+            await self.execute("agenda/file", rows=as_json(entries))
 
     async def _write_append_only(self) -> None:
         pages = self.pages
@@ -736,6 +730,17 @@ class Tx:
                 await copy.write_row(row)
 
 
+def _filed(entry: Entry) -> dict[str, Any]:
+    return {
+        "shard": shard_of(entry.order_id if entry.order_id is not None else entry.id),
+        "gate": entry.gate,
+        "due_at": entry.due_at,
+        "kind": entry.kind,
+        "id": entry.id,
+        "order_id": entry.order_id,
+    }
+
+
 async def _clock(connection: Session) -> datetime:
     cursor = await connection.execute(sql("tx/now"))
     row = await cursor.fetchone()
@@ -752,6 +757,6 @@ async def _rollback(connection: Session) -> None:
         await connection.close()
 
 
-def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+def as_json(rows: Sequence[Any]) -> str:
     """Rows as the JSON that set-based statements read."""
     return msgspec.json.encode(rows).decode()

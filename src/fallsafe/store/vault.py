@@ -34,13 +34,13 @@ class Tampered(Exception):
 class OrderKey:
     """The data key of one order: seals, opens, and salts digests."""
 
-    __slots__ = ("_aead", "_associated", "_entropy", "_salt")
+    __slots__ = ("_aead", "_associated", "_entropy", "_salted")
 
     def __init__(self, order_id: int, key: bytes, entropy: Entropy = os.urandom) -> None:
         self._entropy = entropy
         self._aead = AESGCM(key)
         self._associated = order_id.to_bytes(8, "big")
-        self._salt = hashlib.sha256(b"salt" + key).digest()
+        self._salted = hmac.new(hashlib.sha256(b"salt" + key).digest(), digestmod="sha256")
 
     def seal(self, body: bytes) -> bytes:
         """Nonce and ciphertext."""
@@ -56,7 +56,9 @@ class OrderKey:
 
     def digest(self, body: bytes) -> str:
         """The salted digest of a body, hex."""
-        return hmac.new(self._salt, body, hashlib.sha256).hexdigest()
+        salted = self._salted.copy()
+        salted.update(body)
+        return salted.hexdigest()
 
 
 class Vault:

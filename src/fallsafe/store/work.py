@@ -7,7 +7,7 @@ once, however often it moved. Nothing reaches the database before `Tx.flush`.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -22,9 +22,10 @@ from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
+from fallsafe.core.values import replace
 from fallsafe.store.canonical import canonical, digest
 from fallsafe.store.journal import Chain
-from fallsafe.store.rows import Inbox, delta
+from fallsafe.store.rows import Inbox, StoredReport, StoredSignal, changes, delta
 from fallsafe.store.vault import OrderKey
 
 Own = Item | Task | Command | Case | Repair | Amendment
@@ -64,7 +65,22 @@ class Entry:
     order_id: int | None
     due_at: datetime
     gate: int = 0
-    shard: int = 0
+
+
+@dataclass(slots=True)
+class Moved:
+    """A row as it was and as it is now, and what of it was written anew in between."""
+
+    was: Any  # None where the row is new
+    now: Any
+    to: dict[str, Json]
+
+    def entry(self) -> dict[str, Any]:
+        """One entry of a set-based write: what is another than before, and the state (for orders the version) that was
+        seen.
+        """
+        seen = {"version": self.was.version} if isinstance(self.was, Order) else {"was": self.was.state}
+        return {"id": self.now.id, **seen, "row": self.to}
 
 
 class Aggregate:
@@ -78,6 +94,7 @@ class Aggregate:
         new: bool = False,
     ) -> None:
         self.order = order
+        self.loaded_order = order
         self.key = key
         self.items: dict[int, Item] = {}
         self.tasks: dict[int, Task] = {}
@@ -85,18 +102,25 @@ class Aggregate:
         self.cases: dict[int, Case] = {}
         self.repairs: dict[int, Repair] = {}
         self.amendments: dict[int, Amendment] = {}
-        self.loaded: dict[int, Any] = {} if new else {order.id: order}
         self.records: list[Record] = []
         self.new = new
+        self._moved: dict[int, Moved] = {}
         self._open: dict[int, Case] = {}
         self._open_by_key: dict[str, int] = {}
         self.load(rows)
+
+    def again(self) -> "Aggregate":
+        """The same order for the next transaction: as it stands here, with nothing that happened to it yet."""
+        next_ = Aggregate(self.order, (), self.key)
+        next_.items, next_.tasks, next_.commands = self.items.copy(), self.tasks.copy(), self.commands.copy()
+        next_.cases, next_.repairs, next_.amendments = self.cases.copy(), self.repairs.copy(), self.amendments.copy()
+        next_._open, next_._open_by_key = self._open.copy(), self._open_by_key.copy()
+        return next_
 
     def load(self, rows: Iterable[Own]) -> None:
         """Rows as they stand in the database. What a flow alone needs (repairs) comes when it asks for it."""
         for row in rows:
             self._shelf(row)[row.id] = row
-            self.loaded[row.id] = row
             self._keep_open(row)
 
     def _keep_open(self, row: Any) -> None:
@@ -111,23 +135,34 @@ class Aggregate:
         shelf: dict[int, Any] = getattr(self, TABLES[type(row)][1])
         return shelf
 
-    def rows(self) -> list[Own]:
-        """Everything that belongs to the order, as it stands now."""
-        own = (self.items, self.tasks, self.commands, self.cases, self.repairs, self.amendments)
-        return [row for shelf in own for row in shelf.values()]
+    @property
+    def size(self) -> int:
+        """How many rows belong to the order."""
+        own = len(self.items) + len(self.tasks) + len(self.commands) + len(self.cases)
+        return own + len(self.repairs) + len(self.amendments)
 
     def put(self, row: Order | Own, verb: str, why: Why) -> None:
         """Puts a new value in place of the row with its id (or adds it), as one record."""
-        was = self.order if isinstance(row, Order) else self._shelf(row).get(row.id)
+        thing, shelf = TABLES[type(row)]
         if isinstance(row, Order):
-            was = None if self.new and not self.records else was
+            was: Any = None if self.new and not self.records else self.order
+            change = delta(was, row)
             self.order = row
         else:
-            self._shelf(row)[row.id] = row
-            self._keep_open(row)
-        self.record(
-            TABLES[type(row)][0], row.id, verb, why, str(was.state) if was else "", str(row.state), delta(was, row)
-        )
+            own = getattr(self, shelf)
+            was = own.get(row.id)
+            change = delta(was, row)
+            own[row.id] = row
+            self._keep(row, was, change)
+        self.record(thing, row.id, verb, why, was.state.value if was else "", row.state.value, change)
+
+    def _keep(self, row: Own, was: Own | None, change: Mapping[str, Json]) -> None:
+        moved = self._moved.get(row.id)
+        if moved is None:
+            moved = self._moved[row.id] = Moved(was, row, {})
+        moved.now = row
+        moved.to.update(change)
+        self._keep_open(row)
 
     def record(
         self,
@@ -178,10 +213,13 @@ class Aggregate:
         own = [c for c in self.commands.values() if c.task_id == task_id and c.purpose is not Purpose.QUERY]
         return max(own, key=lambda c: (c.n, c.id), default=None)
 
-    def changed(self) -> list[tuple[Any | None, Any]]:
-        """(before, after) of every row of the order that differs from what was loaded, the order itself left out."""
-        pairs = [(self.loaded.get(row.id), row) for row in self.rows()]
-        return [(was, now) for was, now in pairs if was is not now and was != now]
+    def is_new(self, number: int) -> bool:
+        """Whether a row is of this transaction."""
+        return number in self._moved and self._moved[number].was is None
+
+    def changed(self) -> list["Moved"]:
+        """Every row of the order that differs from what was loaded, the order itself left out."""
+        return [moved for moved in self._moved.values() if moved.was is None or moved.to]
 
 
 class Kept:
@@ -190,19 +228,18 @@ class Kept:
     """
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[int, tuple[Order, list[Own]]] = OrderedDict()
+        self._orders: OrderedDict[int, Aggregate] = OrderedDict()
 
-    def get(self, order_id: int, last_digest: str) -> tuple[Order, list[Own]] | None:
+    def get(self, order_id: int, last_digest: str) -> Aggregate | None:
         """The order and its things, if this is the digest of its last record still."""
         known = self._orders.get(order_id)
-        return known if known is not None and known[0].last_digest == last_digest else None
+        return known.again() if known is not None and known.order.last_digest == last_digest else None
 
     def keep(self, aggregates: Iterable[Aggregate]) -> None:
         """What was committed is kept; of much the orders that were not seen for the longest time are forgotten."""
         for aggregate in aggregates:
-            rows = aggregate.rows()
-            if len(rows) <= KEPT_ROWS_MAX:
-                self._orders[aggregate.order.id] = (aggregate.order, rows)
+            if aggregate.size <= KEPT_ROWS_MAX:
+                self._orders[aggregate.order.id] = aggregate
                 self._orders.move_to_end(aggregate.order.id)
         while len(self._orders) > KEPT_ORDERS_MAX:
             self._orders.popitem(last=False)
@@ -243,17 +280,12 @@ def chained(order: Order, chain: Chain) -> Order:
     )
 
 
-def written(before: Any | None, after: Any) -> dict[str, Any]:
-    """One entry of a set-based write: the row, and the state (for orders the version) that was seen."""
-    entry: dict[str, Any] = {"row": after}
-    if isinstance(after, Order):
-        entry["version"] = before.version if before is not None else 0
-    elif before is not None:
-        entry["was"] = str(before.state)
-    return entry
+def written(before: StoredSignal | StoredReport, after: StoredSignal | StoredReport) -> dict[str, Any]:
+    """One entry of a set-based write of what came from outside."""
+    return Moved(before, after, changes(before, after)).entry()
 
 
-def evidence_fact(evidence: Evidence) -> dict[str, Any]:
+def evidence_fact(evidence: Evidence) -> Json:
     """What a record says of a piece of evidence, enough to prove it later."""
     return {
         "id": evidence.id,

@@ -6,8 +6,9 @@ record is recorded by its lease, as lost.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from fallsafe.connectors.port import Connector, Sendable
@@ -15,6 +16,7 @@ from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Lost, Reply
 from fallsafe.core.orders.order import SHARDS
 from fallsafe.core.recover.breaker import Heard
+from fallsafe.core.values import replace
 from fallsafe.flows import (
     automating,
     callbacks,
@@ -27,7 +29,7 @@ from fallsafe.flows import (
     review,
     signals,
 )
-from fallsafe.flows.commands import Attempted, Claimed, Due
+from fallsafe.flows.commands import Attempted, Claimed, Due, Recorded
 from fallsafe.flows.context import Context
 from fallsafe.store.tx import PASSING, Database, Rewound, Tx
 from fallsafe.workers.gates import Gates
@@ -88,6 +90,7 @@ class Worker:
         self._calls: set[asyncio.Task[None]] = set()
         self._gates = Gates(database, context, monotonic, database.owner)
         self._replies: list[Attempted] = []
+        self._spare: frozenset[int] = frozenset()
         self._hand = InHand(database, context, monotonic, database.owner)
         self._ears = Ears(database, context, monotonic)
 
@@ -139,6 +142,7 @@ class Worker:
             now=now,
             kinds=kinds,
         )
+        self._spare = _spare(open_, Counter(row["gate"] for row in rows))
         found: dict[str, list[Due]] = {}
         for due in await self._hand.put_off([Due(r["kind"], r["id"], r["order_id"], r["due_at"]) for r in rows]):
             found.setdefault(due.kind, []).append(due)
@@ -157,8 +161,7 @@ class Worker:
         async def work(tx: Tx, part: Sequence[Due]) -> list[Claimed]:
             if not await self._database.is_sure(tx):
                 return []
-            context = replace(self._context(), repeats=self._gates.repeats())
-            return await claim(tx, context, part, system(name))
+            return await claim(tx, self._sending_context(), part, system(name))
 
         worked = False
         async for _, made in self._hand.each(name, due, id_of_due, work):
@@ -166,6 +169,15 @@ class Worker:
                 self._begin(one, claimed_at)
             worked |= bool(made)
         return worked
+
+    def _sending_context(self) -> Context:
+        return replace(self._context(), repeats=self._gates.repeats())
+
+    async def _rooms(self, tx: Tx) -> dict[int, int]:
+        """How many calls may begin, at each gate, of what becomes ready just now: none where others wait already."""
+        if not await self._database.is_sure(tx):
+            return {}
+        return {gate: room for gate, room in self._gates.rooms().items() if gate in self._spare}
 
     def _begin(self, claimed: Claimed, claimed_at: float) -> None:
         gate = self._context().gate(claimed.operation.system)
@@ -190,16 +202,20 @@ class Worker:
     async def _record(self) -> bool:
         replies, self._replies = self._replies, []
         left = {id(one): one for one in replies}
+        claimed_at = self._monotonic()
 
-        async def work(tx: Tx, part: Sequence[Attempted]) -> list[Heard]:
-            return await commands.record_replies(tx, self._context(), part, system("dispatcher"))
+        async def work(tx: Tx, part: Sequence[Attempted]) -> Recorded:
+            rooms = await self._rooms(tx)
+            return await commands.record_replies(tx, self._sending_context(), part, system("dispatcher"), rooms)
 
         heard: list[Heard] = []
         try:
-            async for part, said in self._hand.each("record", replies, lambda one: one.claimed.order_id, work):
-                heard += said
+            async for part, recorded in self._hand.each("record", replies, lambda one: one.claimed.order_id, work):
+                heard += recorded.heard
                 for one in part:
                     del left[id(one)]
+                for made in recorded.claimed:
+                    self._begin(made, claimed_at)
         except PASSING:
             self._replies = [*left.values(), *self._replies]
             raise
@@ -221,3 +237,8 @@ class Worker:
             start_before=claimed_at + self._context().lease_beyond_call.total_seconds(),
             causation=claimed.causation,
         )
+
+
+def _spare(rooms: Mapping[int, int], found: Mapping[int, int]) -> frozenset[int]:
+    """The gates at which nobody waits: the last look found less there than might go out."""
+    return frozenset(gate for gate, room in rooms.items() if found.get(gate, 0) < room)

@@ -4,13 +4,14 @@ One open case per case key; duplicates of one failure join it. A consequence nev
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
+from fallsafe.core.values import replace
 
 
 class CaseState(StrEnum):

@@ -5,10 +5,11 @@ It stands in one column of the case, so that whoever reads a case reads how it i
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from fallsafe.core.events import Json
+from fallsafe.core.values import replace
 
 TICKETS_MAX, CONSULTS_MAX = 20, 50
 

@@ -6,7 +6,7 @@ asks. What people say is kept beside the change; it is not part of it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case, CaseState, advance
@@ -19,6 +19,7 @@ from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.progress import NEEDS_A_CASE
 from fallsafe.core.orders.task import Task, TaskState
+from fallsafe.core.values import replace
 
 RESOLUTIONS = (
     "DataCorrected", "RetriedSameKey", "ReconciledDone", "ReconciledAbsent", "HandedOff", "SolvedElsewhere",

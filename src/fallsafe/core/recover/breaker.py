@@ -6,11 +6,12 @@ such proof, and no proof of the contrary either.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fallsafe.core.lifecycle import move
+from fallsafe.core.values import replace
 
 
 class Health(StrEnum):

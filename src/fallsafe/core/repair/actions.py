@@ -3,7 +3,6 @@ runs an action does what its plan says, and nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from difflib import SequenceMatcher
 
@@ -27,6 +26,7 @@ from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.repair import correction
 from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
 from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending, provided
+from fallsafe.core.values import replace
 
 CHARACTERISTIC, PLACE, CUSTOMER = "item.characteristics.", "item.place.", "customer."
 CORRECTABLE = (CHARACTERISTIC, PLACE, CUSTOMER)

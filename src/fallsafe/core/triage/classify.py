@@ -5,12 +5,13 @@ beside the normalized one and are never replaced by it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
 from fallsafe.core.triage.ownership import domain_of, owner_of
 from fallsafe.core.triage.taxonomy import Recoverability
+from fallsafe.core.values import replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 -- Many amendments at once: what came back. A write names the state that it saw, and counts only where it still stands.
-WITH e AS (SELECT entry FROM jsonb_array_elements(%(rows)s::jsonb) entry)
 UPDATE amendments o
 SET (state, answered_by, answered_at, reference, ended_because, superseded, fingerprint_now)
-    = (r.state, r.answered_by, r.answered_at, r.reference, r.ended_because, r.superseded, r.fingerprint_now)
-FROM e, jsonb_populate_record(NULL::amendments, e.entry -> 'row') r
-WHERE o.id = r.id AND o.state = e.entry ->> 'was'
+    = (SELECT r.state, r.answered_by, r.answered_at, r.reference, r.ended_because, r.superseded, r.fingerprint_now FROM jsonb_populate_record(o, e.row) r)
+FROM jsonb_to_recordset(%(rows)s::jsonb) e (id bigint, was text, row jsonb)
+WHERE o.id = e.id AND o.state = e.was

@@ -1,0 +1,2 @@
+-- Orders that are locked.
+SELECT * FROM orders WHERE id = ANY(%(ids)s)
