@@ -2,7 +2,8 @@
 that would have to undo something, which are refused with what that is.
 """
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from tests.doors.conftest import Api, an_order
 from tests.doors.test_api_cases import play, the_case
@@ -59,6 +60,10 @@ class WhenTheCaseItselfIsWorkedOn:
         one = await api.get(f"/fallout-cases/{pool['id']}")
         judged = one["classification"]
         assert (judged["code"], judged["rule"]) == ("PAYLOAD_REJECTED", f"person/{seen['id']}")
+        found = {text: (await api.get("/fallout-cases", q=text))["items"] for text in ("payload", pool["code"])}
+        assert {text: [c["id"] for c in cases] for text, cases in found.items()} == {
+            "payload": [pool["id"]], pool["code"]: [],
+        }  # fmt: skip
 
         await api.post(f"/fallout-cases/{pool['id']}/relate", {"to": account["id"], "how": "caused_by"})
         other = await seen_of(api, pool["id"], "MERGE", into=account["id"])
@@ -106,6 +111,10 @@ class WhenTheCaseItselfIsWorkedOn:
         }
         assert rows.keys() == {"PAYLOAD_REJECTED", "FOLLOW_UP", same}
         parted, left = rows["PAYLOAD_REJECTED"], rows["FOLLOW_UP"]
+        trail = (await api.get(f"/fallout-cases/{case}/timeline", limit=1000))["items"]
+        for made in (parted, left):
+            verbs = [(line["verb"], line["now"]) for line in trail if line["thingId"] == made["id"]]
+            assert verbs[:3] == [("detect", "detected"), ("classify", "classified"), ("assign", "assigned")]
         assert parted["links"] == [{"to": case, "how": "split from"}] and parted["occurrences"] == 1
         assert (left["owner"]["group"], left["nextAction"]) == ("ORDER_DESK", "call [personal] about the old router")
         await decide(api, await seen_of(api, parted["id"], "MERGE", into=case))
@@ -257,6 +266,30 @@ async def by_itself(api: Api, name: str) -> list[str]:
 class WhenAnActionRunsByItself:
     """Policy allows it and a person lets it: the same preview and proof, a budget, and an end when it helps nobody."""
 
+    @staticmethod
+    async def _within_its_budget(api: Api, action: str) -> None:
+        """Four ran in this hour, all for one system: the fifth may, the sixth waits, in all and for one downstream."""
+
+        def at_most(per_hour: int, per_system: int) -> Api:
+            newest = api.context.newest
+            allowed = replace(newest.actions[action].automatic, per_hour=per_hour, per_system=per_system)
+            changed = replace(newest.actions[action], automatic=allowed)
+            limited = replace(newest, actions={**newest.actions, action: changed})
+            return api.under(
+                replace(api.context, newest=limited, policies={**api.context.policies, limited.id: limited})
+            )
+
+        assert len(await by_itself(at_most(5, 50), "707")) == 2
+        for limits in ((5, 50), (50, 5)):
+            name = f"708-{limits[0]}"
+            assert await by_itself(at_most(*limits), name) == []
+            (waits,) = [
+                row for row in await api.database.fetch("agenda/of_orders", ids=[inside("order", NAMES[name])])
+                if row["kind"] == "mend"
+            ]  # fmt: skip
+            assert waits["due_at"] > datetime.now(UTC) + timedelta(minutes=9)
+        api.under(api.context)
+
     async def test_it_stops_itself_after_three_that_came_to_nothing_and_is_switched_off_at_once(self, api: Api) -> None:
         switch, action = "/automations/RECHECK_FEASIBILITY", "RECHECK_FEASIBILITY"
         assert (await api.post(f"{switch}/on", {}, "support", 403))["code"] == "NOT_ALLOWED"
@@ -273,6 +306,7 @@ class WhenAnActionRunsByItself:
         assert (told["ran"], told["proved"], told["failed"], told["switchedBy"]) == (3, 0, 3, "system:automation")
         await api.post(f"{switch}/on", {"reason": "once more"}, "engineer")
         assert len(await by_itself(api, "705")) == 2
+        await self._within_its_budget(api, action)
         await api.post(f"{switch}/off", {"reason": "enough"}, "engineer")
         assert await by_itself(api, "706") == []
         (one,) = (await api.get("/fallout-cases", orderId=NAMES["705"]))["items"]

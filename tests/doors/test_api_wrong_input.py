@@ -194,3 +194,9 @@ class WhenWhatIsAskedIsWrong:
         again = await api.post(f"{one}/run", {"hash": seen["hash"]}, status=409)
         assert again["code"] == "REPAIR_ENDED" and again["hint"] == "preview it again"
         assert (await api.get(one))["state"] == "voided" and await go_on(api) == []
+        seen = await seen_of(api, case["id"], FIX["action"], **FIX["input"])
+        await api.database.transact(grow_old)
+        one = f"/fallout-cases/{case['id']}/repairs/{seen['id']}"
+        late = await api.post(f"{one}/approve", {"hash": seen["hash"]}, "manager", 409)
+        assert (late["code"], "good until" in late["detail"]) == ("PREVIEW_EXPIRED", True)
+        assert await go_on(api) == []

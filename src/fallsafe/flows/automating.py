@@ -47,6 +47,8 @@ async def run(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> Non
     turn = await begin(tx, context, system(WHO))
     standing = await still_stand(tx, due, turn.now)
     actions = sorted(a.code for a in context.newest.actions.values() if a.automatic.codes)
+    for code in actions if standing else ():  # whoever else runs them waits, so that each counts what all others ran
+        await tx.fetch("automations/lock", action=code)
     switches, ran = await switches_of(tx), await ran_of(tx, actions, turn.now - DAY)
     for d in standing:
         tx.clear("mend", d.id)

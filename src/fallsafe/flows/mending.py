@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from fallsafe.core.cases.case import Case, CaseState, advance, case_key
+from fallsafe.core.cases.case import CASE_LIFECYCLE, Case, CaseState, advance, case_key
 from fallsafe.core.cases.work import link
 from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.errors import Bug
@@ -22,7 +22,7 @@ from fallsafe.flows.marking import why_of
 from fallsafe.flows.moves import move_command
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside
-from fallsafe.store.work import Aggregate, Entry
+from fallsafe.store.work import Aggregate, Entry, Why
 
 
 async def wait_for(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
@@ -93,7 +93,7 @@ async def split(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     """The other failure has a case of its own from now on, with the same owner."""
     case, why = aggregate.cases[scene.case.id], why_of(turn, repair)
     new = _judged(turn, await _new(turn, case), str(given["code"]), repair)
-    aggregate.put(replace(new, related=link(None, outside("case", case.id), "split from")), "split", why)
+    new = _begun(aggregate, replace(new, related=link(None, outside("case", case.id), "split from")), why)
     less = replace(case, occurrences=case.occurrences - 1, touched_at=turn.now)
     aggregate.put(replace(less, related=link(less.related, outside("case", new.id), "split")), "part", why)
     cases.look_again(turn, new)
@@ -107,20 +107,33 @@ async def follow_up(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repa
     said: Json = {"for": group, "what": what, "reference": outside("repair", repair.id), "until": until.isoformat()}
     new = replace(_judged(turn, await _new(turn, case), FOLLOW_UP, repair), item_id=None, task_id=None, command_id=None)
     new = replace(
-        new, case_key=case_key(case.order_id, case.id, FOLLOW_UP), owner_group=group, waiting_for=said,
+        new, case_key=case_key(case.order_id, case.id, FOLLOW_UP), owner_group=group,
         next_action=what, blocked_tasks=0, amount_minor=0, related=link(None, outside("case", case.id), "follows up"),
     )  # fmt: skip
-    aggregate.put(new, "leave_for_later", why)
+    new = _begun(aggregate, new, why)
+    aggregate.put(replace(new, waiting_for=said), "wait", why)
     linked = replace(case, related=link(case.related, outside("case", new.id), "followed up"), touched_at=turn.now)
     aggregate.put(linked, "relate", why)
     turn.tx.file(Entry("review", new.id, new.order_id, until))
     return None
 
 
+def _begun(aggregate: Aggregate, new: Case, why: Why) -> Case:
+    """A case that a person made of another one, detected, classified and assigned like every other."""
+    owner = new.owner_group
+    detected = replace(new, owner_group="")
+    aggregate.put(detected, "detect", why)
+    classified = replace(detected, state=move(CASE_LIFECYCLE, detected.state, "classify"))
+    aggregate.put(classified, "classify", why)
+    assigned = replace(classified, state=move(CASE_LIFECYCLE, classified.state, "assign"), owner_group=owner)
+    aggregate.put(assigned, "assign", why)
+    return assigned
+
+
 async def _new(turn: Turn, case: Case) -> Case:
     """A case like another one, which nobody has worked on yet."""
     return replace(
-        case, id=await turn.tx.new_id(), state=CaseState.ASSIGNED, occurrences=1, detected_at=turn.now,
+        case, id=await turn.tx.new_id(), state=CaseState.DETECTED, occurrences=1, detected_at=turn.now,
         occurred_at=turn.now, assignee="", escalated_to="", waiting_for=None, resolution=None, repair=None,
         handling=None,
     )  # fmt: skip

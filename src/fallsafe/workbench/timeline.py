@@ -63,8 +63,6 @@ WORDS: Mapping[tuple[str, str], tuple[str, str, str]] = {
     ("case", "refer"): ("Ticket elsewhere", "message", ""),
     ("case", "follow_up"): ("To be seen again", "clock", ""),
     ("case", "relate"): ("Linked", "message", ""),
-    ("case", "leave_for_later"): ("Left for later", "clock", ""),
-    ("case", "split"): ("Parted from another case", "alert-triangle", ""),
     ("case", "part"): ("A failure of it got a case of its own", "alert-triangle", ""),
     ("case", "comment"): ("Comment", "message", ""),
     ("case", "attach"): ("Put to the evidence", "message", ""),
