@@ -3,6 +3,7 @@
 what was previewed off the table, and stands on the order's cases until somebody has dealt with it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fallsafe.core.access import Actor, not_allowed
@@ -70,7 +71,7 @@ async def _take(turn: Turn, aggregate: Aggregate, asked: Revision) -> None:
     )
     mark: Json = {"by": UPSTREAM, "why": asked.kind, "until": None, "revision": asked.external_id}
     aggregate.record("order", aggregate.order.id, "revise", why)
-    if aggregate.order.frozen is None:
+    if aggregate.order.frozen is None or _by_a_person(aggregate.order.frozen):
         aggregate.put(replace(aggregate.order, frozen=mark), "freeze", why)
     for repair in [r for r in aggregate.repairs.values() if r.state in WAITING]:
         ended = replace(repair, state=move(REPAIR_LIFECYCLE, repair.state, "void"), ended_because=why.reason)
@@ -81,6 +82,11 @@ async def _take(turn: Turn, aggregate: Aggregate, asked: Revision) -> None:
         step = f"A {asked.kind} came from upstream. {first} deal with {asked.external_id}"
         aggregate.put(replace(case, next_action=step, touched_at=turn.now), "revise", why)
     failures.meet(turn, aggregate, _signal(turn, aggregate, asked, kept.id), CODE)
+
+
+def _by_a_person(frozen: Json) -> bool:
+    """Whether somebody here stopped it: their letting it go must not let go what came from upstream too."""
+    return isinstance(frozen, Mapping) and frozen.get("by") == "person"
 
 
 def _signal(turn: Turn, aggregate: Aggregate, asked: Revision, evidence: int) -> Signal:

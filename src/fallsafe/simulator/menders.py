@@ -14,6 +14,7 @@ from fallsafe.simulator.life import Told
 from fallsafe.simulator.mishaps import REPAIRS
 from fallsafe.simulator.people import TOKENS, Call
 from fallsafe.simulator.promises import Broken
+from fallsafe.simulator.sellers import Sellers
 from fallsafe.simulator.turnstile import WorldBroken
 from fallsafe.store.ids import outside
 from fallsafe.store.sql import sql
@@ -51,11 +52,13 @@ class Menders:
         self._tasks: list[asyncio.Task[None]] = []
         self._ran: set[str] = set()
         self._stopped: list[Row] = []
+        self._sellers = Sellers(world, self._begin)
 
     def begin(self) -> None:
         """Starts to repair."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._mend()) for _ in range(2)]
+        self._sellers.begin()
 
     async def done(self) -> None:
         """All that was begun comes to its end, and what was stopped goes on."""
@@ -63,6 +66,7 @@ class Menders:
             await task
         for case in self._stopped:
             await self._begin(case, "THAW", {"what": "order"})
+        await self._sellers.done()
 
     def _strikes(self, fault: str) -> bool:
         mishaps = self._world.mishaps

@@ -59,6 +59,13 @@ CASE_WORK: Mapping[str, Mapping[str, str]] = {
     "resolve": {"type": "SolvedElsewhere", "text": "they say that it is done"},
     "reopen": {"reason": "it is not"},
 }
+AWAY = {"ownerGroup": "ORDER_DESK", "reason": "it is theirs"}
+TRANSFERS: tuple[Mapping[str, str], ...] = (
+    CASE_WORK["transfer"],
+    AWAY,
+    {**AWAY, "done": "looked it up", "asked": "call the customer"},
+)
+"""To a person, to another group without a word, and to another group with what it has to know."""
 ADMIN = Actor("person", "admin.dora", frozenset({"admin"}))
 SPAN_SECONDS = 20.0
 Call = Callable[[Request], Awaitable[Response]]
@@ -207,7 +214,10 @@ class People:
             dice = self._world.dice()
             who = "support.chris" if dice < 0.3 else "operator.gil" if dice < 0.6 else "operator.ben"
             name = outside("case", rows[int(self._world.dice() * len(rows))]["id"])
-            asks = [self._ask(who, f"case/{action}", json.dumps(CASE_WORK[action]).encode(), {}, name)]
+            body = CASE_WORK[action]
+            if action == "transfer":
+                body = TRANSFERS[int(self._world.dice() * len(TRANSFERS))]
+            asks = [self._ask(who, f"case/{action}", json.dumps(body).encode(), {}, name)]
             if self._mishaps.strikes("two_operators"):
                 asks.append(self._ask("engineer.anna", "case/withdraw", b'{"reason":"it is nothing"}', {}, name))
             await asyncio.gather(*asks)

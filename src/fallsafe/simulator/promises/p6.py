@@ -56,6 +56,15 @@ def _wrong(order: OrderSeen | None, record: Row) -> Iterator[str]:
             yield f"{name} does not work for {group}"
     elif record["was"] != record["now"]:
         yield from _move(order, record)
+    elif (record["thing"], record["verb"]) == ("case", "transfer") and "owner_group" in record["delta"]:
+        yield from _handed_over(record)
+
+
+def _handed_over(record: Row) -> Iterator[str]:
+    """Another group gets a case with what was done and what is asked of it."""
+    handover = (record["delta"].get("handling") or {}).get("handover") or {}
+    if not (handover.get("done") and handover.get("asked")):
+        yield "another group got it without what was done and what is asked"
 
 
 def _owner_before(order: OrderSeen | None, record: Row) -> str:

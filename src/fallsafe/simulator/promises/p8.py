@@ -28,6 +28,7 @@ DATA = (
     *("sku", "line", "portDate", "donorAccount", "portingCode"),
 )
 WRITES = ("supersede", "send_again", "skip")
+ENDS = ("run", "check", "void", "decline")
 
 
 def broken(seen: Seen) -> Iterator[Broken]:
@@ -35,7 +36,7 @@ def broken(seen: Seen) -> Iterator[Broken]:
     for order in seen.orders.values():
         if order.order.reported is not None:
             continue
-        for where, what in (*_deal(order), *_shown(order)):
+        for where, what in (*_deal(order), *_shown(order), *_revised(order)):
             yield Broken("P8", where, what, order.order.id)
     for record in seen.records():
         one = seen.orders.get(record["orderId"])
@@ -148,6 +149,30 @@ def _shown(order: OrderSeen) -> Iterator[tuple[str, str]]:
             yield where, f"{repair.approved_by} agreed to what {repair.asked_by} asked for"
         if order.records:
             yield from _did(order, repair.id, repair.preview, where)
+
+
+def _revised(order: OrderSeen) -> Iterator[tuple[str, str]]:
+    """From the moment at which those who sell want an order changed nothing that was previewed before is run, and
+    nothing new leaves before somebody has let it go on.
+    """
+    for told in (r for r in order.records if r["thing"] == "order" and r["verb"] == "revise"):
+        name, of_repairs = told["facts"]["revision"], [r for r in order.records if r["thing"] == "repair"]
+        shown = {r["thingId"] for r in of_repairs if r["verb"] == "preview" and r["version"] < told["version"]}
+        over = {r["thingId"] for r in of_repairs if r["verb"] in ENDS and r["version"] < told["version"]}
+        voided = {r["thingId"] for r in of_repairs if r["verb"] == "void" and r["transaction"] == told["transaction"]}
+        for number in sorted(shown - over - voided):
+            yield order.where("repair", number), f"was previewed before {name} came, and was not voided by it"
+        yield from _left(order, told, name)
+
+
+def _left(order: OrderSeen, told: Row, name: str) -> Iterator[tuple[str, str]]:
+    """What left between a wish of those who sell and the moment at which somebody let the order go on."""
+    after = [r for r in order.records if r["version"] > told["version"]]
+    let_go = next((r["version"] for r in after if (r["thing"], r["verb"]) == ("order", "thaw")), None)
+    for record in (r for r in after if let_go is None or r["version"] < let_go):
+        command = order.commands.get(record["thingId"]) if record["thing"] == "command" else None
+        if record["verb"] == "send" and command is not None and command.purpose.value != "query":
+            yield order.where(), f"{command.key} left after {name} had come"
 
 
 def _did(order: OrderSeen, number: int, preview: object, where: str) -> Iterator[tuple[str, str]]:
