@@ -76,7 +76,8 @@ def steady(minutes: int) -> Callable[[str, str], dict[str, Any]]:
     def measure(_: str, url: str) -> dict[str, Any]:
         context = multiprocessing.get_context("spawn")
         feeding = context.Process(target=feed, args=(url, minutes * 60.0))
-        working = [context.Process(target=run.work, args=(url, slot, "")) for slot in range(run.WORKERS)]
+        ready = context.Barrier(run.WORKERS)
+        working = [context.Process(target=run.work, args=(url, slot, "", ready)) for slot in range(run.WORKERS)]
         feeding.start()
         _until_fed(url)
         for process in working:

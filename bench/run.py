@@ -16,6 +16,9 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +97,12 @@ async def _submit_batch(store: Database, policies: Policies, drafts: list[OrderD
     await store.transact(lambda tx: orders.submit(tx, policies.context(), drafts, system("bench")))
 
 
-def work(url: str, slot: int, http: str) -> None:
+def work(url: str, slot: int, http: str, ready: Barrier) -> None:
     """One worker process, until no order is left."""
-    uvloop.run(_work(url, slot, http))
+    uvloop.run(_work(url, slot, http, ready))
 
 
-async def _work(url: str, slot: int, http: str) -> None:
+async def _work(url: str, slot: int, http: str, ready: Barrier) -> None:
     store, policies = await opened(url, f"bench-{slot}")
     connector: Connector = NoopConnector(time.monotonic)
     if http:
@@ -108,6 +111,7 @@ async def _work(url: str, slot: int, http: str) -> None:
     mine = tuple(s for s in range(SHARDS) if s % WORKERS == slot)
     worker = Worker(store, policies.context, connector, time.monotonic, Setup(shards=lambda: mine))
     stand(batches=True)
+    ready.wait()
     while True:
         worked = await worker.step()
         if not worked:
@@ -134,12 +138,14 @@ def attempts(url: str) -> int:
 
 
 def drain(url: str, http: str = "") -> float:
-    """Seconds that the workers need for everything that was submitted."""
+    """Seconds that the workers need for everything that was submitted, from when all of them stand ready."""
     context = multiprocessing.get_context("spawn")
-    began = time.perf_counter()
-    processes = [context.Process(target=work, args=(url, slot, http)) for slot in range(WORKERS)]
+    ready = context.Barrier(WORKERS + 1)
+    processes = [context.Process(target=work, args=(url, slot, http, ready)) for slot in range(WORKERS)]
     for process in processes:
         process.start()
+    ready.wait()
+    began = time.perf_counter()
     for process in processes:
         process.join()
     return time.perf_counter() - began
@@ -152,25 +158,32 @@ def counted(owner_url: str, tables: Sequence[str]) -> dict[str, int]:
 
 
 def copy_limit(
-    owner_url: str, tables: Sequence[str] = TABLES, before: Mapping[str, int] = NOTHING_BEFORE
+    owner_url: str,
+    tables: Sequence[str] = TABLES,
+    before: Mapping[str, int] = NOTHING_BEFORE,
+    connections: int = WORKERS,
 ) -> tuple[float, int]:
-    """Seconds that COPY needs for the rows of the run into empty tables with the same indexes; how many rows. `before`
-    is how many of each table were there before it.
+    """Seconds that COPY needs for the rows of the run into empty tables with the same indexes, over as many connections
+    as wrote them; how many rows. `before` is how many of each table were there before it.
     """
-    seconds, rows = 0.0, 0
+    work = list[tuple[str, list[bytes]]]()
     with psycopg.connect(owner_url) as connection:
         for table in tables:
             connection.execute(f"CREATE TABLE limit_{table} (LIKE {table} INCLUDING INDEXES INCLUDING DEFAULTS)")
-            blocks = _blocks(connection, table, before.get(table, 0))
-            connection.commit()
-            for block in blocks:
-                began = time.perf_counter()
-                with connection.cursor().copy(f"COPY limit_{table} FROM STDIN") as copy:
-                    copy.write(b"".join(block))
-                connection.commit()
-                seconds += time.perf_counter() - began
-                rows += len(block)
-    return seconds, rows
+            work += [(table, block) for block in _blocks(connection, table, before.get(table, 0))]
+    with ExitStack() as stack, ThreadPoolExecutor(connections) as pool:
+        opened = [stack.enter_context(psycopg.connect(owner_url)) for _ in range(connections)]
+        began = time.perf_counter()
+        list(pool.map(_copy_in, opened, (work[n::connections] for n in range(connections))))
+        seconds = time.perf_counter() - began
+    return seconds, sum(len(block) for _, block in work)
+
+
+def _copy_in(connection: psycopg.Connection[Any], work: Sequence[tuple[str, list[bytes]]]) -> None:
+    for table, block in work:
+        with connection.cursor().copy(f"COPY limit_{table} FROM STDIN") as copy:
+            copy.write(b"".join(block))
+        connection.commit()
 
 
 def _blocks(connection: psycopg.Connection[Any], table: str, before: int) -> list[list[bytes]]:

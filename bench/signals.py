@@ -74,7 +74,7 @@ def gate(count: int) -> Callable[[str, str], dict[str, Any]]:
         asyncio.run(run.submit(url, count + ALONE))
         before = run.counted(owner_url, WRITTEN)
         seconds, each = asyncio.run(_tell(url, count))
-        limit, rows = run.copy_limit(owner_url, WRITTEN, before)
+        limit, rows = run.copy_limit(owner_url, WRITTEN, before, connections=1)
         limit *= count / (count + ALONE)
         p50, p99 = (each[min(len(each) - 1, int(len(each) * share))] * 1000 for share in (0.5, 0.99))
         return {

@@ -103,7 +103,6 @@ async def keep(
         if row.id in fresh:
             note(tx, actor, kind, None, row, "receive", (row.evidence_id,))
             tx.file(due(row.id, await tx.now()))
-            tx.pages.hint = True
     here = {_name(row): row for row in rows if row.id in fresh}
     here |= await _known(tx, kind, [_name(row) for row in rows if row.id not in fresh])
     keys |= await tx.keys_of(sorted({row.evidence_order_id for row in here.values()} - keys.keys()))

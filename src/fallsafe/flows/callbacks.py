@@ -71,7 +71,6 @@ async def receive(tx: Tx, context: Context, received: Sequence[Received], actor:
         if row.id in kept:
             _note(tx, actor, row, "receive", "", columns(row), (row.evidence_id,))
             tx.file(Entry("apply", row.id, None, now))
-            tx.pages.hint = True
     names = {(row.system, row.event_id): row.id for row in rows}
     given = [names[r.system, r.event_id] for r in received]
     for one, inbox_id in zip(received, given, strict=True):

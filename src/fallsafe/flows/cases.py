@@ -34,7 +34,7 @@ from fallsafe.core.triage.impact import impact_of
 from fallsafe.core.triage.severity import Severity, Worth, derive, severity_facts, worth_of
 from fallsafe.core.triage.taxonomy import Code, Recoverability
 from fallsafe.core.values import replace
-from fallsafe.flows.discretion import discreet
+from fallsafe.flows.discretion import discreet, prepare
 from fallsafe.flows.turn import Ended, Raised, Turn
 from fallsafe.store.work import Aggregate, Entry
 
@@ -63,6 +63,7 @@ async def open_raised(turn: Turn) -> None:
     if not turn.raised:
         return
     # Judged by all that was said; kept, and compared with others, without what is personal in it.
+    await prepare(turn, (raised.aggregate for raised in turn.raised))
     judged = [(await _discreet(turn, raised), raised.judged) for raised in turn.raised]
     prints = [fingerprint(r.signal.system, r.signal.operation, c.code, r.signal.message) for r, c in judged]
     seen = await _alike(turn, prints)
@@ -418,7 +419,6 @@ def unblock(turn: Turn, aggregate: Aggregate) -> None:
         case = aggregate.cases.get(blocked_by) if isinstance(blocked_by, int) else None
         if case is not None and case.state not in OPEN_CASE_STATES:
             aggregate.put(replace(task, frozen=None), "thaw", turn.why("the case that it stood still for has ended"))
-            turn.tx.pages.hint = True
 
 
 def _resolved_by(turn: Turn, case: Case, how: str, evidence: tuple[int, ...], proved: bool = True) -> dict[str, Json]:

@@ -65,7 +65,6 @@ def started(turn: Turn, aggregate: Aggregate, repair: Repair, action: RepairActi
     """The repair with its questions; the first of them is asked at once."""
     asked = questions_of(action)
     file(turn, aggregate, "check", repair.id, turn.now, _system(asked[0]))
-    turn.tx.pages.hint = True
     return replace(repair, checks=[asdict(one) for one in asked])
 
 
@@ -242,7 +241,6 @@ async def _go_on(turn: Turn, aggregate: Aggregate, repair: Repair, evidence: tup
     left = [one for one in asked if _passed(aggregate, one) is None]
     if left:
         file(turn, aggregate, "check", repair.id, turn.now, _system(left[0]))
-        turn.tx.pages.hint = True
         return
     refusal = _other_deal(aggregate, asked) or await repairs.moved(turn, aggregate, repair, "cannot go on")
     if refusal is not None:

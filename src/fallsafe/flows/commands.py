@@ -531,7 +531,6 @@ async def go_again(turn: Turn, aggregate: Aggregate, command: Command, reason: s
     if approved:
         aggregate.put(replace(command, finding=PERSON_SENDS_AGAIN), "approve", turn.why(reason, causation=approved))
     file(turn, aggregate, "send", command.task_id, turn.now, command.system)
-    turn.tx.pages.hint = True
 
 
 def owner_of(turn: Turn, aggregate: Aggregate, command: Command) -> str:
@@ -559,7 +558,6 @@ async def send_again(turn: Turn, aggregate: Aggregate, command: Command, why: Wh
     """The same command, key and bytes, after *absent*; its attempts are counted anew."""
     await move_command(turn, aggregate, command, "send_again", why, retries=0, failing_since=None)
     file(turn, aggregate, "send", command.task_id, turn.now, command.system)
-    turn.tx.pages.hint = True
 
 
 async def orders_of(tx: Tx, command_ids: Sequence[int]) -> list[int]:

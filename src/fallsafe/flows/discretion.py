@@ -7,7 +7,7 @@ and end with their order's key (model rule 6). The text as it came is evidence, 
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fallsafe.core.cases.evidence import CONFIDENTIAL
@@ -31,6 +31,12 @@ async def discreet(turn: Turn, aggregate: Aggregate, text: str) -> str:
     return hide(text, await _private(turn, aggregate)) if text else text
 
 
+async def prepare(turn: Turn, aggregates: Iterable[Aggregate]) -> None:
+    """Reads what must not be said of many orders at once, before each is spoken of."""
+    keys = {a.order.id: a.key for a in aggregates if a.order.id not in turn.private}
+    turn.private |= await _private_words(turn.tx, keys)
+
+
 async def _private(turn: Turn, aggregate: Aggregate) -> tuple[str, ...]:
     """Everything that must not be said, longest first."""
     order_id = aggregate.order.id
@@ -41,10 +47,15 @@ async def _private(turn: Turn, aggregate: Aggregate) -> tuple[str, ...]:
 
 async def private_words(tx: Tx, order_id: int, key: OrderKey) -> tuple[str, ...]:
     """Everything that must not be said of an order, longest first."""
-    rows = await tx.fetch("personal/of_orders", ids=[order_id])
-    values = (payload.read_json(key.open(bytes(row["sealed"]))) for row in rows)
-    found = {word for value in values for leaf in _leaves(value) for word in _said_as(leaf)}
-    return tuple(sorted(found, key=lambda word: (-len(word), word)))
+    return (await _private_words(tx, {order_id: key}))[order_id]
+
+
+async def _private_words(tx: Tx, keys: Mapping[int, OrderKey]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, set[str]] = {order_id: set() for order_id in keys}
+    for row in await tx.fetch("personal/of_orders", ids=list(keys)) if keys else []:
+        value = payload.read_json(keys[row["order_id"]].open(bytes(row["sealed"])))
+        found[row["order_id"]].update(word for leaf in _leaves(value) for word in _said_as(leaf))
+    return {order_id: tuple(sorted(words, key=lambda w: (-len(w), w))) for order_id, words in found.items()}
 
 
 def hide(text: str, private: tuple[str, ...]) -> str:

@@ -68,7 +68,6 @@ async def _put(turn: Turn, was: Downstream, now: Downstream, verb: str) -> None:
     if verb == "trip":
         await _open_case(turn, now)
     elif verb == "release":
-        turn.tx.pages.hint = True
         await _end_case(turn, now)
 
 
@@ -150,7 +149,6 @@ def _call_back(turn: Turn, aggregate: Aggregate, task_id: int) -> None:
         aggregate.put(replace(command, retries=0, failing_since=None), "release", why)
     aggregate.put(replace(task, state=move(TASK_LIFECYCLE, task.state, KIND), waiting=None), KIND, why)
     file(turn, aggregate, "send", task.id, turn.now, task.system)
-    turn.tx.pages.hint = True
 
 
 async def _tend(turn: Turn, known: Downstream) -> None:
@@ -185,7 +183,6 @@ async def _probe(turn: Turn, known: Downstream) -> None:
     await _put(turn, known, breaker.probe(known, row["id"], turn.now), "probe")
     if row["kind"] == "release":  # the other kind is due already
         turn.tx.file(Entry("release", row["id"], row["order_id"], turn.now, known.gate))
-    turn.tx.pages.hint = True
 
 
 async def _call_wave(turn: Turn, known: Downstream) -> None:
@@ -195,7 +192,6 @@ async def _call_wave(turn: Turn, known: Downstream) -> None:
     )
     for row in found:
         turn.tx.file(Entry("release", row["id"], row["order_id"], turn.now, known.gate))
-    turn.tx.pages.hint |= bool(found)
     if found or known.changed_at is None or turn.now < known.changed_at + SETTLES_AFTER:
         await _put(turn, known, replace(known, look_at=turn.now + WAVE_EVERY), "")
     else:

@@ -77,8 +77,6 @@ async def apply(turn: Turn, aggregate: Aggregate, command: Command, told: Told) 
         notices.heed(turn, aggregate, aggregate.commands[command.id], told)
     if verdict.opens:
         _contradicts(turn, aggregate, command, told, verdict.opens)
-    if verdict.disposition is Disposition.CONFLICT:
-        turn.tx.pages.hint = True
     return verdict
 
 
@@ -174,7 +172,6 @@ def _follow(turn: Turn, aggregate: Aggregate, was: Command, command: Command, to
             lapse.renewed(turn, aggregate, command)
         case CommandState.UNKNOWN:
             file(turn, aggregate, "lookup", command.task_id, turn.now, command.system)
-            turn.tx.pages.hint = True
             _meet(turn, aggregate, command, told)
         case CommandState.REJECTED | CommandState.INTENDED:
             _meet(turn, aggregate, command, told)

@@ -111,7 +111,6 @@ async def end_rewind(tx: Tx, context: Context, actor: Actor, reason: str) -> Ans
     case = await loose.find(turn, KEY) or await _open(turn, before.stopped_because, before.stopped_at)
     while case.state in TO_REPAIRING:
         case = loose.move_on(turn, case, TO_REPAIRING[case.state], reason)
-    tx.pages.hint = True
     return Applied(THING, ONLY_ONE)
 
 

@@ -258,5 +258,4 @@ async def intend(
     )
     aggregate.put(command, "intend", why)
     file(turn, aggregate, "send", task.id, turn.now, command.system)
-    turn.tx.pages.hint = True
     return command

@@ -438,7 +438,6 @@ def look_now(turn: Turn, aggregate: Aggregate, command: Command, reason: str) ->
     asking = _asking(aggregate, command)
     if not asking:
         file(turn, aggregate, "lookup", command.task_id, turn.now, command.system)
-        turn.tx.pages.hint = True
     return asking
 
 

@@ -227,14 +227,12 @@ async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     if given.get("what") == CHARGES:
         for task in blocked(scene):
             aggregate.put(replace(aggregate.tasks[task.id], frozen=None), "thaw", why_of(turn, repair))
-        turn.tx.pages.hint = True
         return None
     mark = _mark_of(aggregate, scene, given)
     _set_frozen(turn, aggregate, scene, repair, given, None)
     whose = mark.get("case") if isinstance(mark, Mapping) else None
     if isinstance(whose, int):
         cases.let_go(turn, aggregate, whose, outside("repair", repair.id))
-    turn.tx.pages.hint = True
     return None
 
 

@@ -443,7 +443,6 @@ async def find_waiting(tx: Tx, names: Iterable[Name], now: datetime) -> None:
         sources, externals = [s for s, _ in wanted], [e for _, e in wanted]
         for row in await tx.fetch("signals/waiting", sources=sources, externals=externals):
             tx.file(Entry("signal", row["id"], None, now))
-            tx.pages.hint = True
 
 
 # -- what people do about detectors ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ condition is asked is never a false: it is raised, and whoever asked makes a cas
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 
 from fallsafe.core.events import Json
@@ -22,6 +22,7 @@ import cel  # noqa: E402 safe because only that line has to come before it
 LENGTH_MAX = 400
 NESTING_MAX = 8
 LIST_MAX = 200
+KNOWN_MAX = 1_000
 
 _BOUND = re.compile(r"\.(?:all|exists|exists_one|map|filter)\s*\(\s*(\w+)\s*,")
 _COMPARED = re.compile(r"(\w+)\s*(?:==|!=)\s*(?:'([^']*)'|\"([^\"]*)\")")
@@ -39,14 +40,28 @@ class ConditionError(Exception):
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A compiled condition. Calling it with facts gives true or false; raises `ConditionError` where a fact is absent
-    or of another kind.
+    or of another kind. What it answered is kept by the values that it read: thousands of failures alike ask the same.
     """
 
     source: str
     variables: tuple[str, ...]
     program: cel.Program
+    known: dict[tuple[Json, ...], bool] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, facts: Mapping[str, Json]) -> bool:
+        try:
+            asked = tuple([facts[name] for name in self.variables])
+            answer = self.known.get(asked)
+        except (KeyError, TypeError):  # absent, or a list, by which nothing can be kept
+            return self._ask(facts)
+        if answer is None:
+            answer = self._ask(facts)
+            if len(self.known) >= KNOWN_MAX:
+                self.known.clear()
+            self.known[asked] = answer
+        return answer
+
+    def _ask(self, facts: Mapping[str, Json]) -> bool:
         try:
             read = {name: facts[name] for name in self.variables}
         except KeyError as absent:

@@ -22,6 +22,7 @@ from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
 from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.request import Repair
+from fallsafe.core.values import made
 from fallsafe.store.canonical import PLAIN, instant
 
 Row = Order | Item | Task | Command | Case | Repair | Amendment
@@ -166,7 +167,7 @@ def _made(kind: type[R], shape: _Shape, values: list[Any]) -> R:
     for n, converter in shape.converters:
         if values[n] is not None:
             values[n] = converter(values[n])
-    return kind(*values)
+    return made(kind, values)
 
 
 def columns(value: Any) -> dict[str, Any]:

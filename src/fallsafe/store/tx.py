@@ -54,7 +54,6 @@ ROWS = (
     *((Item, "items"), (Task, "tasks"), (Command, "commands"), (Case, "cases")),
     *((Repair, "repairs"), (Amendment, "amendments")),
 )
-NOTIFY_CHANNEL = "fallsafe_due"
 # The column types of what goes in by COPY, in the order of evidence/copy and outcomes/copy.
 EVIDENCE_TYPES = (
     *("int8", "int8", "int8", "int4", "text", "text", "text", "text"),
@@ -114,7 +113,8 @@ class Database:
     acknowledged before the newest rewind that the database knows of is no longer expected. `hook` is called at the
     named points `before_commit` and `after_commit` of a transaction that has records; crash tests kill the process
     there. `sessions` are the ways into the database, where they are not the usual ones. `told` hears the lines of each
-    transaction once it is committed.
+    transaction once it is committed. `looks_after` is asked of each shard in which something becomes due at once:
+    whether this process will look there by itself, so that no other need be told.
     """
 
     def __init__(
@@ -133,6 +133,7 @@ class Database:
     ) -> None:
         self.url, self.owner, self.vault, self.hook = url, owner, vault, hook
         self._told = told
+        self.looks_after: Callable[[int], bool] = lambda _: False
         self._sessions = sessions or Sessions(url, owner, readers)
         self.heads: dict[int, Head] = dict(heads or {})
         self.kept = Kept()
@@ -173,6 +174,17 @@ class Database:
             await self._sessions.check()
             async with self.read() as reader:
                 return await reader.fetch(name, **values)
+
+    async def listen(self, hinted: Callable[[], None]) -> None:
+        """Tells of each hint of another process that something became due, until the connection is lost."""
+        connection = await self._connect()
+        try:
+            await connection.set_autocommit(True)
+            await connection.execute(sql("agenda/listen"))
+            async for _ in connection.notifies():
+                hinted()
+        finally:
+            await connection.close()
 
     async def transact(self, body: Callable[["Tx"], Awaitable[R]]) -> R:
         """Runs `body` in one transaction and commits it with its records.
@@ -599,9 +611,16 @@ class Tx:
                 lines,
             )
             await self._advance(lines)
-        if self.pages.hint:
-            await self.fetch("agenda/notify", channel=NOTIFY_CHANNEL)
+        if self.pages.file:
+            await self._hint()
         return lines
+
+    async def _hint(self) -> None:
+        """Tells other processes that something is due at once, where this one does not look after it."""
+        now = await self.now()
+        shards = {_shard(entry) for entry in self.pages.file.values() if entry.due_at <= now}
+        if [shard for shard in shards if not self._database.looks_after(shard)]:
+            await self.execute("agenda/notify")
 
     async def _place(self, records: Sequence[Record]) -> list[Line]:
         lane, now = self._writer.lane, await self.now()
@@ -730,9 +749,13 @@ class Tx:
                 await copy.write_row(row)
 
 
+def _shard(entry: Entry) -> int:
+    return shard_of(entry.order_id if entry.order_id is not None else entry.id)
+
+
 def _filed(entry: Entry) -> dict[str, Any]:
     return {
-        "shard": shard_of(entry.order_id if entry.order_id is not None else entry.id),
+        "shard": _shard(entry),
         "gate": entry.gate,
         "due_at": entry.due_at,
         "kind": entry.kind,

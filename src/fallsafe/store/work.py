@@ -258,7 +258,6 @@ class Pages:
     outcomes: list[tuple[Any, ...]] = field(default_factory=list)
     personal: list[tuple[int, str, bytes, str]] = field(default_factory=list)
     keys: list[tuple[int, bytes]] = field(default_factory=list)
-    hint: bool = False
 
 
 def chain_of(order: Order) -> Chain:

@@ -91,24 +91,63 @@ class Worker:
         self._gates = Gates(database, context, monotonic, database.owner)
         self._replies: list[Attempted] = []
         self._spare: frozenset[int] = frozenset()
+        self._woken = asyncio.Event()
+        self._due_at_once, self._look_at = True, 0.0
+        database.looks_after = self._looks_after
         self._hand = InHand(database, context, monotonic, database.owner)
         self._ears = Ears(database, context, monotonic)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Steps until `stopping` is set; then the calls that are under way are recorded. A lost database is waited
-        for, and so is the keeper, who stops everything, where it went back in time.
+        """Steps until `stopping` is set, at once when a reply came or something became due; then the calls that are
+        under way are recorded. A lost database is waited for, and so is the keeper, who stops everything, where it went
+        back in time.
         """
+        ears = [asyncio.create_task(self._listen()), asyncio.create_task(self._wake_at(stopping))]
         while not stopping.is_set():
+            self._woken.clear()
             try:
-                worked = await self.step()
+                worked = await self._round()
             except (*PASSING, Rewound):
                 worked = False
             if not worked:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), self._setup.sleep_seconds)
+                    await asyncio.wait_for(self._woken.wait(), self._setup.sleep_seconds)
+        for ear in ears:
+            ear.cancel()
+        await asyncio.gather(*ears, return_exceptions=True)
         await asyncio.gather(*self._calls, return_exceptions=True)
         with contextlib.suppress(*PASSING, Rewound):  # safe because what is not recorded is lost by its lease
             await self._record()
+
+    async def _round(self) -> bool:
+        """A step, or no more than the replies where nothing else can have become due since the last look."""
+        now = self._monotonic()
+        if not self._due_at_once and now < self._look_at:
+            return await self._record()
+        self._due_at_once, self._look_at = False, now + self._setup.sleep_seconds
+        self._due_at_once |= await self.step()
+        return self._due_at_once
+
+    def _looks_after(self, shard: int) -> bool:
+        mine = shard in self._setup.shards()
+        if mine:
+            self._look_soon()
+        return mine
+
+    def _look_soon(self) -> None:
+        self._due_at_once = True
+        self._woken.set()
+
+    async def _listen(self) -> None:
+        """Hears that something became due. Without a connection the looks come by the clock until there is one."""
+        while True:
+            with contextlib.suppress(*PASSING):
+                await self._database.listen(self._look_soon)
+            await asyncio.sleep(self._setup.sleep_seconds)
+
+    async def _wake_at(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        self._woken.set()
 
     async def step(self) -> bool:
         """One round over everything that is due; whether there was anything."""
@@ -180,24 +219,27 @@ class Worker:
         return {gate: room for gate, room in self._gates.rooms().items() if gate in self._spare}
 
     def _begin(self, claimed: Claimed, claimed_at: float) -> None:
-        gate = self._context().gate(claimed.operation.system)
+        context = self._context()
+        gate = context.gate(claimed.operation.system)
+        start_before = claimed_at + context.lease_beyond_call.total_seconds()
         self._gates.begin(gate, repeat=claimed.repeat)
-        call = asyncio.create_task(self._call(claimed, gate, claimed_at))
+        call = asyncio.create_task(self._call(claimed, gate, start_before))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
-    async def _call(self, claimed: Claimed, gate: int, claimed_at: float) -> None:
+    async def _call(self, claimed: Claimed, gate: int, start_before: float) -> None:
         """One attempt. Whatever happens here is a reply; an exception of a connector is an answer that nobody can
         read.
         """
         self._hook("before_send")
         try:
-            reply = await self._connector.send(self._sendable(claimed, claimed_at))
+            reply = await self._connector.send(_sendable(claimed, start_before))
         except Exception:  # noqa: BLE001 safe because the outcome is recorded as unknown, never as success
             reply = Reply(Lost("bug"))
         self._hook("after_answer")
         self._gates.end(gate)
         self._replies.append(Attempted(claimed, reply))
+        self._woken.set()
 
     async def _record(self) -> bool:
         replies, self._replies = self._replies, []
@@ -222,23 +264,24 @@ class Worker:
         await self._ears.hear(heard)
         return bool(replies)
 
-    def _sendable(self, claimed: Claimed, claimed_at: float) -> Sendable:
-        """What the connector is told. The attempt may start only while its lease leaves time for the whole call."""
-        return Sendable(
-            command_id=claimed.command_id,
-            order_id=claimed.order_id,
-            attempt=claimed.attempt,
-            purpose=claimed.purpose,
-            key=claimed.key,
-            operation=claimed.operation,
-            request=claimed.request,
-            answers=claimed.answers,
-            asked=claimed.asked,
-            start_before=claimed_at + self._context().lease_beyond_call.total_seconds(),
-            causation=claimed.causation,
-        )
-
 
 def _spare(rooms: Mapping[int, int], found: Mapping[int, int]) -> frozenset[int]:
     """The gates at which nobody waits: the last look found less there than might go out."""
     return frozenset(gate for gate, room in rooms.items() if found.get(gate, 0) < room)
+
+
+def _sendable(claimed: Claimed, start_before: float) -> Sendable:
+    """What the connector is told. The attempt may start only while its lease leaves time for the whole call."""
+    return Sendable(
+        command_id=claimed.command_id,
+        order_id=claimed.order_id,
+        attempt=claimed.attempt,
+        purpose=claimed.purpose,
+        key=claimed.key,
+        operation=claimed.operation,
+        request=claimed.request,
+        answers=claimed.answers,
+        asked=claimed.asked,
+        start_before=start_before,
+        causation=claimed.causation,
+    )

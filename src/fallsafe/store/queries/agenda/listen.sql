@@ -1,0 +1,2 @@
+-- Hears the hints of agenda/notify.
+LISTEN fallsafe_due
