@@ -6,16 +6,17 @@ table.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 Json = str | int | float | bool | None | list["Json"] | Mapping[str, "Json"]
 
 RECORD_FORMAT = 1
+NOTHING: Mapping[str, Json] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One link of a lane, before it is sealed with its place (lane, seq, digests).
 
     `order_id` 0 is a thing without an order (policy, person, unmatched callback). `was` and `now` are states, empty
@@ -36,7 +37,7 @@ class Record:
     rule: str = ""
     evidence: tuple[int, ...] = ()
     causation: str = ""
-    facts: Mapping[str, Json] = field(default_factory=dict)
+    facts: Mapping[str, Json] = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def _note(turn: Turn, was: Downstream, now: Downstream, verb: str) -> None:
     changed = {name: value for name, value in delta(was, now).items() if name not in UNWRITTEN}
     states = (was.state.value, now.state.value)
     said = Record(0, str(turn.actor), THING, now.gate, verb, *states, changed, now.why, turn.context.newest.id)
-    turn.tx.loose(replace(said, rule="limits/floor", facts={"system": now.system}))
+    turn.tx.loose(said._replace(rule="limits/floor", facts={"system": now.system}))
 
 
 def _case_key(system: str) -> str:
