@@ -7,6 +7,7 @@ rights says no (`tests/doors/authorisation.csv`), and each operation has answere
 """
 
 import argparse
+import base64
 import json
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from urllib.request import urlopen
 
 from tests.crash.outside import Installation, forge, installation, order, until
 from tests.doors.test_api_authorisation import TABLE
+from tests.fuzz.standing import FAULTS, Right, right_requests
 from tests.spec.at_real_systems import case, command, goes_wrong, told
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
@@ -34,42 +36,22 @@ GOES_WRONG = (
     goes_wrong("lost", "PRV.queryActivation", "http_500_before", times=None),
     goes_wrong("refused", "WHS.reserve", "refuse"),
 )
-# What answers well only in a state that nobody comes to by chance, each tried by tests of its own.
+# What answers well only in a state that cannot be brought about from outside, each tried by tests of its own.
 APART = {
     "POST /api/v1/downstreams/{name}/callbacks": "a signature over its bytes",
     "POST /api/v1/installation/end-rewind": "a database that went back in time",
     "POST /api/v1/commands/{command_id}/resend": "a command that was proved absent",
-    "POST /api/v1/commands/{command_id}/reply": "a letter that was answered",
-    "POST /api/v1/orders/{order_id}/plan": "an item that could not be planned",
-    "POST /api/v1/tasks/{task_id}/{verb}": "a task of another engine",
-    "POST /api/v1/fallout-cases/{case_id}/reopen": "a case that has ended",
-    "POST /api/v1/fallout-cases/{case_id}/resolve": "a failure that does not stand any more",
-    "POST /api/v1/fallout-cases/{case_id}/withdraw": "a failure that does not stand any more",
-    "POST /api/v1/fallout-cases/{case_id}/repairs/{repair_id}/approve": "a second person and the hash",
-    "POST /api/v1/fallout-cases/{case_id}/repairs/{repair_id}/decline": "a second person and the hash",
-    "POST /api/v1/fallout-cases/{case_id}/repairs/{repair_id}/run": "the hash of what was shown",
-    "GET /api/v1/amendments/{amendment_id}": "a change that was handed off",
-    "POST /api/v1/amendments/{amendment_id}/accept": "a change that was handed off",
-    "POST /api/v1/amendments/{amendment_id}/decline": "a change that was handed off",
-    "GET /api/v1/policy-drafts/{name}/diff": "a draft that can be read as a set",
-    "POST /api/v1/policy-drafts/{name}/publish": "a draft that can be read as a set, and its version",
-    "POST /api/v1/policy-drafts/{name}/discard": "the version of the draft",
-    "POST /api/v1/policy-sets": "the files of a whole set",
+    "POST /api/v1/orders/{order_id}/plan": "an item whose mapping was published after it was ordered",
 }
 
 
-def bodies(case_id: str) -> dict[str, Any]:
+def bodies() -> dict[str, Any]:
     """Bodies that are taken in, for what chance would not write."""
-    order_ = {**order("fuzzed"), "externalId": "fuzzed"}
     return {
-        "POST /api/v1/orders": order_,
+        "POST /api/v1/orders": {**order("fuzzed"), "externalId": "fuzzed"},
         "POST /api/v1/tokens": {"name": "one-more", "kind": "machine", "roles": ["machine"]},
-        "POST /api/v1/fallout-cases/actions": {"action": "claim", "cases": [case_id], "reason": "mine"},
-        "POST /api/v1/fallout-cases/{case_id}/wait": {
-            "whom": "customer", "what": "an answer", "until": "2199-01-01T00:00:00Z",
-        },
         "POST /api/v1/fallout-cases/{case_id}/repairs/preview": {"action": "RECONCILE_NOW"},
-    }  # fmt: skip
+    }
 
 
 @dataclass
@@ -94,7 +76,7 @@ class Seen:
 def running() -> Iterator[Installation]:
     """An installation with two orders that went wrong and one that did not."""
     with tempfile.TemporaryDirectory(prefix="fallsafe-f-") as folder:
-        script = {"provisioning": [*GOES_WRONG[:2]], "logistics": [GOES_WRONG[2]]}
+        script = {"provisioning": [*GOES_WRONG[:2]], "logistics": [GOES_WRONG[2], *FAULTS]}
         with installation(Path(folder) / "home", script) as made, forge(made.environment) as smith:
             for name in ("api", "worker-1"):
                 smith.start(name, made.home / "log" / f"{name}.log", made.environment)
@@ -127,18 +109,23 @@ def named(there: Installation) -> dict[str, list[Any]]:
     }  # fmt: skip
 
 
-def described(there: Installation, names: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """The description, with the names of what is there as examples of the parameters that name it."""
+def described(there: Installation, names: Mapping[str, list[Any]], right: Mapping[str, Right]) -> dict[str, Any]:
+    """The description, with the names of what is there as examples of the parameters that name it, and one right
+    request where there is one.
+    """
     with urlopen(f"{there.wiring.api}/openapi.json", timeout=10) as answer:
         schema: dict[str, Any] = json.loads(answer.read())
     schema["paths"] = {path: verbs for path, verbs in schema["paths"].items() if path.startswith("/api/")}
-    known = bodies(names["case_id"][-1])
+    known = {**bodies(), **{name: one.body for name, one in right.items() if one.body is not None}}
     for path, verbs in schema["paths"].items():
         for method, operation in verbs.items():
             if (body := known.get(f"{method.upper()} {path}")) is not None:
                 operation["requestBody"]["content"]["application/json"]["example"] = body
+            exact = right.get(f"{method.upper()} {path}", Right()).named
             for parameter in operation.get("parameters", ()):
-                if parameter["in"] == "path" and parameter["name"] in names:
+                if parameter["name"] in exact:
+                    parameter["examples"] = {"e0": {"value": exact[parameter["name"]]}}
+                elif parameter["in"] == "path" and parameter["name"] in names:
                     examples = names[parameter["name"]]
                     parameter["examples"] = {f"e{n}": {"value": value} for n, value in enumerate(examples)}
                     # Half of what is generated names something that is there.
@@ -171,13 +158,20 @@ def _interactions(value: Any, label: str) -> Iterator[tuple[str, int]]:
         label = value.get("label") if isinstance(value.get("label"), str) else label
         response = value.get("response")
         if isinstance(response, dict) and isinstance(response.get("status_code"), int):
-            yield label, response["status_code"]
+            yield label, HTTPStatus.CONFLICT if _nothing_done(response) else response["status_code"]
             return
         for each in value.values():
             yield from _interactions(each, label)
     elif isinstance(value, list):
         for each in value:
             yield from _interactions(each, label)
+
+
+def _nothing_done(response: Mapping[str, Any]) -> bool:
+    """Whether a batch was answered of which nothing was done: each of it was refused."""
+    content = response.get("content")
+    body = base64.b64decode(content["$base64"]) if isinstance(content, dict) and "$base64" in content else b""
+    return b'"result":"refused"' in body and body.endswith(b"}") and b'"done":0,' in body
 
 
 def main(words: list[str]) -> int:
@@ -195,7 +189,8 @@ def main(words: list[str]) -> int:
         place = read.keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         schema = place / "openapi.json"
-        found = described(there, named(there))
+        names = named(there)
+        found = described(there, names, right_requests(there))
         schema.write_text(json.dumps(found))
         for role in read.roles.split(","):
             kind = "machine" if role == "machine" else "person"

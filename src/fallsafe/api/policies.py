@@ -125,7 +125,7 @@ class PoliciesDoor:
         one = ref(wire.PolicySet)
         add(made, "GET", "/policy-sets", self.find, answers=wire.pages(wire.PolicySet))
         add(
-            made, "POST", "/policy-sets", self.publish, answers=one, status=201, takes="policy_set",
+            made, "POST", "/policy-sets", self.publish, answers=one, status=201, again=200, takes="policy_set",
             problems=(403, 409, 422),
         )  # fmt: skip
         add(made, "POST", "/policy-sets/check", self.check, answers=ref(wire.PolicyChecked), takes="policy_files")

@@ -56,7 +56,8 @@ def add(
     """
     sent = {"description": "Done", "content": {media: {"schema": answers}}} if answers else {}
     given = dict.fromkeys((status, again) if again else (status,), sent)
-    wrong = (400, 401, *((413, 415) if method in ("POST", "PUT") else ()), *problems, 503)
+    wrong = (400, 401, *((413, 415) if method in ("POST", "PUT") else ()), *problems)
+    wrong = (*wrong, *((409,) if method == "POST" else ()), 503)  # an Idempotency-Key may name another request
     extra: dict[str, Any] = {}
     parameters = [KEY_PARAMETER] * (method == "POST") + [IF_MATCH_PARAMETER] * if_match
     if parameters:
