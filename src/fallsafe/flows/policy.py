@@ -6,6 +6,7 @@ puts in force is so in the others once they look, at most `REFRESH_SECONDS` late
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from fallsafe import policyset
@@ -109,7 +110,7 @@ class Policies:
         callback_url: str,
         worker: str,
         lease_beyond_call: timedelta = LEASE_BEYOND_CALL,
-        read: Callable[[Mapping[str, bytes], float], PolicySet] = policyset.load_files,
+        read: Callable[[Mapping[str, bytes], float], PolicySet] = policyset.load_published,
     ) -> None:
         self._read = read
         self._time_scale, self._dice, self._lease = time_scale, dice, lease_beyond_call
@@ -134,11 +135,19 @@ class Policies:
         for each in await all_published(database):
             if each.id not in self._sets:
                 files = {name: text.encode() for name, text in each.files.items()}
-                self._sets[each.id] = self._read(files, self._time_scale)
+                self._sets[each.id] = self._loaded(each.id, files)
         self._newest = self._sets[now.set_id]
         self._gates = {row["system"]: row["gate"] for row in await database.fetch("gates/all")}
         self._read_of = (now.serial, now.published)
         return True
+
+    def _loaded(self, set_id: str, files: Mapping[str, bytes]) -> PolicySet:
+        """A published set. Raises `PolicyError` that names the set beside each file and line."""
+        try:
+            return self._read(files, self._time_scale)
+        except policyset.PolicyError as error:
+            named = [replace(problem, file=f"{set_id}/{problem.file}") for problem in error.problems]
+            raise policyset.PolicyError(named) from error
 
     def take(self, policy: PolicySet, force: bool = True) -> None:
         """A set that this process published is known here at once, and in force where it was put so; its gates come

@@ -6,6 +6,7 @@ What is wrong is refused with file, line and what would be right, all of it at o
 
 from fallsafe.policyset.load import check, check_files, differences, load, load_files, read_folder
 from fallsafe.policyset.problem import PolicyError, Problem
+from fallsafe.policyset.published import load_published
 from fallsafe.policyset.shipped import shipped, shipped_sets
 from fallsafe.policyset.templates import TemplateError
 
@@ -18,6 +19,7 @@ __all__ = [
     "differences",
     "load",
     "load_files",
+    "load_published",
     "read_folder",
     "shipped",
     "shipped_sets",

@@ -112,6 +112,11 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     return running.hexdigest()
 
 
+def set_id(name: str, date: str, digest: str) -> str:
+    """How a set is called: its name, its date and the beginning of its digest."""
+    return f"{name}@{date}+{digest[:DIGEST_SHOWN]}"
+
+
 def _build(files: Mapping[str, bytes], time_scale: float) -> tuple[PolicySet | None, list[Problem]]:
     """The set, or None where its files cannot even be read; and what is wrong."""
     parts, problems = _read_all(files)
@@ -156,7 +161,7 @@ def _assemble(parts: Mapping[str, Part], files: Mapping[str, bytes], findings: F
     rules = triage.rules(parts["classification"], findings)
     owners = catalog.owners(parts["ownership"], hours.calendars, findings)
     policy = PolicySet(
-        id=f"{name}@{date}+{digest[:DIGEST_SHOWN]}",
+        id=set_id(name, date, digest),
         name=name,
         date=date,
         digest=digest,
