@@ -197,17 +197,6 @@ class WhenThePlanIsWorkedOn:
         assert "CRM/777/fiber.scheduleInstallation/fulfill/2" in await go_on(api)
         assert (await again(api, seen))["progress"] == "verified"
 
-    async def test_an_item_of_which_nothing_exists_is_given_up_and_the_rest_goes_on(self, api: Api) -> None:
-        order = await play(api, POOL)
-        case = await the_case(api)
-        seen = await seen_of(api, case["id"], "CANCEL_ITEM", "manager", consent="he does not need it any more")
-        await agreed(api, seen, "manager")
-        one = await api.get(f"/fallout-cases/{case['id']}")
-        assert (one["state"], one["resolution"]["type"]) == ("not_resolved", "Cancelled")
-        items = (await api.get(f"/orders/{order}"))["items"]
-        assert {i["externalId"]: i["state"] for i in items}["static-ip"] == "cancelled"
-        assert await go_on(api) == []
-
 
 class WhenSomethingWouldHaveToBeUndone:
     """What this release does not do is entered, shown with its effects, and refused."""

@@ -133,6 +133,32 @@ class WhenSomebodyWantsToPushAnOrderOn:
         assert await go_on(api) == []
 
 
+class WhenWhatWasCancelledIsOrderedAnew:
+    """F: a delivery was cancelled and a copy of it made; calculating states brought the cancelled one back."""
+
+    async def test_the_cancelled_step_stays_so_for_ever_and_only_the_new_one_is_sent(self, api: Api) -> None:
+        order = await play(api, {"PRV.configureIp": Rejected("IP_POOL_EXHAUSTED", "no address is free")})
+        case = await the_case(api)
+        seen = await seen_of(api, case["id"], "CANCEL_ITEM", "manager", consent="he orders it anew")
+        await agreed(api, seen, "manager")
+        one = await api.get(f"/fallout-cases/{case['id']}")
+        assert (one["state"], one["resolution"]["type"]) == ("not_resolved", "Cancelled")
+        anew = an_order("778", links=[{"kind": "replaces", "source": "CRM", "externalId": "777"}])
+        await api.post("/orders", anew, "machine", 201)
+        sent = await go_on(api)
+        key = "CRM/777/static-ip.activateStaticIp/fulfill/1"
+        assert [k for k in sent if k.endswith("static-ip.activateStaticIp/fulfill/1")] == [key.replace("777", "778")]
+        assert not [k for k in sent if k.startswith("CRM/777/")]
+        assert (await send(api, a_callback(commandId=key, object="CRM/777/static-ip", eventId="late")))[0] == 202
+        await apply(api)
+        told = await api.get(f"/orders/{order}")
+        assert {i["externalId"]: i["state"] for i in told["items"]}["static-ip"] == "cancelled"
+        assert {t["step"]: t["state"] for t in told["tasks"]}["activateStaticIp"] == "cancelled"
+        (late,) = (await api.get("/fallout-cases"))["items"]
+        assert (late["code"], late["severity"]) == ("CALLBACK_CONFLICT", "critical")
+        assert await go_on(api) == []
+
+
 class WhenTheOrderIsSentAgainAfterTheDealChanged:
     async def test_the_order_as_it_was_first_agreed_is_known_still(self, api: Api) -> None:
         await play(api, SLOT_TAKEN)

@@ -10,8 +10,10 @@ from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
+from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.plans import PLANS
+from fallsafe.core.repair.preview import ONLY_EXECUTED_HERE
 
 ONLY_UNKNOWN = frozenset({"RECONCILE_NOW", "DECLARE_OUTCOME", "ADOPT_EXTERNAL_RESULT"})
 """Actions that are about an unknown outcome."""
@@ -40,6 +42,8 @@ def why_locked(
         yield "The case is no longer open."
     if action.locked_while_unknown and unknown:
         yield "Locked while the outcome is unknown: find out first."
+    if action.does in ONLY_EXECUTED_HERE and task is not None and is_watched(task):
+        yield "Another engine executes it: have it told."
     if action.does in ONLY_UNKNOWN and not unknown:
         yield "There is nothing to find out: the outcome is known."
     if action.does in ONLY_PROVED and not unknown and not _proved(command):

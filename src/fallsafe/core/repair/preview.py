@@ -19,6 +19,7 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import Task, is_frozen
+from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.repair.catalogue import RepairAction
 
 Given = Mapping[str, Json]
@@ -184,7 +185,22 @@ def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Cond
         conditions.append(Condition("outcome_known", "Its outcome is known.", why, "OUTCOME_UNKNOWN", hint))
     if action.does not in WHILE_FROZEN:
         conditions.append(Condition("not_frozen", "Nothing of it is frozen.", frozen_why(scene), "FROZEN", "thaw it"))
+    if action.does in ONLY_EXECUTED_HERE:
+        why = "another engine executes it" if scene.task is not None and is_watched(scene.task) else ""
+        conditions.append(
+            Condition("executed_here", "It is executed here.", why, "EXECUTED_ELSEWHERE", TELL_THE_ENGINE)
+        )
     return conditions
+
+
+TELL_THE_ENGINE = "have its engine told: POST /tasks/{task_id}/resume, retry, skip or cancel"
+ONLY_EXECUTED_HERE = frozenset(
+    {
+        *("SUPERSEDE_REJECTED", "SKIP_TASK", "correct", "PLAN_AGAIN", "RENEW_RESERVATION", "ADD_TASK"),
+        *("MARK_EXTERNAL_COMPLETED", "REDO_FROM_TASK", "undo_first", "CANCEL_ITEM"),
+    }
+)
+"""What changes the plan of an order, or a task of it; where another engine has the plan, that engine is told."""
 
 
 WHILE_FROZEN = frozenset(
