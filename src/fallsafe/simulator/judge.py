@@ -12,6 +12,7 @@ from fallsafe.simulator.ground import Ground
 from fallsafe.simulator.menders import Menders
 from fallsafe.simulator.observers import Observers
 from fallsafe.simulator.outside import Outside, Request
+from fallsafe.simulator.people import People
 from fallsafe.simulator.promises import CHECKERS, Broken, OutsideSeen, Seen, check
 from fallsafe.simulator.promises.seen import (
     Kept,
@@ -23,6 +24,7 @@ from fallsafe.simulator.promises.seen import (
     read_seen,
 )
 from fallsafe.simulator.turnstile import WorldBroken
+from fallsafe.simulator.upstream import Upstream
 from fallsafe.store import audit
 from fallsafe.store.sql import sql
 from fallsafe.store.vault import OrderKey, Vault
@@ -41,6 +43,8 @@ class Judged(Protocol):
     outside: Outside
     observers: Observers
     menders: Menders
+    upstream: Upstream
+    people: People
     policy: PolicySet
     sets: Mapping[str, PolicySet]
     secrets: dict[str, str]
@@ -189,6 +193,10 @@ class Judge:
         self._say([Broken("P5", finding.where, finding.what) for finding in report.findings])
         self._say([*self._unfinished(), *self._effects()])
         self._say([] if self.rewound else [*self._world.observers.broken(), *self._world.menders.broken()])
+        self._say(list(self._world.upstream.broken()))
+        if not self.rewound:
+            keys = {row["case_key"] for row in self._world.ground.judge.execute(sql("promises/file_cases"))}
+            self._say([*self._world.people.broken(), *self._world.outside.folders.broken(keys)])
 
     def _unfinished(self) -> list[Broken]:
         """Orders that are not final and say nothing for it."""

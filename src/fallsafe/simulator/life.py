@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -26,15 +27,19 @@ from fallsafe.api.orders import OrdersDoor
 from fallsafe.api.policies import PoliciesDoor
 from fallsafe.api.problems import Problem
 from fallsafe.api.repairs import RepairsDoor
+from fallsafe.api.reports import ReportsDoor
 from fallsafe.api.signals import SignalsDoor
+from fallsafe.connectors.files import FileReader
 from fallsafe.connectors.port import Connector
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows.policy import Policies
+from fallsafe.simulator.folders import BY_FILE
 from fallsafe.simulator.sessions import WorldSessions
 from fallsafe.simulator.turnstile import LIFE
 from fallsafe.store import anchors
 from fallsafe.store.tx import PASSING, Database, Rewound
 from fallsafe.store.vault import Vault
+from fallsafe.workers.collector import Collector
 from fallsafe.workers.keeper import WORKER, Keeper
 from fallsafe.workers.loop import STEPS, Setup, Worker
 
@@ -80,6 +85,18 @@ class Place(Protocol):
 
     def dice(self) -> float:
         """A number in [0, 1) of the seed."""
+        ...
+
+    def now(self) -> datetime:
+        """The world's clock."""
+        ...
+
+    def reader(self) -> FileReader:
+        """Reads the files that partners put there."""
+        ...
+
+    async def something_filed(self) -> None:
+        """Waits until partners have put files there, or owe some."""
         ...
 
     async def rest(self, life: "Life", worked: bool) -> None:
@@ -165,6 +182,7 @@ class Life:
             await self.start()
             self.start_work(self._watched(self._keep()))
             if self.kind == WORKER:
+                self.start_work(self._watched(self._collect()))
                 await self._work()
             else:
                 self.doors = Doors(self)
@@ -197,6 +215,13 @@ class Life:
             self.shards = keeper.shards
             await self.world.keepers_rest(self)
 
+    async def _collect(self) -> None:
+        clock = self.world.now
+        collector = Collector(self.database, self.policies.context, self.world.reader(), lambda: clock().timestamp())
+        while True:
+            await collector.step(BY_FILE)
+            await self.world.something_filed()
+
     async def _work(self) -> None:
         connector = self.world.connector_of(self)
         setup = Setup(STEPS, lambda: self.shards)
@@ -228,7 +253,7 @@ class Doors:
         self._life = life
         deps = Deps(life.database, life.policies.context, life.world.secrets, published=life.policies.take)
         self.orders, self.commands, self.callbacks = OrdersDoor(deps), CommandsDoor(deps), CallbacksDoor(deps)
-        self.signals, self.casework = SignalsDoor(deps), CaseWorkDoor(deps)
+        self.signals, self.reports, self.casework = SignalsDoor(deps), ReportsDoor(deps), CaseWorkDoor(deps)
         self.repairs = RepairsDoor(deps)
         self.amendments = AmendmentsDoor(deps)
         self.automations = AutomationsDoor(deps)

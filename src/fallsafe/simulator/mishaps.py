@@ -79,6 +79,7 @@ PEOPLE = {
     "submitted_twice": 0.15,
     "submitted_otherwise": 0.04,
     "submitted_unreadable": 0.04,
+    "submitted_as_another": 0.08,
     "two_operators": 0.3,
     "operator_without_right": 0.1,
     "poison_order": 0.02,
@@ -92,6 +93,30 @@ SIGNALS = {
     "signal_alike": 0.35,
     "signal_ended": 0.35,
     "signal_end_first": 0.1,
+}
+REPORTS = {
+    "engine_step_fails": 0.3,
+    "engine_told_twice": 0.2,
+    "report_late": 0.2,
+    "report_twice": 0.2,
+    "report_never": 0.08,
+    "report_of_all": 0.15,
+    "report_otherwise": 0.08,
+}
+FILES = {
+    "file_lost": 0.02,
+    "file_refused": 0.04,
+    "file_never_acknowledged": 0.05,
+    "answers_in_halves": 0.15,
+    "answers_lost": 0.1,
+}
+FOLDER = {
+    "folder_is_not_there": 0.06,
+    "killed_while_writing": 0.06,
+}
+LETTERS = {
+    "reply_twice": 0.2,
+    "reply_of_delay": 0.15,
 }
 REPAIRS = {
     "repair_of_anything": 0.2,
@@ -107,7 +132,8 @@ REPAIRS = {
     "revised_twice": 0.4,
 }
 ALL: Mapping[str, float] = {
-    **REQUEST, **LOOK, **CALLBACK, **STATEMENT, **COMMIT, **STEP, **WORLD, **PEOPLE, **SIGNALS, **REPAIRS,
+    **REQUEST, **LOOK, **CALLBACK, **STATEMENT, **COMMIT, **STEP, **WORLD, **PEOPLE, **SIGNALS, **REPORTS, **FILES,
+    **FOLDER, **LETTERS, **REPAIRS,
 }  # fmt: skip
 
 

@@ -21,25 +21,33 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from fallsafe.connectors.files import FileConnector
 from fallsafe.connectors.http import HttpConnector, connection_stands
-from fallsafe.connectors.port import Sendable
+from fallsafe.connectors.mail import MailConnector
+from fallsafe.connectors.port import Connector, Sendable
 from fallsafe.core.commands.contract import Repeat
+from fallsafe.core.commands.ledger import Purpose
 from fallsafe.core.commands.outcome import Reply
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.security.signature import sign
-from fallsafe.simulator.mishaps import CALLBACK, LOOK, REQUEST, Mishaps
+from fallsafe.simulator.folders import BY_FILE, BY_LETTER, Folders
+from fallsafe.simulator.mishaps import CALLBACK, FOLDER, LOOK, REQUEST, Mishaps
 from fallsafe.simulator.sandbox.callbacks import RETRY_WAITS, noticed, told_of
 from fallsafe.simulator.sandbox.deciding import Answer, Deciding, Manner
 from fallsafe.simulator.sandbox.dialects import Asked, Kind
 from fallsafe.simulator.sandbox.disk import Disk
+from fallsafe.simulator.sandbox.engine import CODE as ENGINE
 from fallsafe.simulator.sandbox.faults import Fault, Faults, Strike
 from fallsafe.simulator.sandbox.kinds import all_kinds
 from fallsafe.simulator.sandbox.truth import REJECTED, Course, Held, Truth
 from fallsafe.simulator.turnstile import Standing, Turnstile
 
 KINDS = tuple(all_kinds())
+WORDS = f"{ENGINE}."
 BASE = "http://outside"
+NOWHERE = Path("/dev/null/folder")
+"""A folder that can never be made."""
 CALLBACK_SECONDS = 2.0
 MISSED_WITHIN = timedelta(days=2)
 PATIENT_WAIT = 60.0
@@ -74,6 +82,9 @@ class Memory:
 
     def append(self, name: str, line: Mapping[str, Json]) -> None:
         """Takes a line, for nobody."""
+
+    async def flushed(self) -> None:
+        """Nothing has to be waited for."""
 
 
 class MortalTruth(Truth):
@@ -148,6 +159,7 @@ class Outside:
         secrets: Mapping[str, str],
         deliver: Deliver,
         departs: Callable[["Request"], None],
+        place: Path,
     ) -> None:
         self._departs = departs
         self._patient = {kind.operation for kind in policy.task_types.values() if kind.breach > MISSED_WITHIN}
@@ -159,7 +171,9 @@ class Outside:
         self._deciding = Deciding(
             self.truth, self.script, lambda: now().timestamp(), self._begin_course, CALLBACK_SECONDS
         )
-        self.ledger = Ledger()
+        memory = cast(Disk, Memory())
+        self.folders = Folders(loop, now, mishaps, place, self.truth, memory, self._begin_course)
+        self.ledger = Ledger(said=self.folders.said, called=self.folders.acknowledged)
         self.down: set[str] = set()
         self.storms: dict[str, str] = {}
         self.broken_until: dict[str, float] = {}
@@ -171,10 +185,14 @@ class Outside:
 
     # -- requests -----------------------------------------------------------------------------------------------
 
-    def receive(self, request: Request, answer: Callable[[Answer], None]) -> None:
-        """A request has left: sooner or later, or never, it is taken there, and answered."""
+    def leaves(self, request: Request) -> None:
+        """A request leaves."""
         self._departs(request)
         self.ledger.requests.append(request)
+
+    def receive(self, request: Request, answer: Callable[[Answer], None]) -> None:
+        """A request has left: sooner or later, or never, it is taken there, and answered."""
+        self.leaves(request)
         kind, doing = _kind_of(request.system, request.path), request.method == "POST"
         fault = self._mishaps.one_of(REQUEST if doing else LOOK)
         if (
@@ -315,7 +333,7 @@ class Outside:
         if held.course is None:
             return
         fault = self._mishaps.one_of(CALLBACK)
-        if fault == "callback_never" and held.kind.operation in self._patient:
+        if fault == "callback_never" and (held.kind.operation in self._patient or held.kind.system == BY_FILE):
             self._mishaps.count[fault] -= 1
             fault = ""  # nobody would miss it for days, and a world does not live that long
         if fault in ("callback_rejected", "callback_rejected_twice"):
@@ -362,6 +380,9 @@ class Outside:
 
     def _tell(self, held: Held, said: Mapping[str, Json], after: float, *, forged: bool = False) -> None:
         system = held.kind.system
+        if system == BY_FILE:
+            self.folders.tell(dict(said), after)
+            return
         body = json.dumps(said, separators=(",", ":")).encode()
         self.ledger.called.add(body)
         signature = sign("not the secret" if forged else self._secrets[system], body)
@@ -385,8 +406,11 @@ class Outside:
 
     @property
     def effects(self) -> Counter[str]:
-        """How often each thing was done, by operation and business object."""
-        return self.truth.effects_by_object
+        """How often each thing was done, by operation and business object. A step of another engine may be told many
+        things, each under a key of its own.
+        """
+        by_object = self.truth.effects_by_object
+        return Counter({name: count for name, count in by_object.items() if not name.startswith(WORDS)})
 
     @property
     def effects_by_key(self) -> Counter[str]:
@@ -509,16 +533,46 @@ class WorldConnector(HttpConnector):
         who: Standing,
         turnstile: Turnstile,
         secrets: Mapping[str, str],
+        ends: Callable[[], None],
     ) -> None:
         systems = {code: f"http://{code.lower()}" for code in secrets}
         hosts = frozenset(code.lower() for code in secrets)
         super().__init__(systems, secrets, hosts, asyncio.get_running_loop().time)
         self._outside, self._mishaps, self._who, self._turnstile = outside, mishaps, who, turnstile
+        self._ends = ends
+        files, letters = outside.folders.files(self._monotonic), outside.folders.letters(self._monotonic)
+        self._folders: Mapping[str, Connector] = {BY_FILE: files, BY_LETTER: letters}
+        self._nowhere: Mapping[str, Connector] = {
+            BY_FILE: FileConnector({BY_FILE: NOWHERE}, self._monotonic),
+            BY_LETTER: MailConnector({BY_LETTER: NOWHERE}, self._monotonic),
+        }
 
     async def send(self, sendable: Sendable) -> Reply:
         """Sends one attempt when it is its turn."""
         await self._turnstile.stand(self._who, f"send {sendable.operation.name} {sendable.key}")
+        if sendable.operation.system in self._folders:
+            return await self._put(sendable)
         return await super().send(sendable)
+
+    async def _put(self, sendable: Sendable) -> Reply:
+        """Puts something into a folder; a folder may be gone, and a process may end in the middle of it."""
+        system, asks = sendable.operation.system, sendable.purpose is Purpose.QUERY
+        if asks:
+            return await self._folders[system].send(sendable)
+        body = sendable.request.body
+        request = Request(system, "POST", sendable.request.path, {}, body, sendable.key, self._outside.now())
+        self._outside.leaves(request)
+        fault = self._mishaps.one_of(FOLDER)
+        if fault == "folder_is_not_there":
+            return await self._nowhere[system].send(sendable)
+        if fault == "killed_while_writing":
+            self._outside.folders.break_off(body)
+            self._ends()
+        reply = await self._folders[system].send(sendable)
+        if system == BY_LETTER:
+            self._outside.folders.came(system)
+        await self._turnstile.stand(self._who, f"put {sendable.key}")
+        return reply
 
     def open_session(self) -> aiohttp.ClientSession:
         """The wire."""

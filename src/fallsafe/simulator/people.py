@@ -4,7 +4,7 @@ for looks and for repeats, two at once, and some of them may not.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from fallsafe.core.access import EVERY_GROUP, Actor, system
 from fallsafe.flows import access, installation
 from fallsafe.simulator.drift import Drift
 from fallsafe.simulator.life import NOTHING, Told
+from fallsafe.simulator.promises import Broken
 from fallsafe.simulator.sold import Line, sold
 from fallsafe.store.ids import outside
 from fallsafe.store.sql import sql
@@ -68,6 +69,8 @@ TRANSFERS: tuple[Mapping[str, str], ...] = (
 """To a person, to another group without a word, and to another group with what it has to know."""
 ADMIN = Actor("person", "admin.dora", frozenset({"admin"}))
 SPAN_SECONDS = 20.0
+TWIN = "d"
+"""How the name of an order begins that is another one once more."""
 Call = Callable[[Request], Awaitable[Response]]
 
 
@@ -95,6 +98,7 @@ class People:
         self._mishaps = world.mishaps
         self._beside: list[asyncio.Task[None]] = []
         self.accepted: dict[str, str] = {}
+        self.twins: set[str] = set()
         self.drift = Drift(world)
 
     def _uniform(self, low: float, high: float) -> float:
@@ -154,11 +158,28 @@ class People:
             again = await self._ask("machine.crm", "orders", body, _key(number))
             if again.status in (200, 201) and told.body != again.body and again.body:
                 self._compare(number, told, again)
+        if self._mishaps.strikes("submitted_as_another"):
+            await self._as_another(number)
         if self._mishaps.strikes("submitted_otherwise"):
             other = json.dumps(self.order(number, changed=True)).encode()
             taken = await self._ask("machine.crm", "orders", other, {})
             if taken.status in (200, 201) and not self._world.judge.rewound:
                 self._fail(f"P6: order s{number:03} was handed in with another content, and taken for the same")
+
+    async def _as_another(self, number: int) -> None:
+        """The same wish once more under another name: it is stopped before anything of it is sent."""
+        twin = {**self.order(number), "externalId": f"{TWIN}{number:03}"}
+        told = await self._ask("machine.crm", "orders", json.dumps(twin).encode(), {})
+        if told.status in (200, 201):
+            self.twins |= {twin["externalId"]}
+
+    def broken(self) -> Iterator[Broken]:
+        """Whatever was wished a second time under another name was stopped before its first command."""
+        rows = self._world.ground.judge.execute(sql("promises/twins"), {"names": sorted(self.twins)}).fetchall()
+        for row in rows:
+            if row["sent"] and not row["stopped"]:
+                what = "is like a live order, and was sent without having been stopped"
+                yield Broken("P6", f"order {row['external_id']}", what, row["id"])
 
     def _compare(self, number: int, first: Told, again: Told) -> None:
         from fallsafe.simulator.turnstile import WorldBroken

@@ -72,6 +72,17 @@ SOLD = (
             Line("billing-2", "SERVICE-BILLING", "site-2"),
         ),
     ),
+    Sold(
+        "add",
+        8,
+        (
+            Line("network", "BUSINESS-NETWORK"),
+            Line("site", "BUSINESS-ACCESS", "network", 21_000),
+            Line("works", "CIVIL-WORKS", "site"),
+            Line("line", "ACCESS-LINE-BY-FILE", "site"),
+            Line("billing", "SERVICE-BILLING", "site"),
+        ),
+    ),
 )
 
 

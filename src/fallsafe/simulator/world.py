@@ -13,17 +13,19 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from fallsafe import policyset
+from fallsafe.connectors.files import FileReader
 from fallsafe.connectors.port import Connector
 from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.security.signature import sign
+from fallsafe.simulator.clerk import Clerk
 from fallsafe.simulator.drift import newer
 from fallsafe.simulator.ground import Ground
 from fallsafe.simulator.judge import Judge
@@ -38,6 +40,7 @@ from fallsafe.simulator.sandbox.kinds import all_kinds
 from fallsafe.simulator.sessions import Fate, WorldSessions
 from fallsafe.simulator.tally import Tally
 from fallsafe.simulator.turnstile import LIFE, Place, Standing, Turnstile, WorldBroken
+from fallsafe.simulator.upstream import Upstream
 from fallsafe.simulator.weather import Weather
 from fallsafe.store.sql import sql
 from fallsafe.workers.keeper import WORKER
@@ -119,11 +122,14 @@ class World:
         self.changes = 0
         self.dirty = True
         self.tally = Tally()
+        place = Path(self._folder.name)
         self.outside = Outside(
-            self.loop, self.now, self.mishaps, self.policy, self.secrets, self._deliver, self._departs
+            self.loop, self.now, self.mishaps, self.policy, self.secrets, self._deliver, self._departs, place
         )
+        self.clerk = Clerk(self)
         self.judge = Judge(self)
         self.people = People(self)
+        self.upstream = Upstream(self)
         self.observers = Observers(self)
         self.menders = Menders(self)
         self.weather = Weather(self)
@@ -164,7 +170,16 @@ class World:
 
     def connector_of(self, life: Life) -> Connector:
         """The way of a process out."""
-        return WorldConnector(self.outside, self.mishaps, life, self.turnstile, self.secrets)
+        ends = partial(self.crash, life)
+        return WorldConnector(self.outside, self.mishaps, life, self.turnstile, self.secrets, ends)
+
+    def reader(self) -> FileReader:
+        """Reads the files that partners put there."""
+        return self.outside.folders.reader()
+
+    async def something_filed(self) -> None:
+        """Waits until partners have put files there, or owe some."""
+        await self.outside.folders.something_new()
 
     def is_away(self) -> bool:
         """Whether the database cannot be reached."""
@@ -415,6 +430,8 @@ class World:
             self.begin(f"worker-{n + 1}", WORKER)
         for n in range(2):
             self.begin(f"api-{n + 1}", "api")
+        self.upstream.begin()
+        self.clerk.begin()
         self.observers.begin()
         self.menders.begin()
         self.weather.begin()
@@ -426,6 +443,7 @@ class World:
             life.halted = False
         await self.people.done()
         await self.menders.done()
+        await self.upstream.done()
         await self._settle()
         self.judge.at_the_end()
         if self.failure is not None:

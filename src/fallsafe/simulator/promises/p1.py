@@ -15,6 +15,9 @@ FINAL_ORDERS = ("rejected", "cancelled", "completed", "failed", "partial")
 FINAL_TASKS = ("completed", "skipped", "cancelled", "undone")
 LOOK_OF = {"ready": "send", "sending": "lease", "waiting_callback": "overdue", "unknown": "lookup", "parked": "release"}
 LIVE_COMMANDS = ("sending", "accepted", "unknown")
+# What another engine executes is looked at when it is its turn and it stays silent; a word to it as any command is.
+THEIR_TURN = ("ready", "handed_over")
+LOOK_OF_WORD = {"intended": "send", "sending": "lease", "unknown": "lookup"}
 
 
 def broken(seen: Seen) -> Iterator[Broken]:
@@ -43,13 +46,16 @@ def _order(seen: OrderSeen) -> Iterator[Broken]:
         if order.state.value == "completed" and task.mandatory and task.state.value not in FINAL_TASKS:
             yield _told(seen, "task", task.id, f"the order is completed, and {task.step} is {task.state}")
     for command in seen.commands.values():
-        if command.purpose.value != "query" and command.state.value in LIVE_COMMANDS:
+        if command.purpose.value not in ("query", "resume") and command.state.value in LIVE_COMMANDS:
             yield _told(
                 seen, "command", command.id, f"the order is {order.state}, and {command.key} is {command.state}"
             )
 
 
 def _task(seen: OrderSeen, task: Task) -> Iterator[Broken]:
+    if task.executor == "external":
+        yield from _watched(seen, task)
+        return
     state, looks = task.state.value, seen.looks.get(task.id, {})
     own_case = any(case.task_id == task.id and "review" in seen.looks.get(case.id, {}) for case in seen.open_cases)
     if state == "planned":
@@ -61,6 +67,18 @@ def _task(seen: OrderSeen, task: Task) -> Iterator[Broken]:
     elif state not in FINAL_TASKS and state not in LOOK_OF and not looks and not own_case:
         yield _told(seen, "task", task.id, f"{task.step} is {state} and has neither an entry nor an open case")
     yield from _in_time(seen, task)
+
+
+def _watched(seen: OrderSeen, task: Task) -> Iterator[Broken]:
+    state, looks = task.state.value, seen.looks.get(task.id, {})
+    before = [seen.tasks[number].state.value for number in task.depends_on if number in seen.tasks]
+    begins = state == "planned" and all(state in FINAL_TASKS for state in before)
+    if (state in THEIR_TURN or begins) and "overdue" not in looks:
+        yield _told(seen, "task", task.id, f"{task.step} is {state} elsewhere, and nobody will look whether it goes on")
+    for command in seen.commands.values():
+        wanted = LOOK_OF_WORD.get(command.state.value) if command.task_id == task.id else None
+        if command.purpose.value == "resume" and wanted is not None and wanted not in looks:
+            yield _told(seen, "command", command.id, f"{command.key} is {command.state} without an entry {wanted!r}")
 
 
 def _planned(seen: OrderSeen, task: Task) -> Iterator[Broken]:
@@ -136,6 +154,10 @@ def _loose(seen: Seen) -> Iterator[Broken]:
             yield Broken(
                 "P1", f"callback {row['event_id']} of {row['system']}", "was received, and nobody will apply it"
             )
+    for row in seen.reports:
+        if row["state"] == "received" and "report" not in seen.loose_looks.get(row["id"], ()):
+            what = f"report {row['external_id']} of {row['source']}"
+            yield Broken("P1", what, "was received, and nobody will apply it")
     for row in seen.signals:
         if row["state"] == "received" and "signal" not in seen.loose_looks.get(row["id"], ()):
             yield Broken("P1", _signal(row), "was received, and nobody will judge it")

@@ -124,6 +124,9 @@ def _outside(seen: Seen) -> Iterator[Broken]:
     for name, count in seen.outside.by_object.items():
         if count > 1:
             yield Broken("P2", name, f"was done {count} times outside", _order_id(seen, name.partition(" ")[2]))
+    for key, count in seen.outside.by_key.items():
+        if count > 1:
+            yield Broken("P2", key, f"was done {count} times under one key", _order_id(seen, key))
     for key, bodies in seen.outside.bytes_of_key.items():
         if len(bodies) > 1:
             yield Broken("P2", key, f"went out with {len(bodies)} different contents", _order_id(seen, key))

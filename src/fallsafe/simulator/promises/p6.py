@@ -4,9 +4,11 @@ says what would work; doing it twice does it once.
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 
 from fallsafe.core.cases.case import CASE_LIFECYCLE
 from fallsafe.core.commands.ledger import COMMAND_LIFECYCLE, FACT_LIFECYCLE, QUERY_LIFECYCLE
+from fallsafe.core.orders.windows import shut
 from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
 
 # What a person may only do with one of these roles. Written here once more, so that a table of rights that was opened
@@ -40,6 +42,30 @@ def broken(seen: Seen) -> Iterator[Broken]:
     for order in seen.orders.values():
         yield from _once(order)
         yield from _in_turn(order)
+    yield from _left_when_it_may_not(seen)
+
+
+def _left_when_it_may_not(seen: Seen) -> Iterator[Broken]:
+    """Nothing is sent while its system takes no work, nor for an order or a task that somebody or something has
+    stopped; judged as it was when it was sent.
+    """
+    for record in seen.fresh or ():
+        order = seen.orders.get(record["orderId"])
+        command = order.commands.get(record["thingId"]) if order and record["thing"] == "command" else None
+        if order is None or command is None or record["verb"] != "send" or command.purpose.value != "fulfill":
+            continue
+        if record["delta"].get("lease_worker") == "rewound":
+            continue
+        task = order.tasks[command.task_id]
+        where = order.where("command", command.id)
+        if order.order.frozen or task.frozen:
+            yield Broken("P6", where, f"{command.key} was sent while it is frozen", order.order.id)
+        policy, at = seen.policies[order.order.policy_set], datetime.fromisoformat(record["at"])
+        action, zone = order.items[task.item_id].action, order.order.time_zone
+        closed = shut(policy.windows, command.system, action, zone, policy.holidays, at)
+        if closed is not None and task.executor == "command":
+            what = f"{command.key} was sent while {command.system} takes no work: {closed.window.title}"
+            yield Broken("P6", where, what, order.order.id)
 
 
 def _wrong(order: OrderSeen | None, record: Row) -> Iterator[str]:
@@ -110,11 +136,11 @@ def _move(order: OrderSeen | None, record: Row) -> Iterator[str]:
 
 
 def _in_turn(order: OrderSeen) -> Iterator[Broken]:
-    """Nothing begins before all that it waits for is final."""
+    """Nothing that is executed here begins before all that it waits for is final."""
     for task in order.tasks.values():
         before = [order.tasks[number] for number in task.depends_on if number in order.tasks]
         open_ = [each.step for each in before if each.state.value not in FINAL_TASKS]
-        if task.state.value not in NOT_BEGUN and open_:
+        if task.executor != "external" and task.state.value not in NOT_BEGUN and open_:
             what = f"{task.step} is {task.state}, and waits for {', '.join(open_)}"
             yield Broken("P6", order.where("task", task.id), what, order.order.id)
 

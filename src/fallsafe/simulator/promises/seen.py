@@ -118,6 +118,7 @@ class Seen:
     loose_cases: Sequence[Row] = ()
     inbox: Sequence[Row] = ()
     signals: Sequence[Row] = ()
+    reports: Sequence[Row] = ()
     downstreams: Mapping[str, Row] = field(default_factory=dict)
     parked: Mapping[str, int] = field(default_factory=dict)
     loose_looks: Mapping[int, Sequence[str]] = field(default_factory=dict)
@@ -196,6 +197,7 @@ def read_seen(
         loose_cases=connection.execute(sql("cases/of_orders"), {"ids": [0]}).fetchall(),
         inbox=connection.execute(sql("promises/inbox")).fetchall(),
         signals=connection.execute(sql("promises/signals")).fetchall(),
+        reports=connection.execute(sql("promises/reports")).fetchall(),
         downstreams=read_downstreams(connection),
         parked=read_parked(connection),
         loose_looks=looks,

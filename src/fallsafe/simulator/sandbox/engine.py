@@ -125,19 +125,17 @@ class Engine:
         self._begin(work, [step])
 
     def _begin(self, work: Work, changed: list[Step]) -> None:
-        """Begins what need not wait any more, and writes down a report of all that changed."""
-        states = {step.step: step.state for step in work.steps}
-        for step in work.steps:
-            if step.state == "planned" and all(states.get(before) in DONE for before in step.after):
-                step.state, step.ends_at = "in_progress", self.clock() + step.seconds
+        """Begins what need not wait any more, cancels what waits in vain, and writes down a report of all that
+        changed.
+        """
+        while waiting := [step for step in work.steps if step.state == "planned" and _state_of(work, step)]:
+            for step in waiting:
+                step.state, step.ends_at = _state_of(work, step), self.clock() + step.seconds
                 changed = changed if step in changed else [*changed, step]
         work.revision += 1
         report = self._report(work, changed)
         self.untold[report.event_id] = report
-        moved: Json = [
-            {"step": s.step, "item": s.item, "state": s.state, "endsAt": s.ends_at, "fails": s.fails}
-            for s in work.steps
-        ]
+        moved: Json = [_moved(step) for step in work.steps]
         line: Line = {"what": "moved", "order": work.order_id, "revision": work.revision, "steps": moved}
         self.disk.append(ORDERS, {**line, "report": cast(Json, report.told)})
 
@@ -186,6 +184,14 @@ class Engine:
             work.steps[n] = replace(step, state=str(at["state"]), ends_at=ends, fails=int(cast(int, at["fails"])))
         event_id = str(told["eventId"])
         self.untold[event_id] = Report(event_id, work.order_id, told)
+
+
+def _state_of(work: Work, step: Step) -> str:
+    """What becomes of a step that waits; empty while it waits."""
+    before = [other.state for other in work.steps if other.step in step.after]
+    if "cancelled" in before:
+        return "cancelled"
+    return "in_progress" if all(state in DONE for state in before) else ""
 
 
 def _moved(step: Step) -> dict[str, Json]:

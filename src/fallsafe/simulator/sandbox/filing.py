@@ -6,7 +6,7 @@ A file of ours is taken once, in the order of its number; what was taken stands 
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -32,15 +32,20 @@ KIND_OF = {"NEW": "WHF.line", "STOP": "WHF.cancel"}
 EXCHANGE, LETTERS = "exchange", "letters"
 
 
+def _unnoticed(_: Path) -> None:
+    """Nobody needs to know of each file."""
+
+
 @dataclass(slots=True)
 class Filing:
-    """One partner by file, of the code `system`."""
+    """One partner by file, of the code `system`. `wrote` is told of each file of its own that appears, or grows."""
 
     folder: Path
     system: str
     kinds: Mapping[str, Kind]
     deciding: Deciding
     disk: Disk
+    wrote: Callable[[Path], None] = _unnoticed
     answers: list[Body] = field(default_factory=list)
     taken: dict[str, bool] = field(default_factory=dict)
 
@@ -53,14 +58,18 @@ class Filing:
         self.answers.append(body)
 
     async def run(self) -> None:
-        """Takes what comes, and writes what there is to say."""
+        """Looks again and again."""
         while True:
-            for name in exchange.names(self.folder / TO_PARTNER, OURS, self.system):
-                if str(name) not in self.taken:
-                    await self._take(name)
-            if self.answers:
-                await self._answer()
+            await self.look()
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Takes what has come, and writes what there is to say."""
+        for name in exchange.names(self.folder / TO_PARTNER, OURS, self.system):
+            if str(name) not in self.taken:
+                await self._take(name)
+        if self.answers:
+            await self._answer()
 
     async def _take(self, name: Name) -> None:
         fault = self._fault(str(name), Strike.FILE_LOST, Strike.ACK_NEVER, Strike.REFUSE)
@@ -111,7 +120,7 @@ class Filing:
         if refusal is not None:
             said |= {"result": FILE_REJECTED, "code": refusal[0], "text": refusal[1]}
         name = Name(ACKNOWLEDGED, self.system, ours.sequence)
-        _put(self.folder / FROM_PARTNER, name, exchange.content(name, [msgspec.json.encode(said)]))
+        self._put(self.folder / FROM_PARTNER, name, exchange.content(name, [msgspec.json.encode(said)]))
 
     async def _answer(self) -> None:
         """Writes one file with all that there is to say, or first half of it."""
@@ -120,22 +129,23 @@ class Filing:
         there = self.folder / FROM_PARTNER
         fault = self._fault("", Strike.RESPONSE_HALF)
         if fault is None:
-            exchange.write(there, THEIRS, self.system, lines)
+            self.wrote(there / str(exchange.write(there, THEIRS, self.system, lines)))
             return
         last = exchange.names(there, THEIRS, self.system)
         name = Name(THEIRS, self.system, last[-1].sequence + 1 if last else 1)
         whole = exchange.content(name, lines)
         there.mkdir(parents=True, exist_ok=True)
         (there / str(name)).write_bytes(whole[: len(whole) // 2])
+        self.wrote(there / str(name))
         await asyncio.sleep(fault.seconds or LOOK_SECONDS)
-        _put(there, name, whole)
+        self._put(there, name, whole)
 
-
-def _put(folder: Path, name: Name, whole: bytes) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f".{os.getpid()}-{name}"
-    exchange.write_whole(beside, whole)
-    beside.replace(folder / str(name))
+    def _put(self, folder: Path, name: Name, whole: bytes) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = folder / f".{os.getpid()}-{name}"
+        exchange.write_whole(beside, whole)
+        beside.replace(folder / str(name))
+        self.wrote(folder / str(name))
 
 
 @dataclass(slots=True)
@@ -147,12 +157,16 @@ class Contractor:
     deciding: Deciding
 
     async def run(self) -> None:
-        """Reads the letters that come, each once: its key is known."""
+        """Looks again and again."""
         while True:
-            for path in sorted(self.folder.glob(f"*{LETTER}")) if self.folder.exists() else ():
-                self._read(path.read_bytes())
-                path.replace(path.with_suffix(".read"))
+            self.look()
             await asyncio.sleep(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Reads the letters that have come, each once: its key is known."""
+        for path in sorted(self.folder.glob(f"*{LETTER}")) if self.folder.exists() else ():
+            self._read(path.read_bytes())
+            path.replace(path.with_suffix(".read"))
 
     def _read(self, content: bytes) -> None:
         letter = message_from_bytes(content, policy=default)
