@@ -179,6 +179,9 @@ class Upstream:
         """It has ended its work, and what it never told is told once more as a whole."""
         while left := [task for task in self._beside if not task.done()]:
             await asyncio.wait(left)
+        while (at := self._engine.next_at()) is not None:
+            await asyncio.sleep(max(1.0, at - self._engine.clock()))
+            self._engine.advance()
         for work in self._engine.works.values():
             await self._until_taken([self._whole(work.order_id, f"{work.order_id}/end/{self._dice.random()}")])
 
