@@ -79,7 +79,7 @@ PEOPLE = {
     "submitted_twice": 0.15,
     "submitted_otherwise": 0.04,
     "submitted_unreadable": 0.04,
-    "submitted_as_another": 0.08,
+    "submitted_as_another": 0.5,
     "two_operators": 0.3,
     "operator_without_right": 0.1,
     "poison_order": 0.02,

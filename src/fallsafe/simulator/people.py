@@ -138,6 +138,9 @@ class People:
             ],
         }
 
+    def _at_a_place(self, number: int) -> bool:
+        return any(line.offer in AT_A_PLACE for line in sold(self._world.plan.seed, number).lines)
+
     def _place(self, number: int) -> dict[str, str]:
         """Where somebody lives; some say a house number that there is not."""
         wrong = not self._mishaps.healthy and number % 3 == 0
@@ -158,7 +161,7 @@ class People:
             again = await self._ask("machine.crm", "orders", body, _key(number))
             if again.status in (200, 201) and told.body != again.body and again.body:
                 self._compare(number, told, again)
-        if self._mishaps.strikes("submitted_as_another"):
+        if self._at_a_place(number) and self._mishaps.strikes("submitted_as_another"):
             await self._as_another(number)
         if self._mishaps.strikes("submitted_otherwise"):
             other = json.dumps(self.order(number, changed=True)).encode()
