@@ -4,6 +4,7 @@ J, K, L). What needs something to be undone, or work that is handed to people, i
 """
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -78,6 +79,25 @@ class WhenAHouseNumberIsCorrected:
 
 class WhenARunFailedForAReasonThatIsGone:
     """I: a second run is refused because the first one counts as done already."""
+
+    async def test_that_it_is_done_already_is_no_success_and_what_never_happened_is_sent_again(self, api: Api) -> None:
+        await play(api, SLOT_TAKEN)
+        case = (await the_case(api))["id"]
+        seen = await seen_of(api, case, "SUPERSEDE_REJECTED", correctedElsewhere="the planner was repaired")
+        await decide(api, seen)
+        twice = {"WFM.book": Lost("already_done", "ALREADY_PROVISIONED", "it counts as done")}
+        assert await go_on(api, twice) == ["CRM/777/fiber.scheduleInstallation/fulfill/2"]
+        files = [await api.get(f"/fallout-cases/{row['id']}") for row in (await api.get("/fallout-cases"))["items"]]
+        (one,) = [file for file in files if file["classification"]["recoverability"] == "unknown_outcome"]
+        case = one["id"]
+        assert one["states"]["task"] == "unknown"
+        offered = {a["code"] for a in (await api.get(f"/fallout-cases/{case}/actions"))["items"] if not a["locked"]}
+        assert {"RECONCILE_NOW", "DECLARE_OUTCOME"} <= offered and await go_on(api) == []
+        said = {"outcome": "absent", "seen": "their calendar of the day has no such visit", "where": "screen 2"}
+        await agreed(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
+        await agreed(api, await seen_of(api, case, "REDO_FROM_TASK", "engineer"), "engineer")
+        assert "CRM/777/fiber.scheduleInstallation/fulfill/3" in await go_on(api)
+        assert (await api.get("/fallout-cases"))["items"] == []
 
     async def test_it_is_asked_for_anew_and_somebody_may_always_do_something(self, api: Api) -> None:
         await play(api, SLOT_TAKEN)
@@ -342,3 +362,86 @@ class WhenClocksDisagree:
         trail = [r["at"] for r in (await api.get("/journal", orderId=order, limit=200))["items"]]
         assert trail == sorted(trail) and max(trail) < ahead
         assert await go_on(api) != []
+
+
+class WhenTheAnswerAndTheCallbackTellTheSame:
+    """C: stock is taken twice for one payment, because the answer and the notice each completed it."""
+
+    async def test_the_step_is_completed_once_and_what_follows_leaves_once(self, api: Api) -> None:
+        order = (await api.post("/orders", an_order(), "machine", 201))["id"]
+        sent = list[str]()
+        while claimed := await world.claim(api.database, api.context):
+            sent += [one.key for one in claimed]
+            for one in claimed:
+                answer = world.answer(api.database, api.context, one, Done("SRV-1"))
+                if one.operation.name != "PRV.activateService":
+                    await answer
+                    continue
+                notices = [send(api, a_callback(eventId=f"p{n}")) for n in range(3)]
+                told = await asyncio.gather(answer, *notices)
+                assert [status for status, _ in told[1:]] == [202] * 3  # type: ignore[misc]  # safe because of notices
+                await asyncio.gather(*(apply(api) for _ in range(2)))
+        assert max(Counter(sent).values()) == 1
+        lines = (await api.get("/journal", orderId=order, limit=200))["items"]
+        moved = Counter((line["thingId"], line["now"]) for line in lines if line["was"] != line["now"])
+        done = [t["id"] for t in (await api.get(f"/orders/{order}"))["tasks"]]
+        assert {moved[task, "completed"] for task in done} == {1}
+        assert (await api.get(f"/orders/{order}"))["order"]["state"] == "completed"
+
+
+class WhenAnEventIsPlayedAgain:
+    """E: a replay by-passes the guard of the live path, or the guard swallows what was never done."""
+
+    async def test_what_was_only_received_is_applied_and_what_was_applied_does_nothing_more(self, api: Api) -> None:
+        await api.post("/orders", an_order(), "machine", 201)
+        await go_on(api, {"PRV.activateService": Accepted("SRV-1")})
+        assert (await send(api, a_callback()))[0] == 202  # taken in, and then the process dies
+        assert (await send(api, a_callback()))[0] == 202
+        await apply(api)
+        sent = await go_on(api)
+        assert [key for key in sent if "activateStaticIp" in key] == ["CRM/777/static-ip.activateStaticIp/fulfill/1"]
+        both = await asyncio.gather(*(send(api, a_callback()) for _ in range(2)))
+        assert [status for status, _ in both] == [202, 202]
+        await apply(api)
+        assert await go_on(api) == [] and (await api.get("/fallout-cases"))["items"] == []
+
+
+class WhenBrokenOnesStandAtTheHead:
+    """E: fifty broken orders are taken again and again, and no later one is ever sent."""
+
+    async def test_they_are_cases_of_one_group_and_the_later_ones_go_on(self, api: Api) -> None:
+        async def hand_in(*names: str) -> None:
+            for name in names:
+                await api.post("/orders", an_order(name), "machine", 201)
+
+        broken = [f"B{n}" for n in range(4)]
+        await hand_in(*broken)
+        await go_on(api, {"WHS.reserve": Rejected("PRODUCT_GONE", "it was deleted")})
+        before = (await api.get("/fallout-cases", limit=50))["items"]
+        await hand_in("L1", "L2")
+        keys = await go_on(api)
+        assert {key.split("/")[1] for key in keys} == {"L1", "L2"}
+        orders = {o["externalId"]: o["state"] for o in (await api.get("/orders", limit=50))["items"]}
+        assert {orders[name] for name in ("L1", "L2")} == {"completed"}
+        cases = (await api.get("/fallout-cases", limit=50))["items"]
+        assert {c["orderExternalId"] for c in cases} == set(broken) and [c["id"] for c in cases] == [
+            c["id"] for c in before
+        ]
+        kinds = [(await api.get(f"/fallout-cases/{c['id']}"))["classification"] for c in cases]
+        assert {(k["rawCode"], k["code"]) for k in kinds} == {("PRODUCT_GONE", kinds[0]["code"])}
+
+
+class WhenWhatIsPaidForIsNotThere:
+    """E: a counter cannot be written, so the rule that charges sees an empty one and charges again."""
+
+    async def test_nothing_is_charged_anew_while_its_case_is_open(self, api: Api) -> None:
+        refused = {"BIL.createSubscription": Rejected("READONLY", "the balance cannot be written")}
+        wanted = {"customerRef": "CU-35"}
+        await api.post("/orders", an_order("T0", **wanted), "machine", 201)
+        assert any("createBillingAccount" in key for key in await go_on(api, refused))
+        for n in (1, 2, 3):
+            await api.post("/orders", an_order(f"T{n}", **wanted), "machine", 201)
+            assert await go_on(api, refused) == []
+        rows = (await api.get("/fallout-cases"))["items"]
+        found = Counter(row["code"] for row in rows)
+        assert found["SUSPECTED_DUPLICATE_ORDER"] == 3 and sum(found.values()) == 4
