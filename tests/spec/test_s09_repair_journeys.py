@@ -16,13 +16,23 @@ from typer.testing import CliRunner
 
 from fallsafe.cli.main import app
 
-PEOPLE = {"ben": ["operator"], "eva": ["engineer"], "fay": ["manager", "finance"], "crm": ["machine"]}
+PEOPLE = {
+    "ben": ["operator"], "eva": ["engineer"], "fay": ["manager", "finance"], "gil": ["finance"], "crm": ["machine"],
+}  # fmt: skip
 GOES_WRONG = (
     goes_wrong("sold-out", "WHS.reserve", "refuse", code="SKU_OUT_OF_STOCK"),
     goes_wrong("untold", "OTT.subscribe", "answer_lost_before_effect"),
     goes_wrong("misspelled", "DOC.send", "refuse", code="SIGNER_UNKNOWN"),
     goes_wrong("gone-mail", "NTF.send", "refuse", code="MAILBOX_GONE"),
     goes_wrong("no-window", "PRT.confirmDate", "refuse", code="WINDOW_FULL"),
+    goes_wrong("odd-slot", "WFM.book", "refuse", code="SLOT_TAKEN", times=2),
+    goes_wrong("her-slot", "WFM.book", "refuse", code="SLOT_TAKEN"),
+    goes_wrong("anew", "WFM.book", "refuse", code="SLOT_TAKEN"),
+    goes_wrong("no-sku", "WHS.reserve", "refuse", code="SKU_OUT_OF_STOCK"),
+    goes_wrong("no-pool", "PRV.configureIp", "refuse", code="IP_POOL_EXHAUSTED"),
+    goes_wrong("known-there", "OTT.subscribe", "answer_lost_before_effect"),
+    goes_wrong("by-letter", "OTT.subscribe", "answer_lost_before_effect"),
+    goes_wrong("mute", "NTF.send", "refuse", code="MAILBOX_GONE"),
     goes_wrong("taken-port", "RIN.reservePort", "refuse", code="PORT_IN_USE"),
     *(
         goes_wrong(f"nowhere-{n}", "PRV.activateService", "refuse", code="ADDRESS_NOT_SERVICEABLE", times=None)
@@ -31,6 +41,7 @@ GOES_WRONG = (
 )
 RECHECK = "RECHECK_FEASIBILITY"
 FILMS = (("films", "CONTENT-ADDON"),)
+LATER = "2099-01-01T09:00:00Z"
 DRILL = (
     *(("fiber", "FIBER-HOME-1G"), ("static-ip", "STATIC-IP"), ("router", "WIFI-ROUTER")),
     *(("billing", "MONTHLY-BILLING"),),
@@ -54,6 +65,10 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         by(made, "eva", "automation", "on", RECHECK, "--reason", "the network was extended")
         for n in range(3):  # what runs by itself waits for an hour, and other tests need not wait for it
             an_order(made, f"nowhere-{n}", DRILL, street="Jalan Melati", houseNumber="8", city="Jakarta")
+        for name in ("odd-slot", "her-slot", "anew", "no-sku", "no-pool"):
+            an_order(made, name, DRILL, city="Jakarta")
+        for name in ("known-there", "by-letter", "mute"):
+            an_order(made, name, FILMS)
         yield made
 
 
@@ -326,6 +341,110 @@ class WhenAFactOfTheOrderWasWrong:
             "resolved", "DataCorrected", seen["id"],
         )  # fmt: skip
         assert effects(there, name)[seen["sends"][-1]["key"]] == 1
+
+
+def does(
+    there: Installation, case_id: str, action: str, who: str = "ben", second: str = "fay", **given: object
+) -> dict[str, Any]:
+    """Somebody previews and runs an action, once a second person has agreed where one has to."""
+    asked = ("--input", json.dumps(given)) if given else ()
+    seen = by(there, who, "repair", "preview", case_id, action, *asked)
+    if seen["state"] == "awaited":
+        by(there, second, "repair", "approve", case_id, seen["id"], "--hash", seen["hash"])
+    by(there, who, "repair", "run", case_id, seen["id"], "--hash", seen["hash"])
+    return dict(seen)
+
+
+def the_case(there: Installation, name: str) -> str:
+    """The one case of an order, once it is there."""
+    until(lambda: told(there, name)["cases"], WAIT_SECONDS, lambda: json.dumps(told(there, name)))
+    (found,) = told(there, name)["cases"]
+    return str(found["id"])
+
+
+def ended(there: Installation, case_id: str) -> tuple[str, str]:
+    """The state of a case and how it ended."""
+    found = there.ask(f"/fallout-cases/{case_id}")
+    return found["state"], (found["resolution"] or {}).get("type", "")
+
+
+class WhenTheRestOfTheCatalogueIsNeeded:
+    """Each other action of the catalogue (§8.3), at the systems themselves."""
+
+    def test_another_slot_and_another_router_of_the_same_price_are_taken(self, there: Installation) -> None:
+        booked, reserved = the_case(there, "her-slot"), the_case(there, "no-sku")
+        does(there, booked, "REBOOK_APPOINTMENT", slot="2027-03-10T09:00", customerChoice="she chose nine o'clock")
+        does(there, reserved, "SELECT_REPLACEMENT", sku="WIFI-ROUTER-B", stock="Jakarta, aisle 4")
+        for name, one in (("her-slot", booked), ("no-sku", reserved)):
+            is_completed(there, name)
+            assert ended(there, one) == ("resolved", "DataCorrected") or name == "her-slot"
+            assert set(effects(there, name).values()) == {1}
+
+    def test_what_exists_there_is_adopted_or_accepted_and_a_notice_is_left_out(self, there: Installation) -> None:
+        proof = {"seen": "it names this customer and this item", "where": "their portal, page 3"}
+        known = case(there, "known-there", "UNKNOWN_OUTCOME")["id"]
+        letter, mute = case(there, "by-letter", "UNKNOWN_OUTCOME")["id"], the_case(there, "mute")
+        does(there, known, "OVERRIDE_CLASSIFICATION", code="DUPLICATE_REQUEST", because="it exists there")
+        does(there, known, "ADOPT_EXTERNAL_RESULT", reference="SUB-7", **proof)
+        does(there, letter, "DECLARE_OUTCOME", outcome="absent", **proof)
+        does(there, letter, "MARK_EXTERNAL_COMPLETED", **proof)
+        does(there, mute, "SKIP_TASK")
+        for name in ("known-there", "by-letter", "mute"):
+            is_completed(there, name)
+        assert ended(there, known) == ("resolved", "Adopted") and ended(there, mute) == ("resolved", "Skipped")
+        assert ended(there, letter) == ("resolved", "ReconciledDone")
+        done = {*effects(there, "known-there"), *effects(there, "by-letter")}
+        assert done and not any("subscribeContent" in key for key in done)
+
+    def test_an_item_is_given_up_and_an_order_is_closed_here_and_ordered_anew(self, there: Installation) -> None:
+        pool, slot = the_case(there, "no-pool"), the_case(there, "anew")
+        does(there, pool, "CANCEL_ITEM", "fay", "gil", consent="he does not need the address")
+        assert ended(there, pool) == ("not_resolved", "Cancelled")
+        consent = {"consent": "she signed the other order", "adopt": "reserveRouter"}
+        does(there, slot, "CANCEL_AND_REORDER", "fay", "gil", newOrder="anew-2", **consent)
+        an_order(there, "anew-2", FILMS)
+        (asked,) = of_case(there, slot)
+        by(there, "crm", "amendment", "accept", asked["id"], "--reference", "Q-3")
+        assert told(there, "anew")["order"]["links"] == [
+            {"kind": "replaced_by", "source": "CRM", "externalId": "anew-2"}
+        ]
+        assert not any("/fulfill/2" in key for key in effects(there, "anew"))
+
+    def test_one_case_is_taken_through_what_is_done_with_cases_and_plans_and_goes_on(self, there: Installation) -> None:
+        one = the_case(there, "odd-slot")
+        does(there, one, "SUPERSEDE_REJECTED", fields={"item.characteristics.slot": "PM"})
+        until(lambda: there.ask(f"/fallout-cases/{one}")["occurrences"] == 2, WAIT_SECONDS, "it is not refused again")
+        does(there, one, "SPLIT", code="PAYLOAD_REJECTED", because="the second one is another")
+        (other,) = [c["id"] for c in told(there, "odd-slot")["cases"] if c["id"] != one]
+        does(there, other, "MERGE", into=one)
+        assert ended(there, other)[0] == "merged"
+        does(there, one, "CREATE_FOLLOW_UP", what="fetch the old router", ownerGroup="ORDER_DESK", until=LATER)
+        does(there, one, "FREEZE", what="order")
+        does(there, one, "THAW", what="order")
+        does(there, one, "OVERRIDE_CLASSIFICATION", code="PRICE_MISMATCH", because="the amount is wrong")
+        does(there, one, "BLOCK_BILLING_HANDOFF")
+        asks = {"whom": "billing", "what": "their price is wrong", "right": "45.00", "until": LATER}
+        does(there, one, "REQUEST_FIX_ELSEWHERE", **asks)
+        by(there, "ben", "case", "do", "go-on", one)
+        seen = (
+            "--text",
+            "their list has it until noon",
+            "--reason",
+            "it takes too long",
+            "--code",
+            "RESERVATION_LAPSED",
+        )
+        lapses = by(there, "ben", "case", "open", "CRM:odd-slot", "--item", "router", "--task", "reserveRouter", *seen)
+        renewed = does(there, lapses["id"], "RENEW_RESERVATION")["sends"][0]["key"]
+        does(there, one, "OVERRIDE_CLASSIFICATION", code="START_DATE_TOO_OLD", because="she has to say when")
+        does(there, one, "REQUEST_CUSTOMER_CLARIFICATION", what="when is she at home?", until=LATER)
+        by(there, "ben", "case", "do", "go-on", one)
+        added = does(there, one, "ADD_TASK", taskType="determineTax")["sends"][0]["key"]
+        does(there, one, "REDO_FROM_TASK", "eva")
+        is_completed(there, "odd-slot")
+        assert ended(there, one) == ("resolved", "DataCorrected")
+        commands = {c["key"]: c["state"] for c in there.ask("/orders/CRM:odd-slot/commands?limit=200")["items"]}
+        assert commands[renewed] == commands[added] == "done"
 
 
 class WhenAnActionRunsByItself:

@@ -112,6 +112,8 @@ class Menders:
             return "MERGE", {"into": outside("case", case["twin"])}
         if case["task_state"] in NOT_BEGUN and not self._exists(case) and self._dice.random() < 0.5:
             return "CANCEL_ITEM", {"consent": "they do not want it any more"}
+        if case["state"] == "rejected" and self._dice.random() < 0.15:
+            return "REQUEST_AMENDMENT", {"changes": {"termMonths": self._dice.choice((12, 24, 36))}}
         match case["state"]:
             case "unknown" if there and self._dice.random() < 0.6:
                 return "DECLARE_OUTCOME", {"outcome": "done", "seen": "it stands in their list", "where": "screen 7"}
@@ -124,9 +126,6 @@ class Menders:
                 return "SUPERSEDE_REJECTED", {"fields": {f"item.{name}": "2G"}}
             case "rejected" if not self._was_done(case):
                 return "SUPERSEDE_REJECTED", {"fields": {"item.characteristics.slot": f"S{self._dice.randrange(9)}"}}
-            case "rejected" if self._dice.random() < 0.2:
-                changes = {"termMonths": self._dice.choice((12, 24, 36))}
-                return "REQUEST_AMENDMENT", {"changes": changes}
             case "absent" if not self._was_done(case) and self._dice.random() < 0.4:
                 return "SUPERSEDE_REJECTED", {"correctedElsewhere": "they opened it for us"}
             case _:

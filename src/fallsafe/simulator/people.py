@@ -67,6 +67,7 @@ TRANSFERS: tuple[Mapping[str, str], ...] = (
     {**AWAY, "done": "looked it up", "asked": "call the customer"},
 )
 """To a person, to another group without a word, and to another group with what it has to know."""
+OFTEN = (*CASE_WORK, "transfer", "transfer", "transfer")
 ADMIN = Actor("person", "admin.dora", frozenset({"admin"}))
 SPAN_SECONDS = 20.0
 TWIN = "d"
@@ -234,7 +235,7 @@ class People:
         """Somebody does something with any case, whether it makes sense or not."""
         rows = self._world.ground.judge.execute(sql("promises/any_case")).fetchall()
         if rows:
-            action = [*CASE_WORK][int(self._world.dice() * len(CASE_WORK))]
+            action = OFTEN[int(self._world.dice() * len(OFTEN))]
             dice = self._world.dice()
             who = "support.chris" if dice < 0.3 else "operator.gil" if dice < 0.6 else "operator.ben"
             name = outside("case", rows[int(self._world.dice() * len(rows))]["id"])
