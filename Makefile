@@ -65,6 +65,7 @@ sim: setup ## play simulated worlds that try to break every promise (SEED=7 or S
 
 bench: setup ## measure throughput and latency, each with its limit beside it
 	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/latency.py
 	@$(BIN)/python bench/signals.py
 	@$(BIN)/python bench/desk.py
 	@$(BIN)/python bench/files.py --rows $(ROWS)

@@ -52,6 +52,7 @@ COPY_BATCH = 1_000
 NOTHING_BEFORE: Mapping[str, int] = {}
 TABLES = ("items", "tasks", "commands", "agenda", "journal", "evidence", "attempts", "outcomes", "order_keys", "orders")
 CALLS_AT_ONCE = 50
+SLOW_ORDERS = 4_000
 
 
 async def opened(url: str, owner: str) -> tuple[Database, Policies]:
@@ -280,19 +281,36 @@ def over_http(count: int) -> Callable[[str, str], dict[str, Any]]:
     return measure
 
 
+def setting(url: str, name: str) -> str:
+    """What a setting of the server says."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+        return str(row[0]) if row else ""
+
+
+def machine(_: str, url: str) -> dict[str, Any]:
+    """What was measured on."""
+    return {
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}, psycopg {psycopg.__version__}",
+        "server": f"PostgreSQL {setting(url, 'server_version')}, fsync {setting(url, 'fsync')}, "
+        f"synchronous_commit {setting(url, 'synchronous_commit')}",
+    }
+
+
 def main() -> None:
     """Prints the figures, with what they were measured on."""
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--orders", type=int, default=1_000)
-    count = asked.parse_args().orders
-    version = psycopg.pq.version_pretty(psycopg.pq.version())
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, libpq {version}"
-    print(f"{count:,} orders, {WORKERS} workers, {machine}")
-    for measure in (no_op(count), over_http(count)):
-        for name, value in with_installation(measure).items():
-            print(f"  {name:<24}{value}")
-    for name, value in slow.measure(4 * count, with_installation).items():
+    asked.add_argument("--orders", type=int, default=5_000)
+    asked.add_argument("--json", type=Path)
+    given = asked.parse_args()
+    measured: dict[str, Any] = {"orders": f"{given.orders:,}, {WORKERS} workers"}
+    for measure in (machine, no_op(given.orders), over_http(given.orders)):
+        measured |= with_installation(measure)
+    measured |= slow.measure(min(4 * given.orders, SLOW_ORDERS), with_installation)
+    for name, value in measured.items():
         print(f"  {name:<24}{value}")
+    if given.json:
+        given.json.write_text(json.dumps(measured, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ lost.
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -259,6 +259,10 @@ class WorldSession:
         if not self._begun:
             self._begun = True
             holders[self.number] = self._who
+
+    def pipeline(self) -> AbstractAsyncContextManager[None]:
+        """What is sent without waiting for answers takes its turn like the rest."""
+        return nullcontext()
 
     def cursor(self) -> Copier:
         """What a COPY begins with."""

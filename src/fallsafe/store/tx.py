@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import psycopg
@@ -601,9 +601,12 @@ class Tx:
         """
         records = [r for i in sorted(self.aggregates) for r in self.aggregates[i].records] + self.pages.loose
         lines = await self._place(records) if records else []
-        await self._write_rows()
-        await self._write_agenda()
-        await self._write_append_only()
+        async with self._writer.connection.pipeline():  # nobody waits for the answer to one before the next is sent
+            written = await self._write_rows()
+            await self._write_agenda()
+            await self._write_keys()
+        _must_have_stood(written)
+        await self._copy_append_only()
         if lines:
             await self._copy(
                 "journal/copy",
@@ -661,9 +664,10 @@ class Tx:
             until=await self.now() + LANE_LEASE,
         )
 
-    async def _write_rows(self) -> None:
+    async def _write_rows(self) -> list["Written"]:
         touched = [a for a in self.aggregates.values() if a.records]
-        await self._write("orders", [Moved(a.loaded_order, a.order, changes(a.loaded_order, a.order)) for a in touched])
+        orders = [Moved(a.loaded_order, a.order, changes(a.loaded_order, a.order)) for a in touched]
+        written = await self._write("orders", orders)
         loose = [Moved(was, now, changes(was, now) if was else {}) for was, now in self.pages.loose_cases.values()]
         moved: dict[type, list[Moved]] = {}
         for each in [row for a in touched for row in a.changed()] + loose:
@@ -671,20 +675,19 @@ class Tx:
         for kind, table in ROWS:
             own = moved.get(kind, ())
             await self._insert(table, [each.now for each in own if each.was is None])
-            await self._write(table, [each for each in own if each.was is not None])
+            written += await self._write(table, [each for each in own if each.was is not None])
+        return written
 
     async def _insert(self, table: str, rows: Sequence[Any]) -> None:
         if rows:
             await self.execute(f"{table}/insert", rows=as_json(rows))
 
-    async def _write(self, table: str, moved: Sequence[Moved]) -> None:
-        if moved:
-            count = await self.execute(f"{table}/write", rows=as_json([each.entry() for each in moved]))
-            if count != len(moved):
-                raise Bug(
-                    f"{table}: {count} of {len(moved)} rows stood as they were seen; "
-                    "a row moved without the lock of its order"
-                )
+    async def _write(self, table: str, moved: Sequence[Moved]) -> list["Written"]:
+        if not moved:
+            return []
+        values = {"rows": as_json([each.entry() for each in moved])}
+        cursor = await self._writer.connection.execute(sql(f"{table}/write"), values)
+        return [Written(table, cursor, len(moved))]
 
     async def _write_agenda(self) -> None:
         if self.pages.clear:
@@ -694,7 +697,7 @@ class Tx:
             entries = [_filed(self.pages.file[key]) for key in sorted(self.pages.file)]
             await self.execute("agenda/file", rows=as_json(entries))
 
-    async def _write_append_only(self) -> None:
+    async def _write_keys(self) -> None:
         pages = self.pages
         if pages.keys:
             await self.execute(
@@ -708,6 +711,9 @@ class Tx:
                 sealed=[p[2] for p in pages.personal],
                 digests=[p[3] for p in pages.personal],
             )
+
+    async def _copy_append_only(self) -> None:
+        pages = self.pages
         await self._copy(
             "evidence/copy",
             EVIDENCE_TYPES,
@@ -762,6 +768,23 @@ def _filed(entry: Entry) -> dict[str, Any]:
         "id": entry.id,
         "order_id": entry.order_id,
     }
+
+
+class Written(NamedTuple):
+    """A set-based write that was sent, and how many rows it is to find."""
+
+    table: str
+    cursor: psycopg.AsyncCursor[dict[str, Any]]
+    rows: int
+
+
+def _must_have_stood(written: Iterable[Written]) -> None:
+    for table, cursor, rows in written:
+        if cursor.rowcount != rows:
+            raise Bug(
+                f"{table}: {cursor.rowcount} of {rows} rows stood as they were seen; "
+                "a row moved without the lock of its order"
+            )
 
 
 async def _clock(connection: Session) -> datetime:
