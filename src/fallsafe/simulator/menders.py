@@ -105,6 +105,8 @@ class Menders:
         if case["code"] in NO_PLACE and case["state"] == "rejected":
             number = str(self._dice.choice((8, 9, 12, 30, 38, 388)))
             return "CORRECT_SERVICE_ADDRESS", {**STREET, "houseNumber": number}
+        if case["state"] in ("rejected", "absent") and self._dice.random() < 0.35:
+            return "REQUEST_AMENDMENT", {"changes": {"termMonths": self._dice.choice((12, 24, 36))}}
         there = bool(self._world.outside.effects_by_key.get(case["key"]))
         if case["optional"] and self._dice.random() < 0.7:
             return "SKIP_TASK", {}
@@ -112,8 +114,6 @@ class Menders:
             return "MERGE", {"into": outside("case", case["twin"])}
         if case["task_state"] in NOT_BEGUN and not self._exists(case) and self._dice.random() < 0.5:
             return "CANCEL_ITEM", {"consent": "they do not want it any more"}
-        if case["state"] == "rejected" and self._dice.random() < 0.15:
-            return "REQUEST_AMENDMENT", {"changes": {"termMonths": self._dice.choice((12, 24, 36))}}
         match case["state"]:
             case "unknown" if there and self._dice.random() < 0.6:
                 return "DECLARE_OUTCOME", {"outcome": "done", "seen": "it stands in their list", "where": "screen 7"}

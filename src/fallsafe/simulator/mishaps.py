@@ -128,7 +128,7 @@ REPAIRS = {
     "run_unapproved": 0.6,
     "run_twice": 0.4,
     "run_by_two": 0.3,
-    "revised": 0.05,
+    "revised": 0.08,
     "revised_twice": 0.4,
 }
 ALL: Mapping[str, float] = {

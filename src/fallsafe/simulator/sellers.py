@@ -56,7 +56,8 @@ class Sellers:
             await asyncio.sleep(self._dice.uniform(30, 400))
             rows = self._world.ground.judge.execute(sql("promises/to_revise")).fetchall()
             if rows and self._strikes("revised"):
-                order = self._dice.choice(rows)
+                met = [row for row in rows if row["previewed"]]
+                order = self._dice.choice(met if met and self._dice.random() < 0.7 else rows)
                 await self._revise(order)
                 self._tasks.append(asyncio.get_running_loop().create_task(self._deal_with(order)))
 
