@@ -16,12 +16,11 @@ import psycopg
 import uvloop
 
 import run
+from fallsafe.api.intake import IntakeQueue
 from fallsafe.cli.processes import stand
 from fallsafe.connectors.noop import NoopConnector
 from fallsafe.core.access import system
 from fallsafe.core.orders.order import SHARDS
-from fallsafe.flows import orders
-from fallsafe.flows.context import Applied
 from fallsafe.flows.policy import Policies
 from fallsafe.store.tx import Database
 from fallsafe.workers.loop import Setup, Worker
@@ -31,6 +30,7 @@ TOGETHER = 20
 WARM_UP = 20
 POLL_SECONDS = 0.001
 PATIENCE_SECONDS = 60.0
+ACTOR = system("bench")
 
 
 def work(url: str, slot: int, ready: Event, stop: Event) -> None:
@@ -53,30 +53,29 @@ async def _work(url: str, slot: int, ready: Event, stop: Event) -> None:
 
 
 class Client:
-    """Hands orders in and waits until they are completed."""
+    """Hands orders in, as the API takes them in, and waits until they are completed."""
 
     def __init__(self, store: Database, policies: Policies) -> None:
-        self._store, self._policies = store, policies
-        self._open: dict[int, asyncio.Future[None]] = {}
+        self._store, self._intake = store, IntakeQueue(store, policies.context)
+        self._open: dict[str, asyncio.Future[None]] = {}
         self._numbers = count()
 
     async def one(self) -> float:
         """Seconds of one order."""
-        began = time.perf_counter()
-        context, drafts = self._policies.context(), [run.draft(next(self._numbers))]
-        (answer,) = await self._store.transact(lambda tx: orders.submit(tx, context, drafts, system("bench")))
-        assert isinstance(answer, Applied)
-        done = self._open[answer.id] = asyncio.get_running_loop().create_future()
+        began, draft = time.perf_counter(), run.draft(next(self._numbers))
+        done = self._open[draft.external_id] = asyncio.get_running_loop().create_future()
+        await self._intake.take(draft, ACTOR, None)
         async with asyncio.timeout(PATIENCE_SECONDS):
             await done
         return time.perf_counter() - began
 
     async def watch(self) -> None:
         """Looks at what is open, again and again."""
-        asked = "SELECT id FROM orders WHERE id = ANY(%s) AND state = 'completed'"
+        asked = "SELECT external_id FROM orders WHERE source = %s AND external_id = ANY(%s) AND state = 'completed'"
+        source = run.draft(0).source
         async with await psycopg.AsyncConnection.connect(self._store.url, autocommit=True) as connection:
             while True:
-                for row in await (await connection.execute(asked, [list(self._open)])).fetchall():
+                for row in await (await connection.execute(asked, [source, list(self._open)])).fetchall():
                     self._open.pop(row[0]).set_result(None)
                 await asyncio.sleep(POLL_SECONDS)
 
