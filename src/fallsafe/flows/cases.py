@@ -27,6 +27,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TaskState
+from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import Classification, classify
 from fallsafe.core.triage.fingerprint import fingerprint
@@ -172,7 +173,10 @@ def _reopen(turn: Turn, aggregate: Aggregate, case: Case, judged: Classification
 
 
 def _cause(aggregate: Aggregate, task_id: int | None, code: str) -> Case | None:
-    if task_id is None:
+    """The open case that a failure is a consequence of. What fails at another engine did not wait for anything here: it
+    is a failure of its own.
+    """
+    if task_id is None or is_watched(aggregate.tasks[task_id]):
         return None
     waits = {t.id: t.depends_on for t in aggregate.tasks.values()}
     return joins(_that_stop(aggregate), task_id, code, waits)
