@@ -445,6 +445,8 @@ class World:
         await self.menders.done()
         await self.upstream.done()
         await self._settle()
+        await self.upstream.done()  # words may have reached its engine while all came to rest
+        await self._settle()
         self.judge.at_the_end()
         if self.failure is not None:
             raise self.failure
