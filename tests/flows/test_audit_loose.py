@@ -2,20 +2,24 @@
 out, and so is a state that no lifecycle leads to.
 """
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
-from tests.flows.test_callbacks import apply, receive, said
+from tests.flows.test_callbacks import apply, every_try, loose_cases, receive, said
 from tests.flows.test_s26_thread import OPERATOR, lost
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import CaseState
+from fallsafe.core.cases.work import Refer
 from fallsafe.core.commands.ledger import CommandState
-from fallsafe.flows import access, policy
+from fallsafe.flows import access, casework, policy
 from fallsafe.flows.context import Context
 from fallsafe.security.tokens import digest_of
 from fallsafe.store.audit import verify
+from fallsafe.store.audit_loose import in_order
 from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Why
 
@@ -125,3 +129,26 @@ class WhenAStateComesFromNowhere:
 
         await store.transact(forge)
         assert any("close leads from" in finding.what for finding in verify(owner_url).findings)
+
+
+class WhenTheClockWasSetBack:
+    async def test_the_records_of_a_case_without_an_order_keep_their_order(
+        self, store: Database, context: Context, owner_url: str
+    ) -> None:
+        await receive(store, context, said("EV-8", key="CRM/404/x"))
+        await every_try(store, context)
+        (case,) = await loose_cases(store)
+        for n in range(3):
+
+            async def refer(tx: Tx, n: int = n) -> None:
+                tx._now = await tx.now() - timedelta(hours=n)
+                await casework.work(tx, context, [case.id], OPERATOR, Refer("JIRA", f"NET-{n}"), "they know")
+
+            await store.transact(refer)
+        with psycopg.connect(owner_url) as connection:
+            told = connection.execute("SELECT payload FROM journal WHERE order_id = 0 ORDER BY seq DESC").fetchall()
+        backwards = [
+            json.loads(payload) | {"at": f"2026-01-01T{n:02}:00:00.000000Z"} for n, (payload,) in enumerate(told)
+        ]
+        handled = [one["delta"]["handling"] for one in in_order(backwards) if one["verb"] == "refer"]
+        assert [len(handling["tickets"]) for handling in handled] == [1, 2, 3]

@@ -5,6 +5,7 @@ Their rows are locked by that key, since there is no order to lock: what was rea
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from fallsafe.core.cases.case import CASE_LIFECYCLE, OPEN_CASE_STATES, Case, CaseState, advance
@@ -19,6 +20,8 @@ from fallsafe.flows.cases import judge, message_for
 from fallsafe.flows.turn import Turn
 from fallsafe.store.rows import delta, read_row
 from fallsafe.store.work import Entry
+
+NEXT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,12 @@ def put(
     evidence: tuple[int, ...] = (),
     facts: dict[str, Json] | None = None,
 ) -> None:
-    """A new value of a case in place of the one that was read under the lock of its key, as one record."""
-    before = turn.tx.pages.loose_cases.get(was.id, (was, was))[0]
+    """A new value of a case in place of the one that was read under the lock of its key, as one record. It was never
+    touched before its last change, whatever the clock says: so its records have an order.
+    """
+    before, last = turn.tx.pages.loose_cases.get(was.id, (was, was))
+    if now.touched_at <= last.touched_at and now is not was:
+        now = replace(now, touched_at=last.touched_at + NEXT)
     turn.tx.pages.loose_cases[was.id] = (before, now)
     note(turn, was, now, verb, reason, evidence, facts)
 

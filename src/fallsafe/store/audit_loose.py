@@ -38,20 +38,24 @@ def files_seal(files: Mapping[str, str]) -> str:
 
 
 def in_order(records: Iterable[Row]) -> Iterator[Row]:
-    """The records of things without an order, each thing's as they were made: by time, and where a clock was set back,
-    by the state in which each transaction found the thing.
+    """The records of things without an order, each thing's as they were made: by when it was last touched, which
+    never goes back, else by their own, and where a clock was set back by the state in which each transaction found it.
     """
     things: dict[tuple[str, int], dict[tuple[int, int], list[Row]]] = {}
     for said in records:
         lane, first = said["transaction"]
         things.setdefault((said["thing"], said["thingId"]), {}).setdefault((lane, first), []).append(said)
     for transactions in things.values():
-        left, state = list(transactions.values()), ""
+        left, state = sorted(transactions.values(), key=_touched), ""
         while left:
             following = next((part for part in left if part[0]["was"] == state), left[0])
             left.remove(following)
             yield from following
             state = following[-1]["now"] or state
+
+
+def _touched(records: Sequence[Row]) -> str:
+    return str(next((r["delta"]["touched_at"] for r in records if "touched_at" in r["delta"]), records[0]["at"]))
 
 
 def compare(table: str, rows: Sequence[Row], records: Iterable[Row]) -> Iterator[Found]:
