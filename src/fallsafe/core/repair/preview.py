@@ -197,10 +197,12 @@ TELL_THE_ENGINE = "have its engine told: POST /tasks/{task_id}/resume, retry, sk
 ONLY_EXECUTED_HERE = frozenset(
     {
         *("SUPERSEDE_REJECTED", "SKIP_TASK", "correct", "PLAN_AGAIN", "RENEW_RESERVATION", "ADD_TASK"),
-        *("MARK_EXTERNAL_COMPLETED", "REDO_FROM_TASK", "undo_first", "CANCEL_ITEM"),
+        *("MARK_EXTERNAL_COMPLETED", "REDO_FROM_TASK", "undo_first", "CANCEL_ITEM", "MERGE"),
     }
 )
-"""What changes the plan of an order, or a task of it; where another engine has the plan, that engine is told."""
+"""What changes the plan of an order, or a task of it; where another engine has the plan, that engine is told. That a
+step failed there, and that a word to the engine is in doubt, are two failures, of which the second ends by itself.
+"""
 
 
 WHILE_FROZEN = frozenset(
