@@ -207,6 +207,14 @@ class WhenTheEngineIsSilent:
         await apply(store, context)
         assert (await order(store)).open_cases == []
 
+    async def test_a_step_that_is_only_named_by_one_that_waited_for_it_is_looked_at_too(self, store, context):
+        late = step("subscribe", "completed", dependsOn=[{"task": "activate"}])
+        await tell(store, context, report("EV-1", 1, late, order=AGREED))
+        await apply(store, context)
+        (task,) = [t for t in (await order(store)).tasks.values() if t.step == "activate"]
+        assert (task.pending, task.breach_at is not None) == (0, True)
+        assert await store.fetch("reads/coverage_gaps") == []
+
     async def test_an_order_that_is_over_for_its_engine_and_has_steps_that_are_not_is_looked_at_soon(
         self, store, context
     ):

@@ -455,7 +455,8 @@ def _wait_for_them(turn: Turn, aggregate: Aggregate) -> None:
     why = turn.why("counted from what it waits for")
     for task in list(aggregate.tasks.values()):
         pending = still_pending(task, aggregate.tasks)
-        if pending != task.pending:
+        unseen = task.state is TaskState.PLANNED and not pending and task.breach_at is None
+        if pending != task.pending or unseen:
             aggregate.put(handed.waited_for(turn, aggregate, replace(task, pending=pending)), "count", why)
     reported = aggregate.order.reported
     word = reported.get("state") if isinstance(reported, Mapping) else None
