@@ -6,9 +6,11 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 from tests.flows import orders as world
 
 from fallsafe import policyset
@@ -18,6 +20,7 @@ from fallsafe.core.commands.ledger import Purpose
 from fallsafe.core.commands.outcome import Accepted, Done, NotSent, Outcome, RawBytes, Reply
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.recover.breaker import Health
+from fallsafe.flows import downstreams
 from fallsafe.flows.context import Context
 from fallsafe.store import audit
 from fallsafe.store.tx import Database
@@ -130,3 +133,32 @@ class WhenASystemIsDown:
         assert outside.asked["WHS"] <= asked + ORDERS + 1  # each once, and at most one canary between
         assert await loose_cases(store) == []
         assert audit.verify(owner_url).findings == ()
+
+    async def test_it_is_not_clear_while_an_order_that_was_called_back_is_held_by_another(
+        self, store: Database, context: Context, owner_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(downstreams, "SETTLES_AFTER", timedelta(0))
+        monkeypatch.setattr(downstreams, "WAVE_EVERY", timedelta(milliseconds=5))
+        outside = Outside(down={"WHS"})
+        await world.open_gates(store, context)
+        ids = [a.id for a in await world.submit(store, context, *(world.drill(str(n)) for n in range(ORDERS)))]
+        worker = Worker(store, lambda: context, outside, asyncio.get_running_loop().time, Setup())
+
+        async def stands(count: int, state: TaskState) -> bool:
+            rows = await store.fetch("tasks/of_orders", ids=ids)  # without a lock: one order is held
+            return sum(row["step"] == "reserveRouter" and row["state"] == state.value for row in rows) == count
+
+        async def clear() -> bool:
+            return await health(store, "WHS") is Health.CLEAR
+
+        await until(worker, lambda: stands(ORDERS, TaskState.PARKED), "not everything that waits for it is parked")
+        async with await AsyncConnection.connect(owner_url) as another:
+            await another.execute("SELECT 1 FROM orders WHERE id = %s FOR UPDATE", (ids[-1],))
+            outside.down.clear()
+            await until(worker, lambda: stands(ORDERS - 1, TaskState.COMPLETED), "the others do not go on")
+            for _ in range(20):
+                await worker.step()
+                await asyncio.sleep(0.01)
+            assert await health(store, "WHS") is Health.RELEASING
+        await until(worker, clear, "it is never clear")
+        assert await stands(0, TaskState.PARKED)

@@ -186,12 +186,13 @@ async def _probe(turn: Turn, known: Downstream) -> None:
 
 
 async def _call_wave(turn: Turn, known: Downstream) -> None:
-    """Parked tasks are called back, so many at a time; where none is left, and none can come any more, all is well."""
+    """Parked tasks are called back, so many at a time; where all went on, and none can come any more, all is well."""
     found = await turn.tx.fetch(
         "downstreams/parked", gate=known.gate, shards=list(range(SHARDS)), now=turn.now, limit=WAVE_MAX
     )
     for row in found:
-        turn.tx.file(Entry("release", row["id"], row["order_id"], turn.now, known.gate))
+        if not row["called"]:
+            turn.tx.file(Entry("release", row["id"], row["order_id"], turn.now, known.gate))
     if found or known.changed_at is None or turn.now < known.changed_at + SETTLES_AFTER:
         await _put(turn, known, replace(known, look_at=turn.now + WAVE_EVERY), "")
     else:
