@@ -69,16 +69,17 @@ async def _begin_look(turn: Turn, aggregate: Aggregate, task_id: int) -> list[co
     if target is None or task is None:
         return []
     _, operation = facts.contract(turn, aggregate, target)
-    polled = polling.is_polled(target, operation)
+    polled = polling.may_be_asked(target, operation)
     if target.state is not CommandState.UNKNOWN and not polled:
         return []
     if _asking(aggregate, target):
         _look_when_answered(turn, aggregate, target, turn.now + WHILE_ASKING)
         return []
-    if polled and operation.poll_every is not None:
+    if polled:
         way, look = operation.look_ups[0], polling.next_number(target, aggregate.commands.values())
         sent = [await _ask(turn, aggregate, task, target, way, look)]
-        _look_when_answered(turn, aggregate, target, turn.now + operation.poll_every)
+        if operation.poll_every is not None:
+            _look_when_answered(turn, aggregate, target, turn.now + operation.poll_every)
         return sent
     look = target.looks + 1
     aggregate.put(
@@ -334,6 +335,7 @@ async def _conclude(
             fact = Fact(Says.REJECTED, "look_up", "", code, words, target.attempts)
             await facts.apply(turn, aggregate, target, Told(fact, evidence))
         case FoundPending(reference):
+            turn.tx.clear("lookup", target.task_id)
             aggregate.put(
                 replace(target, pending_looks=target.pending_looks + 1),
                 "count",

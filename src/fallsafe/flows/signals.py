@@ -232,7 +232,7 @@ class _Work:
             reason = f"belongs to case F-{case_id}"
             self.move(self.rows[signal_id], "join", reason, order_id=order_id, case_id=case_id, **named)
         for name, evidence in sorted(self._braked.items()):
-            await _own_brake(self.turn, name, evidence)
+            await own_brake(self.turn, name, f"{len(evidence)} more are kept as candidates", evidence)
         pairs = [(self.loaded[i], row) for i, row in sorted(self.rows.items()) if row != self.loaded[i]]
         if pairs:
             count = await self.turn.tx.execute("signals/write", rows=as_json([written(was, now) for was, now in pairs]))
@@ -400,13 +400,13 @@ def _loose_signal(turn: Turn, row: StoredSignal, said: str) -> Signal:
     )
 
 
-async def _own_brake(turn: Turn, name: Name, evidence: tuple[int, ...]) -> None:
-    """A detector finds too much: one case for whoever owns it; what it finds meanwhile is kept as candidates."""
+async def own_brake(turn: Turn, name: Name, more: str, evidence: tuple[int, ...] = ()) -> None:
+    """A detector finds too much: one case for whoever owns it; `more` is what another such find says."""
     kind, detector = name
     key, said = case_key(0, None, f"{BRAKED_CODE}/{kind}/{detector}"), f"{kind} {detector} finds too much"
     known = await loose.find(turn, key)
     if known is not None:
-        loose.join(turn, known, f"{len(evidence)} more are kept as candidates", evidence)
+        loose.join(turn, known, more, evidence)
         return
     signal = Signal(
         detector=Detector.SIGNAL,

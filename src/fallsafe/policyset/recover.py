@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from fallsafe.core.detect.brake import Brake
+from fallsafe.core.detect.silence import Silence
 from fallsafe.core.orders.task import TaskType
 from fallsafe.core.policy.policy_set import ApprovalRule, Limits
 from fallsafe.core.recover.breaker import Floor
@@ -78,6 +79,7 @@ def limits(part: Part, findings: Findings) -> Limits:
         floor=_floor(at.at("down"), findings),
         duplicate_within=_if_given(at.at("duplicate_within"), findings),
         brake=_brake(at.at("brake"), findings),
+        silence=_silence(at.at("silence"), findings),
     )
 
 
@@ -86,6 +88,20 @@ def _brake(part: Part, findings: Findings) -> Brake | None:
         return None
     floor, ratio = int(part.at("floor").number()), float(part.at("ratio").number())
     return Brake(floor, ratio, findings.duration(part.at("within")))
+
+
+def _silence(part: Part, findings: Findings) -> Silence | None:
+    if part.value is None:
+        return None
+    at_least = findings.duration(part.at("at_least"))
+    together = part.at("together")
+    return Silence(
+        waiting=int(part.at("waiting").number()),
+        heard=int(part.at("heard").number()),
+        times=float(part.at("times").number()),
+        at_least=at_least,
+        brake=Brake(int(together.at("floor").number()), float(together.at("ratio").number()), at_least),
+    )
 
 
 def _if_given(part: Part, findings: Findings) -> timedelta | None:

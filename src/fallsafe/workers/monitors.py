@@ -1,4 +1,5 @@
-"""The live monitors: promises P1, P2 and P5 are checked while the product runs, and a broken one is a case.
+"""The live monitors: promises P1, P2 and P5 are checked while the product runs, and a broken one is a case; so is a
+callback channel that went silent.
 
 One process at a time looks; which one does not matter. It also adds up the numbers beside the queue. The journal is
 followed link by link from the last anchor on, a page at a time, so that a look costs the same however long it is.
@@ -14,7 +15,7 @@ import msgspec
 
 from fallsafe.core.access import system
 from fallsafe.core.detect.invariants import Altered
-from fallsafe.flows import watching
+from fallsafe.flows import silence, watching
 from fallsafe.flows.context import Context
 from fallsafe.store import anchors
 from fallsafe.store.canonical import digest, link
@@ -24,6 +25,7 @@ from fallsafe.telemetry.logs import logger
 
 STEP_SECONDS = 10.0
 RECORDS_A_LOOK_MAX = 2_000
+LISTENS_A_SILENCE = 4
 # A worker that was halted for its lease, and the look after it, are no case yet.
 LAG_BEYOND = timedelta(seconds=60)
 ATTEMPTS_SINCE = timedelta(hours=1)
@@ -38,6 +40,7 @@ class Monitors:
         self._database, self._context = database, context
         self._reached: dict[int, tuple[int, bytes]] | None = None
         self._rewinds = database.rewinds
+        self._listened_at: datetime | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Looks again and again until `stopping` is set."""
@@ -51,6 +54,7 @@ class Monitors:
         """One look at everything; how many cases it opened. A database that is away is looked at the next time."""
         try:
             opened = await self._database.transact(self._look)
+            opened += await self._database.transact(self._listen)
             altered = await self._follow()
             if altered:
                 context = self._context()
@@ -68,6 +72,17 @@ class Monitors:
         lag = context.newest.limits.look_lag_max + LAG_BEYOND
         since: datetime = await tx.now() - ATTEMPTS_SINCE
         return await watching.look(tx, context, lag, since, ACTOR)
+
+    async def _listen(self, tx: Tx) -> int:
+        """A look at the callback channels, several in the shortest silence that counts."""
+        context, now = self._context(), await tx.now()
+        policy = context.newest.limits.silence
+        if policy is None or (self._listened_at and now - self._listened_at < policy.at_least / LISTENS_A_SILENCE):
+            return 0
+        if not (await tx.fetch("installation/try_lock"))[0]["mine"]:
+            return 0
+        self._listened_at = now
+        return await silence.listen(tx, context, ACTOR)
 
     async def _follow(self) -> list[Altered]:
         """The next records of each lane: digest, link, and the sealed bytes that they speak of."""

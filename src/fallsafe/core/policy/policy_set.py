@@ -9,6 +9,7 @@ from datetime import timedelta
 from fallsafe.core.commands.contract import Operation, System
 from fallsafe.core.comms.messages import MessageText
 from fallsafe.core.detect.brake import Brake
+from fallsafe.core.detect.silence import Silence
 from fallsafe.core.events import Json
 from fallsafe.core.orders.plan import PlanTemplate
 from fallsafe.core.orders.task import TaskType
@@ -58,7 +59,7 @@ class Offer:
 class Limits:
     """Named limits and intervals of the set; durations are divided by the time scale. `duplicate_within` is how old a
     live order may be that a new one is taken for a duplicate of, never scaled; None = nobody asks. `brake` is that of
-    every detector; None = none.
+    every detector, `silence` that of callback channels; None = none.
     """
 
     look_lag_max: timedelta
@@ -71,6 +72,7 @@ class Limits:
     silent_after: timedelta
     duplicate_within: timedelta | None = None
     brake: Brake | None = None
+    silence: Silence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Polls: some systems never say by themselves that they have finished, and are asked every so often (§11).
 
-A poll is a look at a command that is accepted, not at one whose outcome is unknown. Its questions have numbers of their
-own, below zero, so that no later look takes their answers for its own.
+So is one whose callbacks have stopped. A poll is a look at a command that is accepted, not at one whose outcome is
+unknown. Its questions have numbers of their own, below zero, so that no later look takes their answers for its own.
 """
 
 from collections.abc import Iterable
@@ -12,12 +12,14 @@ from fallsafe.core.commands.outcome import Looked, Says
 
 
 def is_polled(command: Command, operation: Operation) -> bool:
-    """Whether the other side is asked how far it is with this command."""
-    return (
-        operation.poll_every is not None
-        and command.state is CommandState.ACCEPTED
-        and command.purpose is Purpose.FULFILL
-    )
+    """Whether the other side is asked every so often how far it is with this command."""
+    return operation.poll_every is not None and may_be_asked(command, operation)
+
+
+def may_be_asked(command: Command, operation: Operation) -> bool:
+    """Whether the other side can be asked how far it is, also where that is not done every so often."""
+    accepted = command.state is CommandState.ACCEPTED and command.purpose is Purpose.FULFILL
+    return accepted and bool(operation.look_ups)
 
 
 def is_poll(query: Command) -> bool:
