@@ -163,6 +163,18 @@ class WhenAnOperationIsAsked:
                 refusals = [row for row in operation.answers if row.says is Says.REJECTED]
                 assert all(row.statuses == {200} and row.must_match for row in refusals), operation.name
 
+    def test_a_look_up_into_files_can_read_every_line_that_settles_nothing(self):
+        """It reads the same lines that are told as they come."""
+        by_file = [one for one in telco().operations.values() if one.completion == "file"]
+        for operation in by_file:
+            callback = telco().systems[operation.system].callback
+            (look,) = operation.look_ups
+            told = [row.where for row in callback.answers if row.says is Says.PROGRESS]
+            read = {(where, value) for row in look.answers for where, values in row.where for value in values}
+            (words,) = [where for where in told if where[0][0] == "/result"]
+            assert {(pointer, value) for pointer, values in words for value in values} <= read, operation.name
+        assert len(by_file) == 2
+
     @pytest.mark.parametrize("status", [500, 502, 504])
     def test_a_failure_of_the_other_side_leaves_an_effect_unknown(self, status):
         for operation in telco().operations.values():

@@ -4,6 +4,7 @@ then and at the end, and watches each request that leaves.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from fallsafe.core.commands.contract import Repeat
@@ -66,6 +67,7 @@ class Judge:
         self._opened: dict[int, bytes] = {}
         self._bytes: dict[str, set[tuple[str, bytes]]] = defaultdict(set)
         self._left: Counter[str] = Counter()
+        self._stopped_at: datetime | None = None
         self.guilty = ""
         self.rewound = False
 
@@ -76,6 +78,8 @@ class Judge:
         touched = sorted({r["orderId"] for r in records if r["orderId"]})
         for record in records:
             self._records[record["orderId"]].append(record)
+            if record["thing"] == "installation" and record["verb"] == "stop":
+                self._stopped_at = self._world.now()
         orders = read_orders(self._world.ground.judge, touched, records=False)
         for number, order in orders.items():
             order.records = self._records[number]
@@ -158,10 +162,16 @@ class Judge:
             what = f"left {self._left[request.key]} times in {rows[0]['attempts']} attempts"
         elif not rows[0]["lost_because"] and self._is_done(request.key, rows[0]["operation"]):
             what = "left again, and it is done: nothing of it was ever lost, so nobody has looked"
-        if not self._world.ground.judge.execute(sql("installation/read")).fetchall()[0]["sending"]:
+        if not self._may_leave(rows[0]["last_sent_at"] if rows else None):
             what = "left while the product knows that its database went back in time"
         if what and not (self.rewound and not rows):
             self._say([Broken("P2", request.key, what, rows[0]["order_id"] if rows else 0)])
+
+    def _may_leave(self, claimed_at: datetime | None) -> bool:
+        """Whether an attempt was claimed before all sending was stopped: it may be on its way by then."""
+        if self._world.ground.judge.execute(sql("installation/read")).fetchall()[0]["sending"]:
+            return True
+        return claimed_at is not None and self._stopped_at is not None and claimed_at < self._stopped_at
 
     def _is_done(self, key: str, operation: str) -> bool:
         """Whether it is done already. After a restore what the other side recognizes may be asked for once more."""
