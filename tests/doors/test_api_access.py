@@ -127,6 +127,8 @@ class WhenAPersonSignsIn:
         await api.client.get("/sign-in", params={"code": await self._code(api, tmp_path)})
         foreign = await api.client.post("/api/v1/orders", json=an_order(), headers={"Sec-Fetch-Site": "cross-site"})
         assert (foreign.status_code, foreign.json()["code"]) == (403, "FOREIGN_PAGE")
+        last = (await api.get("/events", limit=200))["items"][-1]["data"]
+        assert (last["actor"], last["facts"]["code"]) == ("person:you", "FOREIGN_PAGE")
         ours = await api.client.post("/api/v1/orders", json=an_order(), headers={"Sec-Fetch-Site": "same-origin"})
         assert ours.status_code == 201
 

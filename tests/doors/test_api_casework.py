@@ -137,7 +137,12 @@ class WhenPeopleWorkOnACase:
         name = await loose_case(api)
         one = f"/fallout-cases/{name}"
         await api.post(f"{one}/comment", {"text": "asked the sender"})
-        await api.post(f"{one}/resolve", {"type": "HandedOff", "text": "they send it again"})
+        seen = {"If-Match": (await api.client.get(f"/api/v1{one}", headers=api.as_("operator"))).headers["ETag"]}
+        await api.post(f"{one}/claim", **seen)
+        stale = await api.post(f"{one}/escalate", {"reason": "it is urgent"}, status=412, **seen)
+        assert stale["code"] == "VERSION"
+        seen = {"If-Match": f'"{(await api.get(one))["version"]}"'}
+        await api.post(f"{one}/resolve", {"type": "HandedOff", "text": "they send it again"}, **seen)
         done = await api.get(one)
         assert done["states"]["case"] == "resolved"
         assert done["resolution"] == {"type": "HandedOff", "verified": False, "by": "a-operator"}

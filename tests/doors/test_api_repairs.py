@@ -64,6 +64,9 @@ class WhenARequestWasRefused:
         assert {(a["thing"], a["was"], a["then"]) for a in seen["after"]} == {
             ("command", "rejected", "superseded"), ("task", "failed", "ready"),
         }  # fmt: skip
+        hears = seen["customer"]
+        assert (hears["nowKey"], hears["now"]) == (before["customer"]["key"], before["customer"]["text"])
+        assert (hears["thenKey"], "planned date" in hears["then"].lower()) == ("on_track", True)
         assert (await the_case(api))["states"] == before["states"] and await go_on(api) == []
         ran = await decide(api, seen)
         assert (ran["already"], ran["runBy"]) == (False, "person:a-operator")
@@ -78,6 +81,12 @@ class WhenARequestWasRefused:
         assert one["resolution"]["repair"] == seen["id"] and (await again(api, seen))["progress"] == "verified"
         trail = (await api.get(f"/fallout-cases/{before['id']}/timeline", limit=1000))["items"]
         assert any(r["verb"] == "supersede" and seen["id"] == r["causation"] for r in trail)
+        (kept,) = [r["facts"]["audit"] for r in trail if (r["thing"], r["verb"]) == ("repair", "run")]
+        assert kept == (
+            "person:a-operator put a corrected request in place of the one for scheduleInstallation of fiber: slot: "
+            "nothing → PM (corrected elsewhere: not given); sent WFM.book, key CRM/777/fiber.scheduleInstallation/"
+            "fulfill/2; nobody else had to agree; they told us."
+        )
 
     async def test_refused_again_it_is_looked_into_anew(self, api: Api) -> None:
         await play(api, SLOT_TAKEN)

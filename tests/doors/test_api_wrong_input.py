@@ -93,6 +93,8 @@ FORMS: tuple[tuple[str, dict[str, str], int, str], ...] = (
     ("/views", {"q": "severity:", "title": "mine"}, 400, "FORM_INCOMPLETE"),
     ("/people", {"name": SCRIPT, "title": "Ada", "roles": "operator", "reason": "x"}, 409, "NAME_WRONG"),
     ("/people/a-admin/password", {"password": "no"}, 409, "PASSWORD_WEAK"),
+    ("/cases/{case}/work/claim", {"csrf": "of another session"}, 403, "FOREIGN_FORM"),
+    ("/cases/{case}/repairs/RA-1/run", {"csrf": ""}, 403, "FOREIGN_FORM"),
 )
 
 

@@ -153,6 +153,11 @@ WRONG = [
         "no role is called 'operater'", "did you mean 'operator'?", id="an unknown role",
     ),
     pytest.param(
+        "actions.yaml", "{who} pointed {item} to", "{who} pointed {input.accountId} to", "{input.accountId}",
+        "{input.accountId} is not known here", "what it is given and does not correct",
+        id="a record of what may be personal",
+    ),
+    pytest.param(
         "actions.yaml", "    every_case: true\n    available: true\n    resolves: Skipped",
         "    available: true\n    resolves: Skipped", "SKIP_TASK:",
         "no code offers SKIP_TASK", "every_case: true", id="an action that nobody is offered",

@@ -9,6 +9,8 @@ from tests.policyset.sets import TELCO, telco, with_text
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.commands.outcome import Says
 from fallsafe.core.policy.policy_set import retry_for
+from fallsafe.core.repair.catalogue import AUDIT
+from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.triage.classify import classify, signal_facts
 from fallsafe.core.triage.severity import Level, derive
 from fallsafe.core.triage.taxonomy import Recoverability
@@ -265,6 +267,10 @@ class WhenAFailureIsJudged:
             "COMPENSATE_TASK",
             "CANCEL_ITEM",
         }
+
+    def test_every_action_that_is_run_says_how_it_is_remembered(self):
+        run = [a for a in telco().actions.values() if a.available and a.does in PLANS]
+        assert len(run) > 30 and [a.code for a in run if a.audit == AUDIT] == []
 
     def test_every_code_has_times_for_every_level_and_a_sentence(self):
         for code in telco().codes.values():

@@ -190,6 +190,12 @@ class WhenTheAddressWasWrong:
         by(there, "ben", "repair", "run", found["id"], seen["id"], "--hash", seen["hash"])
         failed = until_state(there, found["id"], seen["id"], "failed", "run")
         assert failed["endedBecause"].startswith("CHECK_REFUSED: The service can be had there: ADR says ADDRESS_NOT_")
+        asked = {c["title"]: c["result"] for c in seen["checks"]}
+        known, served, taxed = asked
+        assert set(asked.values()) == {"to_ask"}
+        assert {c["title"]: c["result"] for c in failed["checks"]} == {
+            known: "passed", served: "refused", taxed: "to_ask",
+        }  # fmt: skip
         again = case(there, "moved", "ADDRESS_REJECTED")
         assert (again["state"], task(there, "moved", "normalizeAddress")["state"]) == ("diagnosing", "failed")
 
@@ -205,11 +211,13 @@ class WhenTheAddressWasWrong:
         assert (ended["state"], ended["resolution"]["type"], ended["resolution"]["verified"]) == (
             "resolved", "DataCorrected", True,
         )  # fmt: skip
-        assert repair(there, found["id"], seen["id"])["progress"] == "verified"
+        done = repair(there, found["id"], seen["id"])
+        assert (done["progress"], {c["result"] for c in done["checks"]}) == ("verified", {"passed"})
         number = told(there, "moved")["order"]["id"]
         lines = json.dumps(there.ask(f"/journal?orderId={number}&limit=200"))
         assert "Jalan Melati" not in lines
-        assert repair(there, found["id"], seen["id"])["changes"][0]["new"].keys() == {"digest"}
+        assert "the customer confirmed as CALL-1: item.place.houseNumber; asked and sent ADR.normalize" in lines
+        assert done["changes"][0]["new"].keys() == {"digest"}
 
 
 class WhenAnotherHouseNumberWouldChangeTheTax:

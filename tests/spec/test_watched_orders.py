@@ -75,6 +75,17 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield made
 
 
+def refused_resend(there: Installation, command: str, group: str) -> dict[str, Any]:
+    """What somebody who works for one group is told who wants a word to be sent again."""
+    asked = {"name": f"of {group}", "kind": "person", "roles": ["operator"], "groups": [group]}
+    token = there.ask("/tokens", asked)["token"]
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    path = f"{there.wiring.api}/api/v1/commands/{command}/resend"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(path, b"{}", headers, method="POST"), timeout=5)
+    return dict(json.loads(refused.value.read()))
+
+
 class WhenAnotherEngineExecutes:
     def test_it_is_watched_steered_through_the_ledger_and_ends_as_the_engine_says(self, there: Installation) -> None:
         cases = {c["taskStep"]: c for c in told(there)["cases"]}
@@ -96,6 +107,9 @@ class WhenAnotherEngineExecutes:
         assert states(there)["survey"] == "skipped"
         after = {c["taskStep"]: c for c in told(there)["cases"] if c["code"] != "UNKNOWN_OUTCOME"}
         assert {c["state"] for c in after.values()} == {"resolved"}
+        refused = refused_resend(there, skipped["id"], "FIELD_OPS")
+        assert refused["code"] == "NOT_ALLOWED" and "belongs to OMS_ENGINEERING" in refused["detail"]
+        assert refused_resend(there, skipped["id"], "OMS_ENGINEERING")["code"] != "NOT_ALLOWED"
         effects = {k: n for k, n in judge.effects_by_key(there.home).items() if k.startswith("ENG/")}
         assert effects == {"ENG/E-1/line.activate/resume/1": 1, "ENG/E-1/line.survey/resume/1": 1}
         assert there.ask("/coverage")["percent"] == 100

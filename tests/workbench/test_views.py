@@ -11,9 +11,10 @@ from fallsafe.core.cases.case import CaseState
 from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.orders.task import TaskState
+from fallsafe.flows.telling import next_update
 from fallsafe.workbench.listing import rows_of
 from fallsafe.workbench.marks import due_of, stage_of
-from fallsafe.workbench.views import CasePage, Look, case_page, next_update
+from fallsafe.workbench.views import CasePage, Look, case_page
 
 SAID = Sentence("confirming", "en", "We are confirming your activation status.", "case F-1 is open")
 
@@ -169,11 +170,11 @@ class WhenTimePasses:
     def test_the_next_word_to_the_customer_is_always_ahead(self):
         case, policy = drill.case(), drill.policy()
         every = policy.codes["UNKNOWN_OUTCOME"].sla.customer_update["critical"]
-        assert next_update(case, policy, case.detected_at) == case.detected_at + every
-        assert next_update(case, policy, case.detected_at + every) == case.detected_at + 2 * every
+        assert next_update(policy, case, case.detected_at) == case.detected_at + every
+        assert next_update(policy, case, case.detected_at + every) == case.detected_at + 2 * every
 
     def test_nobody_waits_for_a_word_about_a_case_that_has_ended(self):
-        assert next_update(replace(drill.case(), state=CaseState.CLOSED), drill.policy(), drill.NOW) is None
+        assert next_update(drill.policy(), replace(drill.case(), state=CaseState.CLOSED), drill.NOW) is None
 
 
 class WhenTheListIsShown:

@@ -11,13 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fallsafe.api import shapes, wire
-from fallsafe.api.shapes import at, duration, named
+from fallsafe.api.shapes import at, duration, named, version_alone
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.cases.work import standing
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose, may_send, settles_at
-from fallsafe.core.comms.boundary import customer_view
 from fallsafe.core.events import Json
 from fallsafe.core.orders.progress import Reason, Stuck, progress
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, WayBack
@@ -29,6 +28,7 @@ from fallsafe.core.triage.playbook import position, recommended
 from fallsafe.flows.context import Context
 from fallsafe.flows.payload import way_back_of
 from fallsafe.flows.repairs import actions_of
+from fallsafe.flows.telling import customer_hears
 from fallsafe.store.canonical import instant
 from fallsafe.store.ids import outside
 from fallsafe.store.reads import CaseFile, CaseRow, Mended, OrderFile
@@ -107,22 +107,12 @@ def progress_of(file: OrderFile, asker: Asker) -> wire.Progress:
             )
 
 
-def customer_of(file: OrderFile | None, asker: Asker, next_update: datetime | None) -> wire.Customer:
+def customer_of(file: OrderFile | None, asker: Asker, about: Case | None) -> wire.Customer:
     """What the customer of an order may be told now, in the locale that was asked for."""
     if file is None:
         return wire.Customer(key="", locale=asker.locale, text="", because="there is no order, hence nobody to tell")
-    titles = {offer.code: offer.title for offer in asker.newest.offers.values()}
-    said = customer_view(
-        file.order,
-        file.items,
-        file.tasks,
-        file.cases,
-        asker.newest.messages,
-        asker.locale,
-        asker.now,
-        next_update,
-        titles=titles,
-    )
+    known = (asker.newest, file.order, file.items, file.tasks, file.cases)
+    said = customer_hears(*known, asker.now, about, asker.locale)
     return wire.Customer(key=said.key, locale=said.locale, text=said.text, because=said.because)
 
 
@@ -143,7 +133,7 @@ def case_file(file: CaseFile, asker: Asker, mended: Mended) -> wire.CaseFile:
     case, newest, whole = file.case, asker.newest, file.file
     allowed, locked = _actions(file, asker)
     known = newest.codes.get(case.code)
-    customer = customer_of(whole, asker, _next_update(case, newest, asker.now))
+    customer = customer_of(whole, asker, case)
     return wire.CaseFile(
         id=outside("case", case.id),
         order_id=named("order", case.order_id),
@@ -181,7 +171,7 @@ def case_file(file: CaseFile, asker: Asker, mended: Mended) -> wire.CaseFile:
         handling=shapes.handling(case),
         evidence=[outside("evidence", e.id) for e in file.evidence if _is_about(e.command_id, file)],
         events=_events(file),
-        version=whole.order.version if whole else 0,
+        version=whole.order.version if whole else version_alone(case.touched_at),
         href=f"{shapes.BASE}/fallout-cases/{outside('case', case.id)}",
     )
 
@@ -297,14 +287,6 @@ def _sla(case: Case, newest: PolicySet, now: datetime) -> wire.Sla:
         due_at=at(case.sla_due_at),
         state=_sla_state(case, now),
     )
-
-
-def _next_update(case: Case, newest: PolicySet, now: datetime) -> datetime | None:
-    known = newest.codes.get(case.code)
-    every = known.sla.customer_update.get(case.severity) if known else None
-    if not every or case.state not in OPEN_CASE_STATES:
-        return None
-    return case.detected_at + every * (max(now - case.detected_at, timedelta()) // every + 1)
 
 
 def _owner(case: Case, newest: PolicySet) -> wire.Owner:

@@ -57,7 +57,9 @@ them safely. Errors are problem+json; every POST takes an Idempotency-Key; lists
 
 def create_app(deps: Deps) -> FastAPI:
     """The application over these dependencies."""
-    app = FastAPI(title="Fallsafe", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Fallsafe", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     people = PeopleDoor(deps)
     api = APIRouter(prefix=BASE)
     doors = (

@@ -74,8 +74,8 @@ class CasesDoor:
         actor = await self.deps.who(request)
         file = await self._file(case_id)
         done = await mended(self.deps.database, file)
-        tag = str(file.order.version) if file.order else ""
-        return send(answers_of(file, await self.deps.asker(request, actor), done), tag=tag)
+        answer = answers_of(file, await self.deps.asker(request, actor), done)
+        return send(answer, tag=str(answer.version))
 
     async def timeline(
         self,
@@ -136,7 +136,7 @@ class CasesDoor:
         if case.command_id is None:
             why = f"the case {case_id} has no command whose outcome could be found out"
             raise Problem(409, "NOTHING_TO_FIND_OUT", why, "see its nextAction")
-        return await act(self.deps, request, reconcile_now, case.command_id)
+        return await act(self.deps, request, reconcile_now, case.command_id, of_case=case.id)
 
     async def _case(self, case_id: str) -> Case:
         number = inside("case", case_id)
@@ -169,7 +169,8 @@ class CasesDoor:
             answers=ref(wire.Asked),
             status=202,
             takes="reason",
-            problems=(403, 404, 409),
+            problems=(403, 404, 409, 412),
+            if_match=True,
         )
         bytes_ = {"type": "string", "format": "binary"}
         add(

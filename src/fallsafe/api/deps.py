@@ -90,7 +90,10 @@ class Deps:
             raise Problem(401, "NOT_SIGNED_IN", "no valid token or session came with the request", hint)
         if _bearer(request) is None and request.method not in SAFE_METHODS and not _from_our_page(request):
             self.metrics.strangers.labels("foreign_page").inc()
-            raise Problem(403, "FOREIGN_PAGE", "this change did not come from a page of this installation", "")
+            why = "this change did not come from a page of this installation"
+            refusal = Refusal("FOREIGN_PAGE", f"cannot {request.method} {_route(request)}", why, "use its own pages")
+            await self.database.transact(lambda tx: access.note_wrong_request(tx, actor, refusal))
+            raise Problem(403, "FOREIGN_PAGE", why, refusal.hint, recorded=True)
         request.state.actor = actor
         return actor
 
@@ -111,14 +114,17 @@ class Deps:
         actor: Actor | None = getattr(request.state, "actor", None)
         if actor is None or problem.recorded or request.method in SAFE_METHODS or problem.status not in REFUSALS:
             return
-        route = getattr(request.scope.get("route"), "path_format", "")
-        what = f"cannot {request.method} {route}"
+        what = f"cannot {request.method} {_route(request)}"
         refusal = Refusal(problem.code, what, TITLES[problem.status], problem.hint, problem.pointer)
         await self.database.transact(lambda tx: access.note_wrong_request(tx, actor, refusal))
 
     async def asker(self, request: Request, actor: Actor) -> Asker:
         """Who asks, when, and under which policy."""
         return Asker(actor, await self.now(), self.context(), _locale(request, self.context().newest))
+
+
+def _route(request: Request) -> str:
+    return str(getattr(request.scope.get("route"), "path_format", ""))
 
 
 def _bearer(request: Request) -> str | None:

@@ -3,6 +3,7 @@ door sends nothing and decides nothing: it asks a flow.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -20,7 +21,7 @@ from fallsafe.api.problems import not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.repair.request import Repair, progress_of, proves
+from fallsafe.core.repair.request import TO_ASK, Repair, checks_of, progress_of, proves
 from fallsafe.flows import repairs
 from fallsafe.flows.context import Answer, Context, Refused
 from fallsafe.store.ids import inside, outside
@@ -186,7 +187,8 @@ def shown_answer(shown: repairs.Shown, asked: repairs.Asked) -> wire.Repair:
             for s in plan.sends
         ],
         after=[wire.StateAfter(thing=a.thing, name=a.name, was=a.was, then=a.then) for a in plan.after],
-        checks=[check.title for check in made.action.checks],
+        checks=[wire.RepairCheck(title=check.title, result=TO_ASK) for check in made.action.checks],
+        customer=wire.CustomerHears(**asdict(shown.customer)),
         approval=asks if made.approval else None,
         reason=one.reason if one else "",
         asked_by=one.asked_by if one else "",
@@ -221,7 +223,8 @@ def repair_answer(one: Repair, file: CaseFile, newest: PolicySet) -> wire.Repair
         ],
         sends=[wire.RepairSending(**s) for s in kept.get("sends", ())],
         after=[wire.StateAfter(**a) for a in kept.get("after", ())],
-        checks=kept.get("checks", ()),
+        checks=[wire.RepairCheck(title=title, result=result) for title, result in checks_of(one, file.findings)],
+        customer=wire.CustomerHears(**kept["customer"]) if "customer" in kept else None,
         approval=_agreement(one),
         reason=one.reason,
         asked_by=one.asked_by,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fallsafe.api import wire
@@ -25,6 +25,14 @@ from fallsafe.store.trail import JournalLine
 
 BASE = "/api/v1"
 SECONDS_A_DAY = 86_400
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def version_alone(touched_at: datetime) -> int:
+    """The version of a case without an order: the microsecond of its last change, of which each is later than the one
+    before.
+    """
+    return (touched_at - EPOCH) // timedelta(microseconds=1)
 
 
 def at(time: datetime | None) -> str | None:

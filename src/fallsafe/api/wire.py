@@ -578,6 +578,22 @@ class Agreement(Wire, frozen=True):
     at: str | None
 
 
+class RepairCheck(Wire, frozen=True):
+    """Something that is asked again before a repair goes on; `result`: to_ask, asked, passed, refused or unanswered."""
+
+    title: str
+    result: str
+
+
+class CustomerHears(Wire, frozen=True):
+    """What the customer may be told, each by its key: now, and once a repair has helped. An empty text: nothing."""
+
+    now_key: str
+    now: str
+    then_key: str
+    then: str
+
+
 class Repair(Wire, frozen=True):
     """A repair of a case: what it does, who asked, agreed and ran it. `state` is what people decided; `progress` how
     far what was run has come: requested, sent, confirmed, verified, or refused. Without an id nothing can be run, and
@@ -596,7 +612,8 @@ class Repair(Wire, frozen=True):
     changes: Sequence[FieldChange]
     sends: Sequence[RepairSending]
     after: Sequence[StateAfter]
-    checks: Sequence[str]
+    checks: Sequence[RepairCheck]
+    customer: CustomerHears | None
     approval: Agreement | None
     reason: str
     asked_by: str

@@ -84,6 +84,12 @@ def _shown(one: Row) -> None:
         )
     for after in one["after"]:
         typer.echo(f"  {after['thing']} {after['name']}: {after['was']} → {after['then']}")
+    for check in one["checks"]:
+        typer.echo(f"  asks again: {check['title']} ({check['result'].replace('_', ' ')})")
+    if one["customer"]:
+        hears = one["customer"]
+        typer.echo(f"  the customer may hear now: {hears['now'] or 'nothing'}")
+        typer.echo(f"  once it has helped: {hears['then'] or 'nothing'}")
     if one["approval"]:
         by = one["approval"]["by"]
         typer.echo(f"  a second person has to agree: {one['approval']['why']}" + (f" ({by} did)" if by else ""))

@@ -18,7 +18,7 @@ from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.task import Task
 from fallsafe.core.repair.actions import wanted_of
 from fallsafe.core.repair.catalogue import RepairAction
-from fallsafe.core.repair.request import REPAIR_LIFECYCLE, Repair, RepairState
+from fallsafe.core.repair.request import ACCEPTED, CORRECTED, REPAIR_LIFECYCLE, Repair, RepairState
 from fallsafe.core.values import replace
 from fallsafe.flows import commands, correcting, payload, settle
 from fallsafe.flows.commands import Attempted, Claimed, Due, still_stand
@@ -32,7 +32,6 @@ from fallsafe.store.work import Aggregate
 
 TRIES_MAX = 6
 """How often one question may come back without an answer before the repair fails."""
-ACCEPTED, CORRECTED = "accepted", "corrected"
 HAND_OFF = "Hand off a change of the deal: REQUEST_AMENDMENT"
 
 

@@ -534,15 +534,16 @@ async def go_again(turn: Turn, aggregate: Aggregate, command: Command, reason: s
 
 
 def owner_of(turn: Turn, aggregate: Aggregate, command: Command) -> str:
-    """The group that answers for a command: the owner of the open case of its task, else of tasks of its type; "" where
-    there is neither, as for a word to another engine about a step that goes well there.
+    """The group that answers for a command: the owner of the open case of its task, else of tasks of its type; for a
+    word to another engine about a step of no type that policy knows, the group that owns what fails at that engine.
     """
     of_task = (c for c in aggregate.cases.values() if c.task_id == command.task_id and c.state in OPEN_CASE_STATES)
     case, task = next(of_task, None), aggregate.tasks.get(command.task_id)
-    if case is not None or task is None:
-        return case.owner_group if case is not None else ""
-    kind = turn.policy(aggregate).task_types.get(task.type)
-    return kind.owner if kind is not None else ""
+    if case is not None:
+        return case.owner_group
+    kind = turn.policy(aggregate).task_types.get(task.type) if task is not None else None
+    rules = turn.context.newest.rules
+    return kind.owner if kind is not None else rules.owners.get(command.system, rules.fallback.owner)
 
 
 def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command, scheduled: bool) -> Refusal | None:

@@ -16,7 +16,8 @@ from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_not_run
 from fallsafe.core.repair.catalogue import APPROVAL_LIVES, RepairAction
 from fallsafe.core.repair.plans import PLANS
-from fallsafe.core.repair.preview import Preview, differences, preview, unmet
+from fallsafe.core.repair.preview import Given, Preview, Scene, differences, preview, unmet
+from fallsafe.core.repair.remembered import Done, audit_sentence
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, UNDER_WAY, WAITING, Repair, RepairState, who_did
 from fallsafe.core.values import replace
 from fallsafe.flows import checking, settle
@@ -26,6 +27,7 @@ from fallsafe.flows.discretion import discreet
 from fallsafe.flows.marking import mark
 from fallsafe.flows.payload import read_json
 from fallsafe.flows.repairing import EFFECTS, scene_of
+from fallsafe.flows.telling import customer_hears, once_helped
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
@@ -55,12 +57,25 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerHears:
+    """What the customer may be told, by the keys and texts of messages: now, and once the repair has helped."""
+
+    now_key: str
+    now: str
+    then_key: str
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
-    """What a preview came to; `repair` is None where its conditions are not met, so that nothing can be run."""
+    """What a preview came to; `repair` is None where its conditions are not met, so that nothing can be run. `customer`
+    is what they may hear.
+    """
 
     preview: Preview
     repair: Repair | None
     version: int
+    customer: CustomerHears
 
 
 async def show(tx: Tx, context: Context, asked: Asked, actor: Actor) -> Shown | Refused:
@@ -80,9 +95,18 @@ async def show(tx: Tx, context: Context, asked: Asked, actor: Actor) -> Shown | 
         return Refused("case", case.id, refusal)
     scene = await scene_of(turn, aggregate, case)
     made = preview(scene, action, asked.given, PLANS[action.does], actor)
-    repair = await _kept(turn, aggregate, case, made, asked) if made.ready else None
+    customer = _customer(turn, aggregate, case, made)
+    repair = await _kept(turn, aggregate, case, made, asked, customer) if made.ready else None
     await settle.end(turn)
-    return Shown(made, repair, aggregate.order.version + len(aggregate.records))
+    return Shown(made, repair, aggregate.order.version + len(aggregate.records), customer)
+
+
+def _customer(turn: Turn, aggregate: Aggregate, case: Case, made: Preview) -> CustomerHears:
+    known = (turn.context.newest, aggregate.order, [*aggregate.items.values()], [*aggregate.tasks.values()])
+    cases = [*aggregate.cases.values()]
+    now = customer_hears(*known, cases, turn.now, case)
+    then = once_helped(*known, cases, turn.now, case, made.plan.after)
+    return CustomerHears(now.key, now.text, then.key, then.text)
 
 
 async def run_by_itself(
@@ -99,7 +123,7 @@ async def run_by_itself(
         aggregate.refuse("case", case.id, "automate", refusal, turn.why(action=action.code))
         return False
     asked = Asked(case.id, action.code, given, f"by itself, for {case.code}")
-    repair = await _kept(turn, aggregate, case, made, asked)
+    repair = await _kept(turn, aggregate, case, made, asked, _customer(turn, aggregate, case, made))
     if repair is None or repair.state is not RepairState.PREVIEWED:
         return False
     await _begin(turn, aggregate, repair, action)
@@ -148,7 +172,9 @@ def actions_of(context: Context, case: Case) -> list[RepairAction]:
     return [newest.actions[code] for code in (*codes, *more) if code in newest.actions]
 
 
-async def _kept(turn: Turn, aggregate: Aggregate, case: Case, made: Preview, asked: Asked) -> Repair | None:
+async def _kept(
+    turn: Turn, aggregate: Aggregate, case: Case, made: Preview, asked: Asked, customer: CustomerHears
+) -> Repair | None:
     """The repair of a preview; the same one where the same person has just seen the same."""
     own = [r for r in aggregate.repairs.values() if r.case_id == case.id and r.state in WAITING]
     alike = [r for r in own if (r.hash, r.asked_by) == (made.hash, str(turn.actor)) and r.expires_at > turn.now]
@@ -178,7 +204,7 @@ async def _kept(turn: Turn, aggregate: Aggregate, case: Case, made: Preview, ask
         expires_at=turn.now + (max(action.lives, APPROVAL_LIVES) if waits else action.lives),
         hash=made.hash,
         reads=dict(made.reads),
-        preview=told(made, aggregate),
+        preview=told(made, aggregate, customer),
         input_evidence_id=sealed.id,
         reason=await discreet(turn, aggregate, asked.reason),
         approval={"why": made.approval, "roles": [*action.approvers]} if waits else None,
@@ -194,7 +220,7 @@ async def _kept(turn: Turn, aggregate: Aggregate, case: Case, made: Preview, ask
     return repair
 
 
-def told(made: Preview, aggregate: Aggregate) -> Json:
+def told(made: Preview, aggregate: Aggregate, customer: CustomerHears) -> Json:
     """A preview as it may stand in a row: personal values are digests."""
     plan = made.plan
 
@@ -210,18 +236,25 @@ def told(made: Preview, aggregate: Aggregate) -> Json:
         "sends": [asdict(s) for s in plan.sends],
         "after": [asdict(a) for a in plan.after],
         "checks": [check.title for check in made.action.checks],
+        "customer": asdict(customer),
     }
 
 
 def _move(
-    turn: Turn, aggregate: Aggregate, repair: Repair, verb: str, because: str = "", evidence: tuple[int, ...] = ()
+    turn: Turn,
+    aggregate: Aggregate,
+    repair: Repair,
+    verb: str,
+    because: str = "",
+    evidence: tuple[int, ...] = (),
+    audit: str = "",
 ) -> Repair:
     then = replace(repair, state=move(REPAIR_LIFECYCLE, repair.state, verb))
     if because:
         then = replace(then, ended_because=because)
     name, rule = outside("repair", repair.id), f"actions/{repair.action}"
     why = turn.why(because or repair.reason, rule=rule, causation=name, evidence=evidence, hash=repair.hash)
-    aggregate.put(then, verb, why)
+    aggregate.put(then, verb, replace(why, facts={**why.facts, "audit": audit}) if audit else why)
     return then
 
 
@@ -347,13 +380,32 @@ async def _begin(turn: Turn, aggregate: Aggregate, repair: Repair, action: Repai
 
 async def do(turn: Turn, aggregate: Aggregate, repair: Repair, evidence: tuple[int, ...] = ()) -> None:
     """The repair is written down as run, then what its preview says is done. `evidence` is what let it go on."""
-    ran = _move(turn, aggregate, repair, "run", evidence=evidence)
     scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
-    does = turn.context.newest.actions[repair.action].does
-    command_id = await EFFECTS[does](turn, aggregate, scene, ran, await given_of(turn, aggregate, repair))
+    given = await given_of(turn, aggregate, repair)
+    action = turn.context.newest.actions[repair.action]
+    audit = await _remembered(turn, aggregate, repair, action, scene, given)
+    ran = _move(turn, aggregate, repair, "run", evidence=evidence, audit=audit)
+    command_id = await EFFECTS[action.does](turn, aggregate, scene, ran, given)
     if command_id is not None:
         named = replace(ran, command_id=command_id)
         aggregate.put(named, "name", turn.why("what it speaks of", causation=outside("repair", repair.id)))
+
+
+async def _remembered(
+    turn: Turn, aggregate: Aggregate, repair: Repair, action: RepairAction, scene: Scene, given: Given
+) -> str:
+    """The sentence of its audit template (§9, principle 1)."""
+    done = Done(
+        who=repair.run_by,
+        reason=repair.reason,
+        case=outside("case", scene.case.id),
+        order=outside("order", aggregate.order.id),
+        item=scene.item.external_id if scene.item else "",
+        step=scene.task.step if scene.task else "",
+        agreed=repair.approved_by,
+    )
+    plan = PLANS[action.does](scene, action, given)
+    return await discreet(turn, aggregate, audit_sentence(action, done, plan, given))
 
 
 async def moved(turn: Turn, aggregate: Aggregate, repair: Repair, what: str) -> Refusal | None:

@@ -13,8 +13,9 @@ import jsonschema_rs
 from fallsafe.core.access import ROLES
 from fallsafe.core.events import Json
 from fallsafe.core.repair.automation import Automatic
-from fallsafe.core.repair.catalogue import CASE_WORK, ELSEWHERE, PREVIEW_LIVES, Check, RepairAction, Wrong
+from fallsafe.core.repair.catalogue import AUDIT, CASE_WORK, ELSEWHERE, PREVIEW_LIVES, Check, RepairAction, Wrong
 from fallsafe.core.repair.plans import PLANS
+from fallsafe.core.repair.remembered import NAMES, unknown_names
 from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
 from fallsafe.policyset.templates import is_fact
@@ -63,6 +64,7 @@ def _action(code: str, part: Part, findings: Findings) -> RepairAction:
         automatic=_automatic(part.at("automatic"), findings),
         corrects={name: below.text() for name, below in part.at("corrects").entries()},
         resolves=part.at("resolves").text(),
+        audit=_audit(part, given, findings),
         lives=_lives(part.at("lives"), findings),
         every_case=part.at("every_case").flag(),
         digest=sha256(json.dumps(part.value, sort_keys=True).encode()).hexdigest()[:16],
@@ -105,6 +107,15 @@ def _check(part: Part, findings: Findings) -> Check:
 
 def _roles(part: Part, findings: Findings) -> tuple[str, ...]:
     return tuple(findings.name(role, "role", ROLES) for role in part.each())
+
+
+def _audit(part: Part, given: Mapping[str, Json], findings: Findings) -> str:
+    """How it is remembered. What it names is known for every repair, or is given with this one and not personal."""
+    template = part.at("audit").text(AUDIT)
+    for name in unknown_names(template, given, {n: below.text() for n, below in part.at("corrects").entries()}):
+        right = f"known are {', '.join(NAMES)}, and input.<name> of what it is given and does not correct"
+        findings.add(part.at("audit"), f"{{{name}}} is not known here", right)
+    return template
 
 
 def _lives(part: Part, findings: Findings) -> timedelta:

@@ -201,6 +201,12 @@ class CaseFile:
         return tuple(r for r in self.file.repairs if r.case_id == self.case.id) if self.file else ()
 
     @property
+    def findings(self) -> dict[int, str]:
+        """What the questions of the order found, by command."""
+        commands = self.file.commands if self.file else ()
+        return {c.id: c.finding for c in commands if c.purpose is Purpose.QUERY}
+
+    @property
     def newest_command(self) -> Command | None:
         """The command that speaks for the case: the newest of its task, else the one that failed."""
         commands = self.file.commands if self.file else ()

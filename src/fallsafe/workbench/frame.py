@@ -171,7 +171,8 @@ async def no_such_case(deps: Deps, request: Request, actor: Actor, case_id: str)
 
 
 async def not_ours(deps: Deps, request: Request, actor: Actor) -> Response:
-    """A form that was not sent from a page of this session."""
+    """A form that was not sent from a page of this session; that it was refused is recorded."""
+    await note(deps, request, actor, "FOREIGN_FORM", "it was not sent from a page of this session")
     lines = ("Nothing was changed. Open the page again and use its own form.",)
     return await sorry(deps, request, 403, "This form did not come from here", lines, actor)
 

@@ -17,13 +17,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.work import RESOLUTIONS, Ask, Attach
-from fallsafe.core.comms.boundary import customer_view
 from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.errors import Refusal
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows import casework
 from fallsafe.flows.context import Applied, Refused
 from fallsafe.flows.recover import reconcile_now
+from fallsafe.flows.telling import customer_hears
 from fallsafe.store.evidence import comments_on
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import CaseFile, case_file, case_row
@@ -61,7 +61,7 @@ from fallsafe.workbench.repair_pages import RepairDoor
 from fallsafe.workbench.shelf import shelf
 from fallsafe.workbench.timeline import CHOICES
 from fallsafe.workbench.view_pages import ViewDoor
-from fallsafe.workbench.views import CasePage, Look, case_page, next_update
+from fallsafe.workbench.views import CasePage, Look, case_page
 
 REASON_LETTERS_MAX = 200
 PARTS = ("head", "plan", "sent", "timeline", "evidence", "repair", "work", "customer", "service", "why", "upstream")
@@ -274,7 +274,6 @@ class Door:
         }
 
 
-LOCALE = "en"
 TEXT_LETTERS_MAX = 10_000
 # What a form of each action must bring.
 WORK: Mapping[str, tuple[str, ...]] = {
@@ -309,18 +308,7 @@ def _sentence(file: CaseFile, policy: PolicySet, now: datetime) -> Sentence | No
     if file.file is None:
         return None
     whole = file.file
-    titles = {offer.code: offer.title for offer in policy.offers.values()}
-    return customer_view(
-        whole.order,
-        whole.items,
-        whole.tasks,
-        whole.cases,
-        policy.messages,
-        LOCALE,
-        now,
-        next_update(file.case, policy, now),
-        titles=titles,
-    )
+    return customer_hears(policy, whole.order, whole.items, whole.tasks, whole.cases, now, file.case)
 
 
 def _part(name: str, digest: str, oob: bool, shared: Mapping[str, Any]) -> Any:

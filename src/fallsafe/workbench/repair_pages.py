@@ -15,7 +15,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_not_run
 from fallsafe.core.repair.catalogue import LOCKED, RepairAction, class_of
 from fallsafe.core.repair.preview import Preview
-from fallsafe.core.repair.request import Repair, RepairState, progress_of, proves
+from fallsafe.core.repair.request import Repair, RepairState, checks_of, progress_of, proves
 from fallsafe.flows import repairs
 from fallsafe.flows.context import Refused
 from fallsafe.store.ids import inside, outside
@@ -151,6 +151,7 @@ class RepairDoor:
             order_id=outside("order", one.order_id),
             name=repair_id,
             kept=one.preview if isinstance(one.preview, dict) else {},
+            checks=[(title, words(result)) for title, result in checks_of(one, file.findings)],
             state=words(one.state.value),
             progress=words(progress_of(one, command, proves(repair_id, file.case.resolution))),
             command=outside("command", one.command_id) if one.command_id else "",

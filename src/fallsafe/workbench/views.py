@@ -229,17 +229,6 @@ def code_of(case: Case, policy: PolicySet) -> Code | None:
     return policy.codes.get(case.code)
 
 
-def next_update(case: Case, policy: PolicySet, now: datetime) -> datetime | None:
-    """When the customer hears more at the latest: the row of the case's code and severity, counted on from its
-    detection.
-    """
-    known = code_of(case, policy)
-    every = known.sla.customer_update.get(case.severity) if known else None
-    if not every or case.state not in OPEN_CASE_STATES:
-        return None
-    return case.detected_at + every * (max(now - case.detected_at, timedelta()) // every + 1)
-
-
 def _failing(file: CaseFile) -> tuple[int, ...]:
     own = file.case.task_id if file.case.state in OPEN_CASE_STATES else None
     others = [c.task_id for c in file.related]

@@ -22,6 +22,9 @@ CASE_WORK = ("WAIT_UNTIL", "TRANSFER", "CONSULT", "RELATE", "ESCALATE", "WITHDRA
 ELSEWHERE = ("MOVE_TO_PLAN_VERSION",)
 """Actions that are done to policy, not to a case."""
 
+AUDIT = "{who} did it for {case}: {reason}; changed {changes}; sent {sends}; {agreed}."
+"""How a repair is remembered whose action says nothing of that."""
+
 LOCKED, SENSITIVE, FREE = "locked", "sensitive", "free"
 CLASSES = (LOCKED, SENSITIVE, FREE)
 """Who may correct a field: nobody by a repair, somebody with a second person's yes, whoever may run the action."""
@@ -63,6 +66,7 @@ class RepairAction:
     kinds of commands it may make; `checks` what is asked again before resume; `resolves` how a case ends by it. `does`
     names what runs it, `corrects` says which fact each thing that it is given corrects, `automatic` when it may run by
     itself.
+    `audit` is the template of the sentence by which it is remembered.
     `available` says whether this release runs it, and `because` why not; `every_case` that it is for any code. `digest`
     is over its definition.
     """
@@ -88,6 +92,7 @@ class RepairAction:
     corrects: Mapping[str, str] = field(default_factory=dict)
     automatic: Automatic = NEVER
     resolves: str = ""
+    audit: str = AUDIT
     lives: timedelta = PREVIEW_LIVES
     every_case: bool = False
     digest: str = ""

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from fallsafe.core.commands.ledger import Command, CommandState
+from fallsafe.core.commands.outcome import Says
 from fallsafe.core.events import Json
 
 
@@ -103,6 +104,31 @@ def progress_of(repair: Repair, command: Command | None, proved: bool) -> str:
             return "confirmed"
         case CommandState.REJECTED | CommandState.ABSENT | CommandState.SUPERSEDED | CommandState.WITHDRAWN:
             return "refused"
+
+
+ACCEPTED, CORRECTED = "accepted", "corrected"
+"""Of what a repair asks again: of what was agreed to, or of what would be true after it."""
+TO_ASK = "to_ask"
+
+
+def checks_of(repair: Repair, findings: Mapping[int, str]) -> list[tuple[str, str]]:
+    """What a repair asks again, each with its result: to_ask, asked, passed, refused or unanswered. `findings` are what
+    its questions found, by command.
+    """
+    kept = repair.preview.get("checks") if isinstance(repair.preview, Mapping) else None
+    if not isinstance(repair.checks, list):
+        return [(str(title), TO_ASK) for title in kept] if isinstance(kept, list) else []
+    asked = [q for q in repair.checks if isinstance(q, Mapping) and q["of"] == CORRECTED]
+    return [(str(q["title"]), _result(repair, q["query"], findings)) for q in asked]
+
+
+def _result(repair: Repair, query: Json, findings: Mapping[int, str]) -> str:
+    found = findings.get(query, "") if isinstance(query, int) else ""
+    if found:
+        return "passed" if found == Says.DONE.value else "refused"
+    if not query:
+        return TO_ASK
+    return "asked" if repair.state is RepairState.CHECKING else "unanswered"
 
 
 def who_did(repairs: Sequence[Repair], case_id: int, since: datetime) -> Repair | None:
