@@ -30,7 +30,18 @@ from tests.spec.interlock import (
     writing_routes,
 )
 
-from fallsafe.flows import automating, checking, commands, downstreams, planning, recover, reports, review, signals
+from fallsafe.flows import (
+    automating,
+    checking,
+    commands,
+    comparing,
+    downstreams,
+    planning,
+    recover,
+    reports,
+    review,
+    signals,
+)
 from fallsafe.store.ids import outside
 
 Fifty = Callable[[World], list[Said | None]]
@@ -372,6 +383,7 @@ KINDS = {
     "review": review.review,
     "release": downstreams.release,
     "check": checking.claim,
+    "compare": comparing.claim,
     "mend": automating.run,
     "report": reports.apply,
     "signal": signals.apply,

@@ -97,8 +97,8 @@ async def keep(
     rows = [await _sealed(tx, kind, arrivals[n], orders, keys) for n in first.values()]
     fresh = {r["id"] for r in await tx.fetch(f"{kind.table}/insert", rows=as_json([columns(row) for row in rows]))}
     # What was here already needs no second copy of its bytes.
-    added = {row.evidence_id for row in rows if row.id in fresh}
-    tx.pages.evidence = [(e, s) for e, s in tx.pages.evidence if e.kind != kind.thing or e.id in added]
+    copies = {row.evidence_id for row in rows if row.id not in fresh}
+    tx.pages.evidence = [(e, s) for e, s in tx.pages.evidence if e.id not in copies]
     for row in rows:
         if row.id in fresh:
             note(tx, actor, kind, None, row, "receive", (row.evidence_id,))

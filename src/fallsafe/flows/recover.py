@@ -17,6 +17,7 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.orders.task import Task
 from fallsafe.core.recover import polling
+from fallsafe.core.recover.comparing import SAYS_OTHERWISE, is_comparison
 from fallsafe.core.recover.reconcile import (
     Finding,
     FoundAbsent,
@@ -77,7 +78,7 @@ async def _begin_look(turn: Turn, aggregate: Aggregate, task_id: int) -> list[co
         return []
     if polled:
         way, look = operation.look_ups[0], polling.next_number(target, aggregate.commands.values())
-        sent = [await _ask(turn, aggregate, task, target, way, look)]
+        sent = [await ask(turn, aggregate, task, target, way, look)]
         if operation.poll_every is not None:
             _look_when_answered(turn, aggregate, target, turn.now + operation.poll_every)
         return sent
@@ -88,7 +89,7 @@ async def _begin_look(turn: Turn, aggregate: Aggregate, task_id: int) -> list[co
         turn.why(f"look {look} at what happened", rule=f"contract/{operation.name}", causation=target.key),
     )
     cases.diagnose(turn, aggregate, task_id, f"look {look} began by itself")
-    sent = [await _ask(turn, aggregate, task, target, way, look) for way in ways_to_look(target, operation, turn.now)]
+    sent = [await ask(turn, aggregate, task, target, way, look) for way in ways_to_look(target, operation, turn.now)]
     if not sent:
         await _undecided(turn, aggregate, target, "the contract has no way to look; a person must find out")
     last = turn.policy(aggregate).limits.look_delays[-1]
@@ -107,7 +108,7 @@ def _asking(aggregate: Aggregate, target: Command) -> bool:
     return any(c.target_id == target.id and c.state is CommandState.SENDING for c in aggregate.commands.values())
 
 
-async def _ask(
+async def ask(
     turn: Turn, aggregate: Aggregate, task: Task, target: Command, way: LookUp, look: int
 ) -> commands.Claimed:
     """One question, as a command of purpose `query`. A question that was lost before is asked again under its own
@@ -238,6 +239,8 @@ async def lose_look(
     verb: str = "lose",
 ) -> None:
     """A question without an answer, or that never left, is intended again; the next look asks it."""
+    from fallsafe.flows import comparing
+
     if query.target_id is None:
         await checking.lose(turn, aggregate, query, evidence, verb)
         return
@@ -255,6 +258,8 @@ async def lose_look(
         lost_because=reason,
     )
     target = aggregate.commands[query.target_id or 0]
+    if reason in SAYS_OTHERWISE and is_comparison(target, query):
+        await comparing.hear_otherwise(turn, aggregate, target, query, reason, evidence)
     if target.state is not CommandState.UNKNOWN:
         return
     if reason == OTHER_KEY:
@@ -278,9 +283,15 @@ def _look_after(turn: Turn, aggregate: Aggregate, target: Command, at: datetime 
 
 
 async def _decide(turn: Turn, aggregate: Aggregate, query: Command, outcome: Looked) -> None:
+    from fallsafe.flows import comparing
+
     target = aggregate.commands[query.target_id or 0]
     if polling.is_poll(query) and target.state is CommandState.ACCEPTED:
         await _hear(turn, aggregate, target, query, outcome)
+        return
+    if is_comparison(target, query):
+        said = await looked.answers(turn, aggregate, [query])
+        await comparing.hear(turn, aggregate, target, aggregate.commands[query.id], said.evidence)
         return
     if target.state is not CommandState.UNKNOWN or _asking(aggregate, target):
         return

@@ -8,6 +8,7 @@ from fallsafe.core.detect.silence import Silence
 from fallsafe.core.orders.task import TaskType
 from fallsafe.core.policy.policy_set import ApprovalRule, Limits
 from fallsafe.core.recover.breaker import Floor
+from fallsafe.core.recover.comparing import Comparing
 from fallsafe.core.recover.retry import RetryPolicy
 from fallsafe.core.triage.taxonomy import Code
 from fallsafe.policyset import facts
@@ -80,6 +81,7 @@ def limits(part: Part, findings: Findings) -> Limits:
         duplicate_within=_if_given(at.at("duplicate_within"), findings),
         brake=_brake(at.at("brake"), findings),
         silence=_silence(at.at("silence"), findings),
+        comparing=_comparing(at.at("compare"), findings),
     )
 
 
@@ -90,10 +92,21 @@ def _brake(part: Part, findings: Findings) -> Brake | None:
     return Brake(floor, ratio, findings.duration(part.at("within")))
 
 
+def _comparing(part: Part, findings: Findings) -> Comparing | None:
+    if part.value is None:
+        return None
+    return Comparing(
+        operations=tuple(part.at("operations").texts()),
+        settled=findings.duration(part.at("settled"), scaled=False),
+        every=findings.duration(part.at("every"), scaled=False),
+        during=findings.duration(part.at("during"), scaled=False),
+    )
+
+
 def _silence(part: Part, findings: Findings) -> Silence | None:
     if part.value is None:
         return None
-    at_least = findings.duration(part.at("at_least"))
+    at_least = findings.duration(part.at("at_least"), scaled=False)
     together = part.at("together")
     return Silence(
         waiting=int(part.at("waiting").number()),

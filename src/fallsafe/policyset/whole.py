@@ -44,6 +44,7 @@ def check(policy: PolicySet, parts: Parts, rules: Placed, asked: Contracts, find
     _own_words(policy, parts, findings)
     _repair_checks(policy, parts["actions"], findings)
     _offered(policy, parts["actions"], findings)
+    _compared(policy, parts["limits"].at("limits").at("compare").at("operations"), findings)
     _requests(policy, asked, findings)
     _rule_words(policy, rules, parts["classification"].at("fallback"), findings)
     _ties(rules, findings)
@@ -104,6 +105,14 @@ def _offered(policy: PolicySet, file: Part, findings: Findings) -> None:
         if action is None or not action.available or action.every_case or name in {*offered, *elsewhere}:
             continue
         findings.add(below, f"no code offers {name}", "name it among the actions of a code, or say every_case: true")
+
+
+def _compared(policy: PolicySet, part: Part, findings: Findings) -> None:
+    """Only an effect that can be asked about without a repeat can be compared."""
+    for below in part.each():
+        known = policy.operations.get(findings.name(below, "operation", policy.operations))
+        if known is not None and not (known.effect and any(way.method != "repeat" for way in known.look_ups)):
+            findings.add(below, f"{known.name} cannot be asked about", "name an operation with an effect and a look-up")
 
 
 def _requests(policy: PolicySet, asked: Contracts, findings: Findings) -> None:

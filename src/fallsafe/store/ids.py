@@ -47,6 +47,11 @@ class IdMaker:
         return self.last
 
 
+def first_id(at: datetime) -> int:
+    """No id that was given at that time, or later, is below this."""
+    return max(int((at - EPOCH).total_seconds() * 1000), 0) << 22
+
+
 def outside(thing: str, number: int) -> str:
     """`outside("case", 7)` is `F-7`."""
     return f"{PREFIX[thing]}-{number}"

@@ -22,6 +22,7 @@ from fallsafe.flows import (
     callbacks,
     checking,
     commands,
+    comparing,
     downstreams,
     planning,
     recover,
@@ -57,6 +58,7 @@ CLAIMS: dict[str, tuple[str, Claims]] = {
     "send": ("dispatcher", commands.claim),
     "lookup": ("reconciler", recover.claim_looks),
     "check": ("checker", checking.claim),
+    "compare": ("comparer", comparing.claim),
 }
 
 STEPS = tuple(name for name, _ in (*CLAIMS.values(), *TIMED.values()))

@@ -1,5 +1,5 @@
 """The live monitors: promises P1, P2 and P5 are checked while the product runs, and a broken one is a case; so is a
-callback channel that went silent.
+callback channel that went silent. What was done is compared with the systems outside.
 
 One process at a time looks; which one does not matter. It also adds up the numbers beside the queue. The journal is
 followed link by link from the last anchor on, a page at a time, so that a look costs the same however long it is.
@@ -15,7 +15,7 @@ import msgspec
 
 from fallsafe.core.access import system
 from fallsafe.core.detect.invariants import Altered
-from fallsafe.flows import silence, watching
+from fallsafe.flows import comparing, silence, watching
 from fallsafe.flows.context import Context
 from fallsafe.store import anchors
 from fallsafe.store.canonical import digest, link
@@ -26,6 +26,7 @@ from fallsafe.telemetry.logs import logger
 STEP_SECONDS = 10.0
 RECORDS_A_LOOK_MAX = 2_000
 LISTENS_A_SILENCE = 4
+COMPARES_EVERY = timedelta(minutes=1)
 # A worker that was halted for its lease, and the look after it, are no case yet.
 LAG_BEYOND = timedelta(seconds=60)
 ATTEMPTS_SINCE = timedelta(hours=1)
@@ -41,6 +42,7 @@ class Monitors:
         self._reached: dict[int, tuple[int, bytes]] | None = None
         self._rewinds = database.rewinds
         self._listened_at: datetime | None = None
+        self._compared_at: datetime | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Looks again and again until `stopping` is set."""
@@ -55,6 +57,7 @@ class Monitors:
         try:
             opened = await self._database.transact(self._look)
             opened += await self._database.transact(self._listen)
+            await self._database.transact(self._compare)
             altered = await self._follow()
             if altered:
                 context = self._context()
@@ -83,6 +86,16 @@ class Monitors:
             return 0
         self._listened_at = now
         return await silence.listen(tx, context, ACTOR)
+
+    async def _compare(self, tx: Tx) -> int:
+        """Chooses what is compared with other systems; what it chose before goes out at the pace of their gates."""
+        now = await tx.now()
+        if self._compared_at is not None and now - self._compared_at < COMPARES_EVERY:
+            return 0
+        if not (await tx.fetch("installation/try_lock"))[0]["mine"]:
+            return 0
+        self._compared_at = now
+        return await comparing.choose(tx, self._context())
 
     async def _follow(self) -> list[Altered]:
         """The next records of each lane: digest, link, and the sealed bytes that they speak of."""

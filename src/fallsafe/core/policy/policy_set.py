@@ -15,6 +15,7 @@ from fallsafe.core.orders.plan import PlanTemplate
 from fallsafe.core.orders.task import TaskType
 from fallsafe.core.orders.windows import CutOff, Hours, Window
 from fallsafe.core.recover.breaker import Floor
+from fallsafe.core.recover.comparing import Comparing
 from fallsafe.core.recover.retry import RetryPolicy
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.triage.classify import RuleIndex
@@ -59,7 +60,8 @@ class Offer:
 class Limits:
     """Named limits and intervals of the set; durations are divided by the time scale. `duplicate_within` is how old a
     live order may be that a new one is taken for a duplicate of, never scaled; None = nobody asks. `brake` is that of
-    every detector, `silence` that of callback channels; None = none.
+    every detector, `silence` that of callback channels, `comparing` which effects are
+    compared with other systems; None = none.
     """
 
     look_lag_max: timedelta
@@ -73,6 +75,7 @@ class Limits:
     duplicate_within: timedelta | None = None
     brake: Brake | None = None
     silence: Silence | None = None
+    comparing: Comparing | None = None
 
 
 @dataclass(frozen=True, slots=True)
