@@ -71,6 +71,11 @@ async def _keys(page: Page) -> None:
     await expect(page.locator("#keys")).to_be_visible()
 
 
+async def _rule_form(page: Page) -> None:
+    await page.locator("details[id^=back-] summary").first.click()
+    await expect(page.get_by_role("button", name="back").first).to_be_visible()
+
+
 async def _session_over(page: Page) -> None:
     await page.context.clear_cookies()
     await page.locator("#new-password").evaluate("e => { e.noValidate = true; e.requestSubmit(); }")
@@ -119,6 +124,7 @@ SHOWN: Mapping[str, Shown] = {
     "policy": Shown("/policy"),
     "policy set": Shown("/policy/sets/{set}?file=offers.yaml"),
     "policy draft": Shown("/policy/drafts/telco"),
+    "rules": Shown("/rules", brought=_rule_form),
     "audit": Shown("/audit"),
     "people": Shown("/people", "admin"),
     "person": Shown("/people/mei", "admin"),

@@ -282,6 +282,12 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
         lambda world: at_once(lambda _: world.page("/views/V-1/remove", csrf="another")),
         None,
     ),
+    "POST /rules": (
+        lambda world: at_once(
+            lambda _: world.page("/rules", do="admit", source="nobody", rule="", set="", reason="try")
+        ),
+        None,
+    ),
     "POST /people": (
         lambda world: at_once(lambda _: world.page("/people", name="ada", title="Ada", roles="operator", reason="try")),
         None,

@@ -2,8 +2,8 @@
 back with all that it opened.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from fallsafe.api.routes import add, ref, send
 from fallsafe.flows import signals
 from fallsafe.flows.context import Answer, Applied, Refused
 from fallsafe.store.ids import outside
+from fallsafe.store.rules import RuleVersion, rule_versions
 from fallsafe.store.tx import Tx
 
 
@@ -37,7 +38,7 @@ class RulesDoor:
         have said in shadow.
         """
         await self.deps.who(request)
-        rows = await self.deps.database.fetch("reads/rules", rule=rule, limit=limit)
+        rows = await rule_versions(self.deps.database, rule=rule, limit=limit)
         return send({"items": [_row(row) for row in rows], "after": ""})
 
     async def withdraw(self, request: Request, rule: str) -> Response:
@@ -85,18 +86,16 @@ class RulesDoor:
         return made
 
 
-def _row(row: Mapping[str, Any]) -> wire.Rule:
-    """One version of a rule. Precision is the share of its judged cases that stood; unknown before one was judged."""
-    judged = row["confirmed"] + row["withdrawn"]
+def _row(found: RuleVersion) -> wire.Rule:
     return wire.Rule(
-        rule=row["rule"],
-        policy_set=row["policy_set"],
-        cases=row["cases"],
-        withdrawn=row["withdrawn"],
-        confirmed=row["confirmed"],
-        precision=round(row["confirmed"] / judged, 4) if judged else None,
-        candidates=row["candidates"],
-        shadow=row["shadow"],
+        rule=found.rule,
+        policy_set=found.policy_set,
+        cases=found.cases,
+        withdrawn=found.withdrawn,
+        confirmed=found.confirmed,
+        precision=found.precision,
+        candidates=found.candidates,
+        shadow=found.shadow,
     )
 
 

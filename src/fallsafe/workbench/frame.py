@@ -105,6 +105,7 @@ async def base(deps: Deps, request: Request, actor: Actor, here: str) -> dict[st
         "here": here,
         "numbers": numbers,
         "csrf": form_token(request),
+        "judges_rules": may(actor, "end_case"),
         "role_views": [(view.title, _view_url(view.query, view.sort)) for view in role_views(actor)],
         "views": [(view.title, f"/views/{outside('view', view.id)}", WHOSE[view.scope]) for view in saved],
     }

@@ -58,6 +58,7 @@ from fallsafe.workbench.people_pages import PROVED_AT_ONCE, PeopleDoor
 from fallsafe.workbench.policy_pages import PolicyDoor
 from fallsafe.workbench.queue_pages import QueueDoor
 from fallsafe.workbench.repair_pages import RepairDoor
+from fallsafe.workbench.rule_pages import RuleDoor
 from fallsafe.workbench.shelf import shelf
 from fallsafe.workbench.timeline import CHOICES
 from fallsafe.workbench.view_pages import ViewDoor
@@ -321,7 +322,7 @@ def create_pages(deps: Deps) -> APIRouter:
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
     doors = (
         QueueDoor(deps), BulkDoor(deps), ViewDoor(deps), OverviewDoor(deps), OrderDoor(deps), PolicyDoor(deps),
-        RepairDoor(deps), ApprovalDoor(deps), DownstreamDoor(deps), DayDoor(deps),
+        RepairDoor(deps), ApprovalDoor(deps), DownstreamDoor(deps), RuleDoor(deps), DayDoor(deps),
         PeopleDoor(deps, asyncio.Semaphore(PROVED_AT_ONCE)),
     )  # fmt: skip
     for path, handler, method in (route for one in doors for route in one.routes()):
