@@ -13,10 +13,12 @@ they never ask the code that they check.
 
 from collections.abc import Iterable, Iterator
 
-from fallsafe.simulator.promises import p1, p2, p3, p4, p5, p6, p7, p8, p10, p12
+from fallsafe.simulator.promises import p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p12
 from fallsafe.simulator.promises.seen import Broken, OrderSeen, OutsideSeen, Seen, read_seen
 
-CHECKERS = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P10": p10, "P12": p12}
+CHECKERS = {
+    "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10, "P12": p12,
+}  # fmt: skip
 
 __all__ = ["CHECKERS", "Broken", "OrderSeen", "OutsideSeen", "Seen", "check", "read_seen"]
 

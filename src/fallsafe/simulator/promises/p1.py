@@ -26,6 +26,7 @@ def broken(seen: Seen) -> Iterator[Broken]:
         yield from _order(order)
         for task in order.tasks.values():
             yield from _task(order, task)
+            yield from _lapses(seen, order, task)
         yield from _queries(order)
         yield from _cases_and_items(order)
     yield from _asked_for(seen)
@@ -67,6 +68,21 @@ def _task(seen: OrderSeen, task: Task) -> Iterator[Broken]:
     elif state not in FINAL_TASKS and state not in LOOK_OF and not looks and not own_case:
         yield _told(seen, "task", task.id, f"{task.step} is {state} and has neither an entry nor an open case")
     yield from _in_time(seen, task)
+
+
+def _lapses(seen: Seen, order: OrderSeen, task: Task) -> Iterator[Broken]:
+    """What comes next relies on an effect that lapses: it is looked at no later than then."""
+    until = task.valid_until
+    if task.state.value != "completed" or until is None or until <= seen.now or order.order.state.value in FINAL_ORDERS:
+        return
+    next_ones = [order.tasks[number].state.value for number in task.next if number in order.tasks]
+    look = order.looks.get(task.id, {}).get("review")
+    if not any(state in ("planned", "ready", "parked") for state in next_ones) or order.order.frozen:
+        return
+    if look is None or look.due_at > until:
+        yield _told(
+            order, "task", task.id, f"{task.step} counts until {until}, and is looked at {look and look.due_at}"
+        )
 
 
 def _watched(seen: OrderSeen, task: Task) -> Iterator[Broken]:

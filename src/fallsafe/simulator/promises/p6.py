@@ -8,6 +8,7 @@ from datetime import datetime
 
 from fallsafe.core.cases.case import CASE_LIFECYCLE
 from fallsafe.core.commands.ledger import COMMAND_LIFECYCLE, FACT_LIFECYCLE, QUERY_LIFECYCLE
+from fallsafe.core.orders.task import Task
 from fallsafe.core.orders.windows import shut
 from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
 
@@ -61,11 +62,32 @@ def _left_when_it_may_not(seen: Seen) -> Iterator[Broken]:
         if order.order.frozen or task.frozen:
             yield Broken("P6", where, f"{command.key} was sent while it is frozen", order.order.id)
         policy, at = seen.policies[order.order.policy_set], datetime.fromisoformat(record["at"])
+        over = _lapsed(seen, order, task, min(at, seen.now))
+        if over is not None:
+            what = f"{command.key} was sent and relies on {over.step}, which counted until {over.valid_until}"
+            yield Broken("P6", where, what, order.order.id)
         action, zone = order.items[task.item_id].action, order.order.time_zone
         closed = shut(policy.windows, command.system, action, zone, policy.holidays, at)
         if closed is not None and task.executor == "command":
             what = f"{command.key} was sent while {command.system} takes no work: {closed.window.title}"
             yield Broken("P6", where, what, order.order.id)
+
+
+def _lapsed(seen: Seen, order: OrderSeen, task: Task, at: datetime) -> Task | None:
+    """What a task relies on, near or far, and did not count any more; its own renewal relies on nothing of it."""
+    types = seen.policies[order.order.policy_set].task_types
+    front, reached = list(task.depends_on), set[int]()
+    while front:
+        before = order.tasks.get(front.pop())
+        if before is None or before.id in reached:
+            continue
+        reached.add(before.id)
+        front += before.depends_on
+        over = before.state.value == "completed" and before.valid_until is not None and before.valid_until <= at
+        kind = types.get(before.type)
+        if over and not (kind and kind.renew == task.type and before.id in task.depends_on):
+            return before
+    return None
 
 
 def _wrong(order: OrderSeen | None, record: Row) -> Iterator[str]:
