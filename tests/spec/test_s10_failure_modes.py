@@ -139,6 +139,8 @@ class WhenTheCatalogMappingIsStale:
         assert rows(there, "stale") == {"stale_catalog_mapping"}
         tasks = [t for t in told(there, "stale")["tasks"] if t["step"] == "reserveRouter"]
         assert [t["state"] for t in tasks] == ["failed"]
+        sent = command(there, "stale", "router.reserveRouter")
+        assert is_refused(there, f"/commands/{sent['id']}/resend") == "ALREADY_DECIDED"
         assert told(there, "stale")["order"]["state"] == "held"
 
 
