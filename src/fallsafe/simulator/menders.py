@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fallsafe.simulator.finders import Finders
 from fallsafe.simulator.life import Told
-from fallsafe.simulator.mishaps import REPAIRS
 from fallsafe.simulator.people import TOKENS, Call
 from fallsafe.simulator.promises import Broken
 from fallsafe.simulator.sellers import Sellers
@@ -53,12 +53,14 @@ class Menders:
         self._ran: set[str] = set()
         self._stopped: list[Row] = []
         self._sellers = Sellers(world, self._begin)
+        self._finders = Finders(world, self._begin)
 
     def begin(self) -> None:
         """Starts to repair."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._mend()) for _ in range(2)]
         self._sellers.begin()
+        self._finders.begin()
 
     async def done(self) -> None:
         """All that was begun comes to its end, and what was stopped goes on."""
@@ -67,12 +69,10 @@ class Menders:
         for case in self._stopped:
             await self._begin(case, "THAW", {"what": "order"})
         await self._sellers.done()
+        await self._finders.done()
 
     def _strikes(self, fault: str) -> bool:
-        mishaps = self._world.mishaps
-        struck = not mishaps.healthy and self._dice.random() < min(0.9, REPAIRS[fault] * mishaps.profile.factor)
-        mishaps.count[fault] += struck
-        return struck
+        return self._world.mishaps.strikes(fault, self._dice)
 
     async def _let_run(self) -> None:
         """Somebody lets what may run by itself do so."""

@@ -130,6 +130,8 @@ REPAIRS = {
     "run_by_two": 0.3,
     "revised": 0.08,
     "revised_twice": 0.4,
+    "seen_by_a_person": 0.12,
+    "seen_twice": 0.3,
 }
 ALL: Mapping[str, float] = {
     **REQUEST, **LOOK, **CALLBACK, **STATEMENT, **COMMIT, **STEP, **WORLD, **PEOPLE, **SIGNALS, **REPORTS, **FILES,
@@ -163,11 +165,11 @@ class Mishaps:
     count: Counter[str] = field(default_factory=Counter)
     stopped: bool = False
 
-    def strikes(self, name: str) -> bool:
-        """Whether this fault strikes here and now; if so it is counted."""
+    def strikes(self, name: str, dice: random.Random | None = None) -> bool:
+        """Whether this fault strikes here and now, by the dice of the world or of somebody; if so it is counted."""
         if self.healthy or self.stopped:
             return False
-        if self.dice.random() >= min(0.9, ALL[name] * self.profile.factor):
+        if (dice or self.dice).random() >= min(0.9, ALL[name] * self.profile.factor):
             return False
         self.count[name] += 1
         return True

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from fallsafe.flows.revising import KINDS
 from fallsafe.simulator.life import NOTHING, Told
-from fallsafe.simulator.mishaps import REPAIRS
 from fallsafe.simulator.people import TOKENS, Call
 from fallsafe.simulator.turnstile import WorldBroken
 from fallsafe.store.ids import outside
@@ -46,10 +45,7 @@ class Sellers:
             await self._tasks.pop(0)
 
     def _strikes(self, fault: str) -> bool:
-        mishaps = self._world.mishaps
-        struck = not mishaps.healthy and self._dice.random() < min(0.9, REPAIRS[fault] * mishaps.profile.factor)
-        mishaps.count[fault] += struck
-        return struck
+        return self._world.mishaps.strikes(fault, self._dice)
 
     async def _sell(self) -> None:
         while not self._world.mishaps.stopped:
