@@ -2,9 +2,12 @@
 that would have to undo something, which are refused with what that is.
 """
 
+import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 from tests.doors.conftest import Api, an_order
 from tests.doors.test_api_cases import play, the_case
 from tests.doors.test_api_repairs import OK, SLOT_TAKEN, again, decide, go_on
@@ -14,6 +17,8 @@ from fallsafe.core.commands.outcome import Looked, Lost, Rejected, Says
 from fallsafe.flows import automating, checking
 from fallsafe.flows.commands import Due
 from fallsafe.store.ids import inside
+from fallsafe.store.tx import Database
+from fallsafe.store.vault import Vault
 
 POOL = {"PRV.configureIp": Rejected("IP_POOL_EXHAUSTED", "no address is free")}
 LATER = "2099-01-01T00:00:00Z"
@@ -235,21 +240,59 @@ NAMES: dict[str, str] = {}
 UNREACHED = {"PRV.activateService": Rejected("ADDRESS_NOT_SERVICEABLE", "no drop within 80 m")}
 
 
-async def by_itself(api: Api, name: str) -> list[str]:
-    """An order that fails, and what is done about it by itself; the keys that left for it."""
+async def fails(api: Api, name: str) -> Due:
+    """An order that fails; its look at what may be done by itself is due."""
     taken = await api.post("/orders", an_order(name), "machine", 201)
     NAMES[name] = taken["id"]
     await go_on(api, UNREACHED)
     (case,) = (await api.get("/fallout-cases", orderId=taken["id"]))["items"]
     number, order = inside("case", case["id"]) or 0, inside("order", taken["id"]) or 0
-    due = Due("mend", number, order, datetime.now(UTC))
     await world.make_due(api.database, "mend", number, order)
+    return Due("mend", number, order, datetime.now(UTC))
+
+
+async def mends(api: Api, due: Due) -> None:
+    """The look of one worker."""
     await api.database.transact(lambda tx: automating.run(tx, api.context, [due], world.ACTOR))
+
+
+async def by_itself(api: Api, name: str) -> list[str]:
+    """An order that fails, and what is done about it by itself; the keys that left for it."""
+    await mends(api, await fails(api, name))
+    return await asks_again(api)
+
+
+async def asks_again(api: Api) -> list[str]:
+    """What repairs ask again is asked and answered, and what follows goes out; the keys that left."""
     checks = await world.due(api.database, api.context, "check")
     asked = await api.database.transact(lambda tx: checking.claim(tx, api.context, checks, world.ACTOR))
     for one in asked:
         await world.answer(api.database, api.context, one, Looked(Says.DONE, "QU-1"))
     return [one.key for one in asked] + await go_on(api, UNREACHED)
+
+
+LOCKED = "SELECT FROM automations WHERE action = %s FOR UPDATE"
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+async def two_at_once(api: Api, action: str) -> None:
+    """Two workers look at the same instant, and the budget lets one more run: one of them runs it."""
+    due = [await fails(api, name) for name in ("709", "710")]
+    workers = [Database(api.database.url, f"worker-{n}", Vault(bytes(32))) for n in range(len(due))]
+    async with await psycopg.AsyncConnection.connect(api.database.url) as other, AsyncExitStack() as over:
+        await other.execute(LOCKED, (action,))
+        for worker in workers:
+            await worker.open()
+            over.push_async_callback(worker.close)
+        looks = [asyncio.create_task(mends(replace(api, database=w), d)) for w, d in zip(workers, due, strict=True)]
+        while not all(look.done() for look in looks):
+            (waiting,) = await (await other.execute(WAITING)).fetchone() or (0,)
+            if waiting >= len(looks):
+                await other.commit()
+        await asyncio.gather(*looks)
+    ran = [(await api.get(f"/fallout-cases/F-{one.id}/repairs"))["items"] for one in due]
+    assert sorted(len(each) for each in ran) == [0, 1]
+    await asks_again(api)
 
 
 class WhenAnActionRunsByItself:
@@ -277,6 +320,7 @@ class WhenAnActionRunsByItself:
                 if row["kind"] == "mend"
             ]  # fmt: skip
             assert waits["due_at"] > datetime.now(UTC) + timedelta(minutes=9)
+        await two_at_once(at_most(6, 50), action)
         api.under(api.context)
 
     async def test_it_stops_itself_after_three_that_came_to_nothing_and_is_switched_off_at_once(self, api: Api) -> None:
