@@ -32,6 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /orders/batch": {},
     "POST /orders/{order_id}/revisions": {"externalId": "R-1", "kind": "date", "what": "later"},
     "POST /commands/{command_id}/reply": {"says": "done", "seen": "a letter of today", "where": "the file"},
+    "POST /fallout-cases/{case_id}/assign": {"assignee": "eva", **WHY},
     "POST /fallout-cases/{case_id}/transfer": {"ownerGroup": "NOWHERE", **WHY},
     "POST /fallout-cases/{case_id}/comment": {"text": "try it"},
     "POST /fallout-cases": {"orderId": "{orderId}", "text": "no light", "code": "NONE", **WHY},

@@ -64,7 +64,7 @@ class WhenPeopleWorkOnACase:
         await api.post(f"{one}/escalate", {"reason": "two hours without an answer"})
         raised = (await the_case(api))["owner"]
         assert raised["escalatedTo"] == group["escalatesTo"] and raised["group"] == group["group"]
-        await api.post(f"{one}/transfer", {"ownerGroup": group["group"], "assignee": "eva", "reason": "she knows it"})
+        await api.post(f"{one}/assign", {"assignee": "eva", "reason": "she knows it"})
         assert (await the_case(api))["owner"]["assignee"] == "eva"
         unknown = await api.post(f"{one}/transfer", {"ownerGroup": "NOBODY", "reason": "x"}, status=409)
         assert unknown["code"] == "OWNER_UNKNOWN" and unknown["pointer"] == "/ownerGroup"

@@ -146,7 +146,8 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
             code,
         )
         for action, body, code in (
-            ("transfer", {"assignee": "eva", "reason": "she knows it"}, None),
+            ("assign", {"assignee": "eva", "reason": "she knows it"}, None),
+            ("transfer", {"ownerGroup": "NOWHERE", "reason": "it is theirs"}, "OWNER_UNKNOWN"),
             ("claim", {}, CLAIMED),
             ("diagnose", {}, None),
             ("comment", {"text": "no light"}, None),

@@ -298,11 +298,15 @@ class WhenTheRouterIsSoldOut:
 
 
 HOUSE = {"street": "Jalan Melati", "houseNumber": "8", "city": "Jakarta"}
-NET, PHONE = {"externalId": "net", "offer": "BUSINESS-NETWORK"}, {"externalId": "port", "offer": "NUMBER-PORT-IN"}
+NET = {"externalId": "net", "offer": "BUSINESS-NETWORK"}
+WINDOW = {"portDate": "2027-03-01T10:00:00+07:00"}
+PHONE = {"externalId": "port", "offer": "NUMBER-PORT-IN", "characteristics": WINDOW}
 MOVE = {"externalId": "fiber", "offer": "FIBER-HOME-1G", "action": "modify", "place": HOUSE}
 NAMED = {"name": "Sari Wulandari", "proof": "identity card, seen at the shop"}
 AGREED = {"portDate": "2027-03-02T10:00:00+07:00", "customerAgreement": "CALL-10"}
 MAIL = {"email": "sari@example.org", "confirmation": "CALL-9"}
+TOO_FAR = {"MOVE_PORT_DATE": {**AGREED, "portDate": "2027-04-02T10:00:00+07:00"}}
+"""What goes further from what was accepted than policy lets it."""
 # The order, the step that is refused, what it is judged to be, and the action with what it is given.
 WALK = (
     ("misspelled", NET, "collectSignature", "PAYLOAD_REJECTED", "CORRECT_NAME_SPELLING", NAMED),
@@ -337,6 +341,10 @@ class WhenAFactOfTheOrderWasWrong:
             judged = ("--set", f"code={code}", "--set", "because=read the answer")
             seen = by(there, "ben", "repair", "preview", found["id"], "OVERRIDE_CLASSIFICATION", *judged)
             by(there, "ben", "repair", "run", found["id"], seen["id"], "--hash", seen["hash"])
+        if action in TOO_FAR:
+            said = ("--input", json.dumps(TOO_FAR[action]))
+            other = by(there, "ben", "repair", "preview", found["id"], action, *said, code=1)
+            assert "FAIL Nothing of what was agreed changes. But items/port/characteristics/portDate" in other
         seen = by(there, "ben", "repair", "preview", found["id"], action, "--input", json.dumps(given))
         if seen["state"] == "awaited":
             by(there, "fay", "repair", "approve", found["id"], seen["id"], "--hash", seen["hash"])

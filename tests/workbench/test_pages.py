@@ -8,6 +8,7 @@ import httpx2
 import psycopg
 import pytest
 from starlette.requests import Request
+from tests.policyset.sets import telco
 from tests.workbench.stored import Drill, store_drill
 
 from fallsafe.core.cases.case import CaseState
@@ -274,9 +275,13 @@ class WhenAPageIsAnswered:
             assert not re.search(r"<script(?! src=)", text)
             assert not re.search(r'\son[a-z]+="', text)
 
-    async def test_it_names_no_other_host(self, browser: httpx2.AsyncClient, drilled: Drill):
+    async def test_it_names_no_other_host_but_in_the_link_to_a_runbook(
+        self, browser: httpx2.AsyncClient, drilled: Drill
+    ):
         text = (await browser.get(case_url(drilled))).text
-        assert set(re.findall(r"https?://[^\s\"'<]+", text)) <= {"http://www.w3.org/2000/svg"}
+        runbook = telco().playbooks["PB-UNKNOWN"].runbook
+        assert runbook and f'<a href="{runbook}" rel="noreferrer">' in text
+        assert set(re.findall(r"https?://[^\s\"'<]+", text)) <= {"http://www.w3.org/2000/svg", runbook}
 
     async def test_its_files_are_kept_for_ever_under_their_version(self, browser: httpx2.AsyncClient):
         text = (await browser.get("/queue")).text

@@ -195,6 +195,7 @@ def _playbook(
     return wire.Playbook(
         name=playbook.name,
         title=playbook.title,
+        runbook=playbook.runbook,
         at=at,
         steps=[
             wire.PlaybookStep(by=s.by, action=s.action, text=s.text, done=n < at) for n, s in enumerate(playbook.steps)

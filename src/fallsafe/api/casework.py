@@ -34,6 +34,7 @@ from fallsafe.store.tx import Tx
 # Each action with the schema of its body. The batch takes all but `resolve`, which is said of one failure at a time,
 # and `evidence`, which is about one.
 ACTIONS = {
+    "assign": "assign",
     "transfer": "transfer",
     "claim": "reason",
     "diagnose": "reason",
@@ -156,7 +157,8 @@ class CaseWorkDoor:
 
 
 DOCS = {
-    "transfer": "Gives a case to another group, to a person, or to both.",
+    "assign": "Gives a case to a person; its group keeps it.",
+    "transfer": "Gives a case to another group, which is told what was done and what is asked of it.",
     "claim": "Takes a case that nobody works on.",
     "diagnose": "Says that somebody looks for the cause.",
     "evidence": "Puts a paper, a picture or a letter to the evidence of a case, whatever its state; kept sealed.",

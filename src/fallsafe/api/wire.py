@@ -763,10 +763,13 @@ class Recommended(Wire, frozen=True):
 
 
 class Playbook(Wire, frozen=True):
-    """What is done about this kind of failure, where the case stands in it (`at` counts from 0), and what is next."""
+    """What is done about this kind of failure, where the case stands in it (`at` counts from 0), and what is next;
+    `runbook` is a link to how its people do it.
+    """
 
     name: str
     title: str
+    runbook: str
     at: int
     steps: Sequence[PlaybookStep]
     recommended: Recommended | None

@@ -287,14 +287,14 @@ def case_do(
     action: Annotated[
         str,
         typer.Argument(
-            help="transfer, accept, return, consult, reply, refer, follow-up, relate, claim, diagnose, comment, wait, "
-            "go-on, escalate, withdraw, resolve or reopen."
+            help="assign, transfer, accept, return, consult, reply, refer, follow-up, relate, claim, diagnose, "
+            "comment, wait, go-on, escalate, withdraw, resolve or reopen."
         ),
     ],
     names: Annotated[list[str], typer.Argument(help="The cases, F-…; resolve takes one.")],
     reason: Reason = "",
     owner_group: Annotated[str, typer.Option("--group", help="transfer, consult, reply: which owner group.")] = "",
-    assignee: Annotated[str, typer.Option("--person", help="transfer: to whom.")] = "",
+    assignee: Annotated[str, typer.Option("--person", help="assign, transfer: to whom.")] = "",
     text: Annotated[str, typer.Option(help="comment, resolve: what is to be kept, sealed.")] = "",
     whom: Annotated[str, typer.Option(help="wait: for whom.")] = "",
     what: Annotated[str, typer.Option(help="wait: what for.")] = "",

@@ -42,6 +42,8 @@ NOTHING = Paper()
 def ask_of(action: str, given: Mapping[str, Any], actor: Actor, until: datetime | None = None) -> Ask:
     """What somebody asks for at a door, by the end of its path and the fields that came with it."""
     match action:
+        case "assign":
+            return asks.Transfer("", given["assignee"], by=actor.name)
         case "transfer":
             group, person = given.get("ownerGroup", ""), given.get("assignee", "")
             return asks.Transfer(group, person, given.get("done", ""), given.get("asked", ""), actor.name)

@@ -3,7 +3,7 @@ against what this release can run.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -57,6 +57,7 @@ def _action(code: str, part: Part, findings: Findings) -> RepairAction:
         given=given,
         wrong=_compiled(input_, given, findings),
         fields={name: below.text() for name, below in part.at("fields").entries()},
+        tolerance=dict(_tolerances(part, findings)),
         mode=part.at("mode").text("manual"),
         sends=part.at("sends").texts(),
         checks=tuple(_check(below, findings) for below in part.at("checks").each()),
@@ -82,6 +83,17 @@ def _corrects(part: Part, name: str, given: Mapping[str, Json], findings: Findin
     if not isinstance(properties, Mapping) or name not in properties:
         findings.add(part, f"it is given nothing that is called {name!r}", "name a property of its `input`")
     _fact(part, part.text(), findings)
+
+
+def _tolerances(part: Part, findings: Findings) -> Iterator[tuple[str, timedelta | int]]:
+    """How far each fact may go: a duration of a date, whole units of an amount; of a fact that may be corrected."""
+    for name, below in part.at("tolerance").entries():
+        if name not in dict(part.at("fields").entries()):
+            findings.add(below, f"{name} is none of its fields", "name a fact of its `fields`")
+        if isinstance(below.value, int):
+            yield name, below.value
+        else:
+            yield name, findings.duration(below, scaled=False)
 
 
 def _automatic(part: Part, findings: Findings) -> Automatic:

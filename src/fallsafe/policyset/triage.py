@@ -45,7 +45,7 @@ def playbooks(part: Part, actions: Mapping[str, object], findings: Findings) -> 
             )
             for step in below.at("steps").each()
         ]
-        found[name] = Playbook(name, below.at("title").text(), tuple(steps))
+        found[name] = Playbook(name, below.at("title").text(), tuple(steps), below.at("runbook").text())
     return found
 
 

@@ -242,6 +242,7 @@ class People:
             body = CASE_WORK[action]
             if action == "transfer":
                 body = TRANSFERS[int(self._world.dice() * len(TRANSFERS))]
+                action = action if "ownerGroup" in body else "assign"
             asks = [self._ask(who, f"case/{action}", json.dumps(body).encode(), {}, name)]
             if self._mishaps.strikes("two_operators"):
                 asks.append(self._ask("engineer.anna", "case/withdraw", b'{"reason":"it is nothing"}', {}, name))

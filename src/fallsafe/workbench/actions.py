@@ -72,6 +72,7 @@ class Repair:
     listed: tuple[Offered, ...] = ()
     pending: tuple[tuple[str, str, str], ...] = ()
     playbook: str = ""
+    runbook: str = ""
     steps: tuple[tuple[str, bool, bool], ...] = ()
 
 
@@ -105,6 +106,7 @@ def repair_of(
         listed=tuple(a for a in listed if isinstance(a, Offered)),
         pending=_pending(file.repairs, newest, now),
         playbook=playbook.title if playbook else "",
+        runbook=playbook.runbook if playbook else "",
         steps=_steps(playbook, file),
     )
 

@@ -3,7 +3,7 @@ runs an action does what its plan says, and nothing else.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 
 from fallsafe.core.commands.contract import Operation, repeat_is_harmless
@@ -165,7 +165,7 @@ def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *
         hint="give `fields`, or say in `correctedElsewhere` who corrected what",
     )
     conditions = (
-        _may_supersede(scene, command), _relied(scene), said, *_locked(changes), _guard(scene, changes),
+        _may_supersede(scene, command), _relied(scene), said, *_locked(changes), _guard(scene, action, changes),
         _not_done_with(scene, action, changes),
     )  # fmt: skip
     n = 1 + max(c.n for c in scene.commands if c.purpose is command.purpose)
@@ -244,17 +244,40 @@ def _locked(changes: tuple[Change, ...]) -> list[Condition]:
     return [Condition("fields", "Only fields that may be corrected change.", why, "FIELD_LOCKED", hint)]
 
 
-def _guard(scene: Scene, changes: tuple[Change, ...]) -> Condition:
-    """No clause of the accepted deal changes but those that policy makes data."""
+def _guard(scene: Scene, action: RepairAction, changes: tuple[Change, ...]) -> Condition:
+    """No clause of the accepted deal changes but those that policy makes data, no further than it lets them."""
     item = scene.item.external_id if scene.item else ""
     free = {
         f"items/{item}/characteristics/{c.name.removeprefix(CHARACTERISTIC)}"
         for c in changes
-        if c.field_class != LOCKED
+        if c.field_class != LOCKED and not _beyond(action, c.name, _accepted(scene, item, c.name), c.new)
     }
     wanted = {c.name.removeprefix(CHARACTERISTIC): c.new for c in changes if c.name.startswith(CHARACTERISTIC)}
     clauses = correction.diff(scene.order.snapshot, _with(scene.order.snapshot, item, wanted), free.__contains__)
     return deal_kept(correction.business(clauses))
+
+
+def _accepted(scene: Scene, item: str, name: str) -> Json:
+    """What a characteristic of an item was when the deal was made; None where it was not named."""
+    snapshot = _mapping(scene.order.snapshot)
+    items = snapshot.get("items")
+    own = [_mapping(one) for one in items if _mapping(one).get("externalId") == item] if isinstance(items, list) else []
+    return _mapping(own[0].get("characteristics")).get(name.removeprefix(CHARACTERISTIC)) if own else None
+
+
+def _beyond(action: RepairAction, name: str, accepted: Json, wanted: Json) -> bool:
+    """Whether a date or an amount goes further from what was accepted than policy lets it; what cannot be compared
+    does.
+    """
+    most = action.tolerance.get(name)
+    if most is None or accepted is None:
+        return False
+    try:
+        if isinstance(most, timedelta):
+            return abs(datetime.fromisoformat(str(wanted)) - datetime.fromisoformat(str(accepted))) > most
+        return abs(int(str(wanted)) - int(str(accepted))) > most
+    except (ValueError, TypeError):
+        return True
 
 
 def deal_kept(clauses: tuple[correction.Clause, ...]) -> Condition:

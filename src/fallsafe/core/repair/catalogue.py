@@ -62,7 +62,8 @@ class RepairAction:
     what the action itself finds risky), `approvers` the roles of a second person.
 
     `given` is the JSON Schema of what it must be given, `wrong` that schema compiled. `fields` gives patterns of facts
-    (`item.characteristics.*`) their class, the most exact one wins. `mode` is automatic, manual or hybrid; `sends` what
+    (`item.characteristics.*`) their class, the most exact one wins; `tolerance` says how far from what was
+    accepted a date or an amount may go before that is another deal. `mode` is automatic, manual or hybrid; `sends` what
     kinds of commands it may make; `checks` what is asked again before resume; `resolves` how a case ends by it. `does`
     names what runs it, `corrects` says which fact each thing that it is given corrects, `automatic` when it may run by
     itself.
@@ -85,6 +86,7 @@ class RepairAction:
     given: Json = None
     wrong: Callable[[Json], tuple[Wrong, ...]] = field(default=_nothing_wrong, compare=False)
     fields: Mapping[str, str] = field(default_factory=dict)
+    tolerance: Mapping[str, timedelta | int] = field(default_factory=dict)
     mode: str = "manual"
     sends: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()

@@ -17,11 +17,14 @@ class PlaybookStep:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """What is done about a kind of failure, in order; the first step that settles it ends it."""
+    """What is done about a kind of failure, in order; the first step that settles it ends it. `runbook` is where the
+    people who do it write down how (a link, "" = nowhere).
+    """
 
     name: str
     title: str
     steps: tuple[PlaybookStep, ...]
+    runbook: str = ""
 
 
 def position(playbook: Playbook, done: Set[str], looked: bool) -> int:
