@@ -9,8 +9,10 @@ import pytest
 from tests.flows import orders as world
 from tests.flows.test_s26_thread import OPERATOR, current, gaps, lost, until_activation
 
+from fallsafe import policyset
 from fallsafe.core.commands.ledger import Command, CommandState
-from fallsafe.core.commands.outcome import NotSent
+from fallsafe.core.commands.outcome import Done, NotSent
+from fallsafe.core.orders.task import TaskState
 from fallsafe.flows import commands
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.store.tx import Database, Tx
@@ -93,6 +95,27 @@ class WhenAttemptsAreSpent:
         assert case.code == "RETRY_EXHAUSTED"
         assert await world.claim(store, context) == []
         assert await gaps(store) == []
+
+        # §12.2, paymentAuthorization: two tries, then people review the payment, and nothing is delivered.
+        shop = policyset.load(policyset.shipped("commerce"))
+        gates = {system: n for n, system in enumerate(sorted(shop.systems), 1)}
+        sells = replace(context, policies={shop.id: shop}, newest=shop, gates=gates)
+        cart = replace(world.drill("cart"), items=(world.item("cart", "DIGITAL-GOODS", parent=""),))
+        (taken,) = await world.submit(store, sells, cart)
+        sent = list[str]()
+        while claimed := await world.claim(store, sells):
+            for one in claimed:
+                sent.append(one.operation.name)
+                pays = one.operation.name == "PAY.authorize"
+                await world.answer(store, sells, one, NotSent("refused") if pays else Done("REF-1"))
+            paid = world.task(await world.seen(store, taken.id), "authorizePayment")
+            waits = await store.fetch("agenda/of_orders", ids=[taken.id])
+            if ("send", paid.id) in {(row["kind"], row["id"]) for row in waits}:
+                await world.make_due(store, "send", paid.id, taken.id)
+        order = await world.seen(store, taken.id)
+        assert sent.count("PAY.authorize") == 2
+        assert [(case.code, case.owner_group) for case in order.open_cases] == [("PAYMENT_REVIEW", "PAYMENTS")]
+        assert world.task(order, "deliverLicence").state is TaskState.PLANNED
 
     async def test_a_person_lets_the_same_command_go_out_again(self, store: Database, context: Context) -> None:
         order_id = await refused(store, context, 3)

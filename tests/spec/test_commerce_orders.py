@@ -21,12 +21,10 @@ ORDERS = (
     ("market", "MARKETPLACE-GOODS", "add", ""),
     ("lost", "DIGITAL-GOODS", "add", ""),
     ("poor", "DIGITAL-GOODS", "add", ""),
-    ("spent", "DIGITAL-GOODS", "add", ""),
 )
 GOES_WRONG = (
     goes_wrong("lost", "PAY.capture", "answer_lost_after_effect"),
     goes_wrong("poor", "PAY.authorize", "refuse"),
-    goes_wrong("spent", "PAY.authorize", "throttle", times=None),
 )
 
 
@@ -90,11 +88,3 @@ class WhenTheShopSells:
         refused = case(there, "poor", "PAYMENT_DECLINED", SHOP)
         assert refused["owner"]["group"] == "CUSTOMER_CARE"
         assert effects(there, "poor", SHOP) == {}
-
-    def test_a_payment_that_is_never_taken_in_is_reviewed_after_two_tries(self, there: Installation) -> None:
-        """§12.2: paymentAuthorization."""
-        found = case(there, "spent", "PAYMENT_REVIEW", SHOP)
-        assert found["owner"]["group"] == "PAYMENTS"
-        commands = there.ask(f"/orders/{SHOP}:spent/commands?limit=200")["items"]
-        assert [len(c["attempts"]) for c in commands if c["operation"] == "PAY.authorize"] == [2]
-        assert effects(there, "spent", SHOP) == {}
