@@ -5,6 +5,7 @@ It ends as processes end: at once, with its sessions rolled back and its memory 
 """
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ from fallsafe.store.vault import Vault
 from fallsafe.workers.collector import Collector
 from fallsafe.workers.keeper import WORKER, Keeper
 from fallsafe.workers.loop import STEPS, Setup, Worker
+from fallsafe.workers.monitors import Monitors
 
 R = TypeVar("R")
 MASTER = bytes(32)
@@ -105,6 +107,10 @@ class Place(Protocol):
 
     async def keepers_rest(self, life: "Life") -> None:
         """Lets a keeper rest."""
+        ...
+
+    async def monitors_rest(self) -> None:
+        """Lets the monitors rest."""
         ...
 
     def read_policy(self, files: Mapping[str, bytes], scale: float) -> PolicySet:
@@ -185,6 +191,7 @@ class Life:
                 self.start_work(self._watched(self._collect()))
                 await self._work()
             else:
+                self.start_work(self._watched(self._look_around()))
                 self.doors = Doors(self)
                 self.ready.set()
         except asyncio.CancelledError:
@@ -214,6 +221,13 @@ class Life:
             await keeper.step()
             self.shards = keeper.shards
             await self.world.keepers_rest(self)
+
+    async def _look_around(self) -> None:
+        monitors = Monitors(self.database, self.policies.context)
+        while True:
+            await self.world.monitors_rest()
+            with contextlib.suppress(*PASSING, Rewound):
+                await monitors.look_around()
 
     async def _collect(self) -> None:
         clock = self.world.now

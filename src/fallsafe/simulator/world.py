@@ -55,6 +55,7 @@ STEPS_MIN, STEPS_AN_ORDER = 90_000, 4_000
 TRACE_KEPT = 200
 SETTLE_HOURS_MAX = 120
 QUIET_SECONDS = 600.0
+MONITORS_REST_SECONDS = (600.0, 3_600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +345,10 @@ class World:
             if self.changes > seen + 5 or self.weather.restored:
                 return
             await self._sleep_lightly(self._random.uniform(20, 60))
+
+    async def monitors_rest(self) -> None:
+        """Monitors rest for a while."""
+        await asyncio.sleep(self._random.uniform(*MONITORS_REST_SECONDS))
 
     async def _sleep_lightly(self, seconds: float) -> None:
         """Sleeps until connections break: then everybody looks within a second, as keepers do."""

@@ -55,9 +55,7 @@ class Monitors:
     async def step(self) -> int:
         """One look at everything; how many cases it opened. A database that is away is looked at the next time."""
         try:
-            opened = await self._database.transact(self._look)
-            opened += await self._database.transact(self._listen)
-            await self._database.transact(self._compare)
+            opened = await self._database.transact(self._look) + await self.look_around()
             altered = await self._follow()
             if altered:
                 context = self._context()
@@ -66,6 +64,12 @@ class Monitors:
             logger().warning("the monitors cannot look just now", kind=type(error).__name__)
             return 0
         return opened + len(altered)
+
+    async def look_around(self) -> int:
+        """Looks at what others say, or do not say; how many cases it opened."""
+        opened = await self._database.transact(self._listen)
+        await self._database.transact(self._compare)
+        return opened
 
     async def _look(self, tx: Tx) -> int:
         if not (await tx.fetch("installation/try_lock"))[0]["mine"]:
