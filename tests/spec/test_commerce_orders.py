@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.crash.outside import Installation, forge, installation, until
 from tests.spec.at_real_systems import WAIT_SECONDS, case, effects, goes_wrong, is_completed, rows, told
+from tests.spec.test_s09_repair_journeys import by, does
 
 from fallsafe.policyset import load, shipped
 
@@ -21,11 +22,15 @@ ORDERS = (
     ("market", "MARKETPLACE-GOODS", "add", ""),
     ("lost", "DIGITAL-GOODS", "add", ""),
     ("poor", "DIGITAL-GOODS", "add", ""),
+    ("sold-out", "GOODS", "add", ""),
 )
 GOES_WRONG = (
     goes_wrong("lost", "PAY.capture", "answer_lost_after_effect"),
     goes_wrong("poor", "PAY.authorize", "refuse"),
+    goes_wrong("sold-out", "WMS.reserve", "refuse", code="OUT_OF_STOCK"),
 )
+
+PEOPLE = {"ben": ["operator"], "fay": ["manager", "finance"]}
 
 
 def bought(name: str, offer: str, action: str, beside: str) -> dict[str, Any]:
@@ -47,6 +52,9 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         for name in ("api", "worker-1", "worker-2"):
             smith.start(name, made.home / "log" / f"{name}.log", made.environment)
         until(made.answers, 30, "the API does not answer")
+        for name, roles in PEOPLE.items():
+            token = made.ask("/tokens", {"name": name, "kind": "person", "roles": roles})["token"]
+            (made.home / f"{name}.token").write_text(token)
         for one in ORDERS:
             made.ask("/orders", bought(*one))
         yield made
@@ -88,3 +96,21 @@ class WhenTheShopSells:
         refused = case(there, "poor", "PAYMENT_DECLINED", SHOP)
         assert refused["owner"]["group"] == "CUSTOMER_CARE"
         assert effects(there, "poor", SHOP) == {}
+
+    def test_an_article_that_is_sold_out_is_replaced_by_its_like_once_the_buyer_is_screened_again(
+        self, there: Installation
+    ) -> None:
+        found = case(there, "sold-out", "SKU_OUT_OF_STOCK", SHOP)
+        does(there, found["id"], "OVERRIDE_CLASSIFICATION", code="DUPLICATE_EFFECT", because="it seems paid twice")
+        for who, action in (("fay", "REVERSE_CHARGE"), ("ben", "COMPENSATE_TASK")):
+            refused = by(there, who, "repair", "preview", found["id"], action, code=1)
+            assert "authorizePayment (voidAuthorization) would have to be undone, and this release" in refused
+        does(there, found["id"], "OVERRIDE_CLASSIFICATION", code="SKU_OUT_OF_STOCK", because="it was not")
+        added = does(there, found["id"], "ADD_TASK", taskType="screenFraud")["sends"][0]["key"]
+        seen = does(there, found["id"], "SELECT_REPLACEMENT", sku="SHIRT-BLUE-2", stock="Jakarta, aisle 4")
+        is_completed(there, "sold-out", SHOP)
+        assert once(there, "sold-out")[seen["sends"][-1]["key"]] == 1
+        commands = there.ask(f"/orders/{SHOP}:sold-out/commands?limit=200")["items"]
+        assert {c["key"]: c["state"] for c in commands}[added] == "done"
+        ended = there.ask(f"/fallout-cases/{found['id']}")["resolution"]
+        assert (ended["type"], ended["verified"], ended["repair"]) == ("DataCorrected", True, seen["id"])

@@ -437,6 +437,9 @@ class WhenTheRestOfTheCatalogueIsNeeded:
         does(there, one, "CREATE_FOLLOW_UP", what="fetch the old router", ownerGroup="ORDER_DESK", until=LATER)
         does(there, one, "FREEZE", what="order")
         does(there, one, "THAW", what="order")
+        does(there, one, "OVERRIDE_CLASSIFICATION", code="SERVICE_LOST_DURING_CHANGE", because="she has no service")
+        refused = by(there, "ben", "repair", "preview", one, "RESTORE_SERVICE", code=1)
+        assert "FAIL Something was done that can be undone. But nothing of it exists outside." in refused
         does(there, one, "OVERRIDE_CLASSIFICATION", code="PRICE_MISMATCH", because="the amount is wrong")
         does(there, one, "BLOCK_BILLING_HANDOFF")
         asks = {"whom": "billing", "what": "their price is wrong", "right": "45.00", "until": LATER}
