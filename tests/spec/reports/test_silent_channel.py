@@ -10,13 +10,11 @@ from datetime import timedelta
 from tests.doors.conftest import Api, an_order
 from tests.doors.test_api_callbacks import a_callback, send
 from tests.flows import orders as world
-from tests.policyset.sets import with_text
 
 from fallsafe.core.commands.outcome import Accepted, Done, Looked, Says
 from fallsafe.core.detect.brake import Brake
 from fallsafe.core.detect.silence import Silence
 from fallsafe.flows import callbacks, commands
-from fallsafe.policyset import load_files
 from fallsafe.store.work import Why
 from fallsafe.workers.monitors import Monitors
 
@@ -86,11 +84,13 @@ class WhenACallbackChannelFallsSilent:
             await calls_back(api, str(n), f"progress-{n}", "IN_PROGRESS")
         assert await looks(api) == 0  # by the shipped policy nothing is silent yet
 
-        shadowed = load_files(
-            with_text("classification.yaml", f"codes: [{SILENT}]", f"shadow: true\n    codes: [{SILENT}]")
-        )
+        rules = api.context.newest.rules
+        (where,) = [key for key in rules.exact if key[2] == SILENT]
+        own = replace(rules, exact={where: rules.exact[where]}, scan=())
+        others = {key: found for key, found in rules.exact.items() if key != where}
+        shadowed = replace(rules, exact=others, shadows=own)
         for braked in (
-            under(api, AT_ONCE, rules=shadowed.rules),
+            under(api, AT_ONCE, rules=shadowed),
             under(api, replace(AT_ONCE, brake=Brake(1, 0.1, timedelta(1)))),
         ):
             await looks(braked)
