@@ -154,8 +154,13 @@ WRONG = [
     ),
     pytest.param(
         "actions.yaml", "{who} pointed {item} to", "{who} pointed {input.accountId} to", "{input.accountId}",
-        "{input.accountId} is not known here", "what it is given and does not correct",
+        "{input.accountId} is not known here", "what is given, if it is short and corrects nothing",
         id="a record of what may be personal",
+    ),
+    pytest.param(
+        "actions.yaml", "which the customer chose: {changes}", "chosen as {input.customerChoice}: {changes}",
+        "{input.customerChoice}", "{input.customerChoice} is not known here",
+        "what is given, if it is short and corrects nothing", id="an audit template that says what is kept sealed",
     ),
     pytest.param(
         "actions.yaml", "    every_case: true\n    available: true\n    resolves: Skipped",

@@ -125,7 +125,7 @@ def _audit(part: Part, given: Mapping[str, Json], findings: Findings) -> str:
     """How it is remembered. What it names is known for every repair, or is given with this one and not personal."""
     template = part.at("audit").text(AUDIT)
     for name in unknown_names(template, given, {n: below.text() for n, below in part.at("corrects").entries()}):
-        right = f"known are {', '.join(NAMES)}, and input.<name> of what it is given and does not correct"
+        right = f"known are {', '.join(NAMES)}, and input.<name> of what is given, if it is short and corrects nothing"
         findings.add(part.at("audit"), f"{{{name}}} is not known here", right)
     return template
 

@@ -15,6 +15,8 @@ NAMES = ("who", "reason", "case", "order", "item", "step", "changes", "sends", "
 """What a template may name beside what the action was given (`input.where`)."""
 INPUT = "input."
 VALUE_LETTERS_MAX = 200
+TOLD_LETTERS_MAX = 500
+"""An input that may be longer is what somebody wrote freely: it is kept sealed, and no template says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,16 @@ def _plain(value: Json) -> str:
 
 
 def unknown_names(template: str, given: Json, corrects: Mapping[str, str]) -> list[str]:
-    """What a template names that there is not, or that it may not say: what a repair corrects may be personal."""
+    """What a template names that there is not, or that it may not say: what a repair corrects, or what somebody wrote
+    freely, may be personal.
+    """
     properties = given.get("properties") if isinstance(given, Mapping) else None
     inputs = properties if isinstance(properties, Mapping) else {}
-    known = {*NAMES, *(f"{INPUT}{name}" for name in inputs if name not in corrects)}
+    told = (name for name, schema in inputs.items() if name not in corrects and not _is_free_text(schema))
+    known = {*NAMES, *(f"{INPUT}{name}" for name in told)}
     return [name for name in PLACEHOLDER.findall(template) if name not in known]
+
+
+def _is_free_text(schema: Json) -> bool:
+    longest = schema.get("maxLength") if isinstance(schema, Mapping) else None
+    return isinstance(longest, int) and longest > TOLD_LETTERS_MAX
