@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     low, _, high = asked.seeds.partition("..")
     seeds = range(int(low), int(high or low) + 1)
     began, piece = time.monotonic(), Piece()
-    for batch in _batches(seeds, asked.jobs):
+    for batch in _batches(seeds, asked.jobs, asked.orders):
         for report in play_all([Plan(seed, asked.orders, asked.profile) for seed in batch], asked.jobs):
             piece.add(report)
             if report.broken or asked.verbose or len(seeds) < 4:
@@ -76,9 +76,9 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if piece.failed else 0
 
 
-def _batches(seeds: range, jobs: int) -> Sequence[range]:
-    """Seeds in parts of less than a minute: between two of them a piece may end."""
-    size = 6 * max(1, jobs)
+def _batches(seeds: range, jobs: int, orders: int) -> Sequence[range]:
+    """Seeds in parts of about a minute, or one large world for each job: between two of them a piece may end."""
+    size = max(1, 120 // max(1, orders)) * max(1, jobs)
     return [seeds[n : n + size] for n in range(0, len(seeds), size)]
 
 
