@@ -4,6 +4,7 @@ is added to the product and not here is named by the last test.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -15,9 +16,11 @@ from tests.workbench.drill import OPERATOR
 from tests.workbench.stored import context, store_drill
 
 from fallsafe.core.access import Actor
+from fallsafe.core.cases.work import Claim, Transfer, Wait
 from fallsafe.core.repair.request import Repair
 from fallsafe.flows import repairs
 from fallsafe.flows.access import put_person
+from fallsafe.flows.casework import work
 from fallsafe.flows.context import Refused
 from fallsafe.flows.policy import publish
 from fallsafe.flows.policy_drafts import save
@@ -193,6 +196,7 @@ async def something_of_everything(desk: Desk, owner_url: str) -> dict[str, str]:
         await desk.database.transact(lambda tx, policy=policy, why=why: publish(tx, policy, ADMIN, why))
     await desk.database.transact(lambda tx: save(tx, "telco", texts, ADMIN, "to be checked", None))
     await desk.database.transact(lambda tx: put_person(tx, context(), mei, None, ADMIN, "she begins today"))
+    await _at_work(desk)
     with psycopg.connect(owner_url) as connection:
         connection.execute(DOWN)
     return {
@@ -203,6 +207,18 @@ async def something_of_everything(desk: Desk, owner_url: str) -> dict[str, str]:
         "ran": outside("repair", ran.id),
         "set": second.id,
     }
+
+
+async def _at_work(desk: Desk) -> None:
+    """One case that somebody works on and that waits, and one that they gave away and nobody has accepted."""
+    mine, given = [await store_drill(desk.database, name, severity="medium") for name in ("779", "780")]
+    until = datetime.now(UTC) + timedelta(hours=3)
+    wait = Wait("Network operations", "the result of the line test", until, "NET-4711")
+    away = Transfer("BILLING_OPS", "", "looked it up by its key", "is the account the right one?", OPERATOR.name)
+    for case, ask in ((mine.case, Claim(OPERATOR.name)), (mine.case, wait), (given.case, away)):
+        await desk.database.transact(
+            lambda tx, case=case, ask=ask: work(tx, context(), [case], OPERATOR, ask, "it is my turn")
+        )
 
 
 async def _previewed(desk: Desk, asked: repairs.Asked) -> Repair:
