@@ -156,6 +156,8 @@ class WhenWhatIsAskedIsWrong:
             assert [(r["verb"][:7], r["facts"]["code"]) for r in new] == [("refuse_", said["code"])], (wrong.what, new)
             assert new[0]["actor"].endswith(f":a-{wrong.role}")
 
+        slash = await api.client.get(f"{one}/repairs/", headers=api.as_("operator"))
+        assert slash.status_code == 404  # a name that is left out names nothing
         assert await go_on(api) == []
         await self._a_yes_that_is_too_old(api, seen)
         async with every_door(api) as doors:

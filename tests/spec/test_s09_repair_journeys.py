@@ -138,9 +138,14 @@ def goes_on(there: Installation, name: str) -> None:
 
 
 def agreed_and_run(there: Installation, case_id: str, seen: dict[str, Any]) -> None:
-    """A second person agrees on the command line, then it is run."""
-    for who, verb in (("fay", "approve"), ("ben", "run")):
-        by(there, who, "repair", verb, case_id, seen["id"], "--hash", seen["hash"])
+    """A second person agrees on the command line, then it is run at the API."""
+    by(there, "fay", "repair", "approve", case_id, seen["id"], "--hash", seen["hash"])
+    run(there, "ben", case_id, seen)
+
+
+def run(there: Installation, who: str, case_id: str, seen: dict[str, Any], status: int = 202) -> dict[str, Any]:
+    """What the API answers to somebody who runs what was previewed."""
+    return post(there, who, f"/fallout-cases/{case_id}/repairs/{seen['id']}/run", {"hash": seen["hash"]}, status)
 
 
 class WhenTheAccountIsNotKnown:
@@ -165,6 +170,7 @@ class WhenNobodyCanBeAskedWhatHappened:
         said = ("--set", "outcome=absent", "--set", "seen=their hotline finds no subscription of today")
         seen = by(there, "ben", "repair", "preview", found["id"], "DECLARE_OUTCOME", *said, "--set", "where=hotline")
         by(there, "ben", "repair", "run", found["id"], seen["id"], "--hash", seen["hash"], code=1)
+        assert run(there, "ben", found["id"], seen, 409)["code"] == "APPROVAL_NEEDED"
         agreed_and_run(there, found["id"], seen)
         repeat = by(there, "ben", "repair", "preview", found["id"], "RESEND_SAME_KEY")
         if repeat["state"] == "awaited":
@@ -203,8 +209,7 @@ class WhenTheAddressWasWrong:
         body = {"action": "CORRECT_SERVICE_ADDRESS", "input": right, "reason": "she spelled it"}
         seen = post(there, "ben", f"/fallout-cases/{found['id']}/repairs/preview", body)
         assert {(c["name"], c["old"], c["new"]) for c in seen["changes"]} == {("item.place.houseNumber", "388", "8")}
-        path = f"/fallout-cases/{found['id']}/repairs/{seen['id']}/run"
-        assert post(there, "ben", path, {"hash": seen["hash"]}, 202)["state"] == "checking"
+        assert run(there, "ben", found["id"], seen)["state"] == "checking"
         until_state(there, found["id"], seen["id"], "run", "failed")
         goes_on(there, "moved")
         ended = there.ask(f"/fallout-cases/{found['id']}")
@@ -228,7 +233,7 @@ class WhenAnotherHouseNumberWouldChangeTheTax:
         found = case(there, "taxed", "ADDRESS_REJECTED")
         given = ("--set", "houseNumber=28", "--set", "customerConfirmationRef=CALL-2")
         seen = by(there, "ben", "repair", "preview", found["id"], "CORRECT_SERVICE_ADDRESS", *given)
-        by(there, "ben", "repair", "run", found["id"], seen["id"], "--hash", seen["hash"])
+        assert run(there, "ben", found["id"], seen)["state"] == "checking"
         failed = until_state(there, found["id"], seen["id"], "failed", "run")
         assert failed["endedBecause"] == (
             "BUSINESS_CORRECTION: what the customer pays, by the tax area, would be another (TJ-JKT → TJ-TNG)"
@@ -490,7 +495,8 @@ class WhenAnActionRunsByItself:
             == []
         )
         by(there, "eva", "automation", "on", RECHECK, "--reason", "once more")
-        by(there, "eva", "automation", "off", RECHECK, "--reason", "enough")
+        assert post(there, "ben", f"/automations/{RECHECK}/off", {"reason": "enough"}, 403)["code"] == "NOT_ALLOWED"
+        post(there, "eva", f"/automations/{RECHECK}/off", {"reason": "enough"})
         assert told_of()["state"] == "off" and by(there, "eva", "automation", "list")["rate"] is not None
 
 
