@@ -37,6 +37,7 @@ async def choose(tx: Tx, context: Context) -> int:
     rows = await tx.fetch(
         "detect/to_compare",
         first=first_id(now - policy.during),
+        last=first_id(now - policy.settled),  # what was intended later has not stood for so long
         operations=list(policy.operations),
         settled=now - policy.settled,
         since=now - policy.every,

@@ -70,6 +70,8 @@ TRANSFERS: tuple[Mapping[str, str], ...] = (
 OFTEN = (*CASE_WORK, "transfer", "transfer", "transfer")
 ADMIN = Actor("person", "admin.dora", frozenset({"admin"}))
 SPAN_SECONDS = 20.0
+PROMISED = "2026-12-09T16:00:00Z"
+"""By when some customers were promised all of their order."""
 TWIN = "d"
 """How the name of an order begins that is another one once more."""
 Call = Callable[[Request], Awaitable[Response]]
@@ -130,6 +132,7 @@ class People:
             "segment": "business" if number % 5 == 0 else "consumer",
             "vulnerable": number % 11 == 0,
             "correlationId": f"corr-{world.plan.seed}-{name}",
+            **({"committedAt": PROMISED} if number % 3 == 1 else {}),
             "items": [
                 {"externalId": line.name, "offer": line.offer, "action": kind.action, "currency": "EUR"}
                 | {"monthlyMinor": line.monthly_minor + changed}

@@ -26,7 +26,7 @@ from fallsafe.telemetry.logs import logger
 STEP_SECONDS = 10.0
 RECORDS_A_LOOK_MAX = 2_000
 LISTENS_A_SILENCE = 4
-COMPARES_EVERY = timedelta(minutes=1)
+COMPARES_EVERY = timedelta(hours=1)
 # A worker that was halted for its lease, and the look after it, are no case yet.
 LAG_BEYOND = timedelta(seconds=60)
 ATTEMPTS_SINCE = timedelta(hours=1)
@@ -98,8 +98,9 @@ class Monitors:
             return 0
         if not (await tx.fetch("installation/try_lock"))[0]["mine"]:
             return 0
-        self._compared_at = now
-        return await comparing.choose(tx, self._context())
+        chosen = await comparing.choose(tx, self._context())
+        self._compared_at = now if chosen < comparing.AT_ONCE_MAX else None
+        return chosen
 
     async def _follow(self) -> list[Altered]:
         """The next records of each lane: digest, link, and the sealed bytes that they speak of."""
