@@ -44,6 +44,9 @@ APART = {
     "POST /api/v1/orders/{order_id}/plan": "an item whose mapping was published after it was ordered",
 }
 
+# Who may do it is said by the action that is run, of which the table has one.
+BY_ACTION = {"POST /api/v1/fallout-cases/{case_id}/repairs/{repair_id}/run"}
+
 
 def bodies() -> dict[str, Any]:
     """Bodies that are taken in, for what chance would not write."""
@@ -200,6 +203,7 @@ def main(words: list[str]) -> int:
                 seen[operation].add(role, status)
                 if (
                     status < HTTPStatus.BAD_REQUEST
+                    and operation not in BY_ACTION
                     and TABLE.get(operation.replace("/api/v1", ""), {}).get(role) == "no"
                 ):
                     around.add(f"{role} found a way around: {operation} answered {status}")
