@@ -449,7 +449,11 @@ class WhenTheRestOfTheCatalogueIsNeeded:
         does(there, one, "BLOCK_BILLING_HANDOFF")
         asks = {"whom": "billing", "what": "their price is wrong", "right": "45.00", "until": LATER}
         does(there, one, "REQUEST_FIX_ELSEWHERE", **asks)
-        by(there, "ben", "case", "do", "go-on", one)
+        version, once = there.ask(f"/fallout-cases/{one}")["version"], ("--key", "they-answered")
+        stale = by(there, "ben", *once, "--seen", str(version - 1), "case", "do", "go-on", one, code=1)
+        assert stale.startswith(f"VERSION: the case is at version {version}, and {version - 1} was read")
+        gone_on = by(there, "ben", *once, "--seen", str(version), "case", "do", "go-on", one)
+        assert by(there, "ben", *once, "--seen", str(version), "case", "do", "go-on", one) == gone_on  # not done twice
         seen = (
             "--text",
             "their list has it until noon",

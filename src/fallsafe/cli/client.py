@@ -6,6 +6,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,9 @@ from fallsafe.cli.settings import Settings, WrongSettings, read_settings
 from fallsafe.cli.supervise import read_running
 
 BASE = "/api/v1"
+IF_MATCH = "If-Match"
+GIVEN: ContextVar[Mapping[str, str]] = ContextVar("given")
+"""The headers that somebody gave for the changes of one command."""
 SECONDS_MAX = 30.0
 PAGE = 200
 REFUSED, WRONG_USE = 1, 2
@@ -35,9 +39,12 @@ def fail(sentence: str, code: int = REFUSED) -> NoReturn:
 
 
 class Client:
-    """Calls the API of the installation that `FALLSAFE_URL` names, else of the one that runs in this home."""
+    """Calls the API of the installation that `FALLSAFE_URL` names, else of the one that runs in this home. Every change
+    goes with the headers of `given`.
+    """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, given: Mapping[str, str]) -> None:
+        self.given = given
         self._base = settings.url or self._running(settings)
         self._token = settings.token or self._kept(settings)
 
@@ -63,11 +70,12 @@ class Client:
 
     def post(self, path: str, body: Any = None) -> Any:
         """Sends JSON (bytes go as they are) and reads the answer."""
-        return self._call("POST", path, body if isinstance(body, bytes) else json.dumps(body or {}).encode())
+        sent = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+        return self._call("POST", path, sent, self.given)
 
     def put(self, path: str, body: Any, seen: str = "") -> Any:
         """Sends JSON in place of what is there; `seen` is the version of it that was read."""
-        return self._call("PUT", path, json.dumps(body).encode(), {"If-Match": f'"{seen}"'} if seen else {})
+        return self._call("PUT", path, json.dumps(body).encode(), {IF_MATCH: f'"{seen}"'} if seen else {})
 
     def delete(self, path: str) -> Any:
         """Asks for something not to count any more."""
@@ -119,4 +127,4 @@ def _told(body: bytes) -> str:
 
 def client() -> Client:
     """The API for this process."""
-    return Client(settings_of_this_process())
+    return Client(settings_of_this_process(), GIVEN.get({}))

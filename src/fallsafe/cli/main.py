@@ -21,7 +21,7 @@ from fallsafe.cli import (
     verbs_rule,
     verbs_secret,
 )
-from fallsafe.cli.client import settings_of_this_process
+from fallsafe.cli.client import GIVEN, IF_MATCH, settings_of_this_process
 from fallsafe.cli.reconcile import reconcile
 from fallsafe.cli.scan import scan
 from fallsafe.cli.settings import Settings
@@ -45,7 +45,7 @@ ROOMS = {
     "token": verbs_people.token,
     "secret": verbs_secret.secret,
 }
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Order fallout management.")
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 for name, room in ROOMS.items():
     app.add_typer(room, name=name)
 app.command("coverage")(verbs.coverage)
@@ -54,6 +54,17 @@ app.command("shift")(verbs.shift)
 app.command("events")(verbs.events)
 app.command("reconcile")(reconcile)
 app.command("scan")(scan)
+
+
+@app.callback()
+def changes(
+    key: Annotated[str, typer.Option(help="Idempotency-Key: what is sent twice with the same key is done once.")] = "",
+    seen: Annotated[str, typer.Option(help="If-Match: the version that you saw; nothing is done to another.")] = "",
+) -> None:
+    """Order fallout management."""
+    given = {"Idempotency-Key": key, IF_MATCH: f'"{seen}"' if seen else ""}
+    GIVEN.set({name: value for name, value in given.items() if value})
+
 
 VARIANT_HELP = """What is true outside: done (only the answer is lost), absent (it never happened), pending (it is still
 being done), silent (done, and at first nobody answers questions)."""

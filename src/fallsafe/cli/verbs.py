@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fallsafe.cli.client import client, fail
+from fallsafe.cli.client import IF_MATCH, client, fail
 
 Row = Mapping[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")]
@@ -316,13 +316,13 @@ def case_do(
         "text": text, "whom": whom, "what": what, "reference": reference, "until": until, "type": kind, "done": done,
         "asked": asked, "answer": reply, "system": system, "at": at, "to": to, "how": how,
     }  # fmt: skip
-    given = {key: value for key, value in said.items() if value}
-    if action == "resolve":
+    given, api = {key: value for key, value in said.items() if value}, client()
+    if action == "resolve" or IF_MATCH in api.given:
         if len(names) > 1:
-            fail("resolve is said of one failure at a time", 2)
-        told(client().post(f"/fallout-cases/{names[0]}/resolve", given), as_json, _accepted)
+            fail(f"{action if action == 'resolve' else '--seen'} is said of one case at a time", 2)
+        told(api.post(f"/fallout-cases/{names[0]}/{action}", given), as_json, _accepted)
         return
-    answer = client().post("/fallout-cases/actions", {"action": action, "caseIds": names, **given})
+    answer = api.post("/fallout-cases/actions", {"action": action, "caseIds": names, **given})
     told(answer, as_json, _worked)
     if answer["refused"]:
         raise typer.Exit(1)
