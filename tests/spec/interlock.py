@@ -78,7 +78,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 SOURCE = Path(fallsafe.__file__).parent
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-TRIES = 50
+TRIES, VERB_TRIES = 50, 10
 OPERATION = "PRV.activateService"
 NAME = "777"
 AGREED_HASH = "a" * 64

@@ -4,9 +4,12 @@ The chains, the fold of the records and the sealed bytes of everything are check
 verify`), which runs over the whole database at the end of a run; here is what can be seen order by order.
 """
 
+import json
 from collections.abc import Iterator
 
 from fallsafe.simulator.promises.seen import Broken, Kept, OrderSeen, OutsideSeen, Seen
+
+OURS = "RECONCILE"
 
 
 def broken(seen: Seen) -> Iterator[Broken]:
@@ -25,11 +28,16 @@ def _as_it_came(outside: OutsideSeen, kept: Kept) -> Iterator[Broken]:
     """What others said is kept byte for byte, and nothing that is kept holds a credential."""
     told = {"answer": outside.answers, "callback": outside.callbacks, "signal": outside.signals}
     said = told.get(kept.kind)
-    if said is not None and kept.body not in said:
+    if said is not None and kept.body not in said and not _is_ours(kept):
         yield Broken("P5", f"evidence {kept.id}", f"nobody said this {kept.kind}: {kept.body[:120]!r}")
     for secret in outside.secrets:
         if secret in kept.head or secret.encode() in kept.body:
             yield Broken("P5", f"evidence {kept.id}", f"this {kept.kind} holds a credential")
+
+
+def _is_ours(kept: Kept) -> bool:
+    """Whether the product itself said it, having compared what was done with what others say of it."""
+    return kept.kind == "signal" and bool(json.loads(kept.body).get("source") == OURS)
 
 
 def _chain(order: OrderSeen) -> Iterator[Broken]:
