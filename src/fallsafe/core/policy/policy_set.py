@@ -60,8 +60,8 @@ class Offer:
 class Limits:
     """Named limits and intervals of the set; durations are divided by the time scale. `duplicate_within` is how old a
     live order may be that a new one is taken for a duplicate of, never scaled; None = nobody asks. `brake` is that of
-    every detector, `silence` that of callback channels, `comparing` which effects are
-    compared with other systems; None = none.
+    every detector, `silence` when a callback channel is silent, `comparing` which effects are compared with other
+    systems; None = none.
     """
 
     look_lag_max: timedelta

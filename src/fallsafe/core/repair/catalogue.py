@@ -62,12 +62,12 @@ class RepairAction:
     what the action itself finds risky), `approvers` the roles of a second person.
 
     `given` is the JSON Schema of what it must be given, `wrong` that schema compiled. `fields` gives patterns of facts
-    (`item.characteristics.*`) their class, the most exact one wins; `tolerance` says how far from what was
-    accepted a date or an amount may go before that is another deal. `mode` is automatic, manual or hybrid; `sends` what
-    kinds of commands it may make; `checks` what is asked again before resume; `resolves` how a case ends by it. `does`
-    names what runs it, `corrects` says which fact each thing that it is given corrects, `automatic` when it may run by
-    itself.
-    `audit` is the template of the sentence by which it is remembered.
+    (`item.characteristics.*`) their class, the most exact one wins; `tolerance` says how far from what was accepted a
+    date or an amount may go before that is another deal. `mode` is automatic, manual or hybrid; `sends` what kinds of
+    commands it may make; `checks` what is asked again before resume; `resolves` how a case ends by it. `does` names
+    what runs it, `corrects` says which fact each thing that it is given corrects, `automatic` when it may run by
+    itself; `audit` is the template of the sentence by which it is remembered.
+
     `available` says whether this release runs it, and `because` why not; `every_case` that it is for any code. `digest`
     is over its definition.
     """
