@@ -170,7 +170,8 @@ class Folders:
         return [here / str(name) for name in exchange.names(here, THEIRS, BY_FILE)]
 
     def _lose(self, path: Path) -> None:
-        """A file of theirs is not there for hours, while later ones may be."""
+        """A file of theirs is not there for hours, while the one behind it is; so its number is not given twice."""
+        self._stamped(path.parent / str(exchange.write(path.parent, THEIRS, BY_FILE, [])))
         aside = path.with_name(f".{path.name}")
         path.replace(aside)
         self._lost.add(aside)

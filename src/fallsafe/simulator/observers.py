@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fallsafe.flows import comparing
 from fallsafe.simulator.mishaps import SIGNALS
 from fallsafe.simulator.people import TOKENS
 from fallsafe.simulator.promises import Broken
@@ -117,12 +118,13 @@ class Observers:
         """What was told and taken is there, once, and is what it should have become."""
         rows = self._world.ground.judge.execute(sql("promises/signals")).fetchall()
         there = {row["external_id"]: row for row in rows}
+        ended = self.ended | {row["ends"] for row in rows if row["source"] == comparing.SOURCE}
         for name in sorted(self.taken - there.keys()):
             yield Broken("P5", f"signal {name}", "was taken, and is not there")
         for name, row in there.items():
             where, order = f"signal {name}", row["order_id"] or 0
-            if name in self.ended and row["state"] != "ended":
+            if name in ended and row["state"] != "ended":
                 yield Broken("P6", where, f"was taken back, and is {row['state']}", order)
             wanted = "ended" if row["ends"] else "unmatched" if row["order_external_id"] == "nobody" else "standing"
-            if name not in self.ended and row["state"] != wanted:
+            if name not in ended and row["state"] != wanted:
                 yield Broken("P1", where, f"is {row['state']} in the end, and should be {wanted}", order)
