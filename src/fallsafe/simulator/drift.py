@@ -1,7 +1,8 @@
 """Policy that becomes another while orders run: a newer set is published and put in force, processes learn of it one
 after another, running orders are moved to it as they were shown, and sometimes the older one is put in force again.
 
-The newer set has another plan, other times, another contract and other owners, and is as right as the older one.
+The newer set has another plan, other times, another contract and other owners, reservations that lapse within hours,
+and a brake that holds early; it is as right as the older one.
 """
 
 import asyncio
@@ -45,6 +46,17 @@ CHANGES = (
         "owner: SUPPLY_CHAIN\n    automation: propose\n    first_step: Wait for stock",
         "owner: ORDER_DESK\n    automation: propose\n    first_step: Wait for stock",
     ),
+    (
+        "task_types.yaml",
+        "valid: P7D\n    renew: extendStock\n    renew_before: P1D",
+        "valid: PT2H\n    renew: extendStock\n    renew_before: PT30M",
+    ),
+    (
+        "task_types.yaml",
+        "valid: P14D\n    renew: extendReservation\n    renew_before: P2D",
+        "valid: PT1H\n    renew: extendReservation\n    renew_before: PT40M",
+    ),
+    ("limits.yaml", "brake: {floor: 50, ratio: 0.05,", "brake: {floor: 3, ratio: 0.05,"),
 )
 
 

@@ -69,7 +69,7 @@ class Folders:
         self.script = Faults([])
         deciding = Deciding(truth, self.script, lambda: now().timestamp(), begin, 2.0)
         self._filing = Filing(place / BY_FILE, BY_FILE, KINDS, deciding, memory, wrote=self._stamped)
-        self._contractor = Contractor(place / BY_LETTER, KINDS[LETTER_KIND], deciding)
+        self._contractor = Contractor(place / BY_LETTER, KINDS[LETTER_KIND], replace(deciding, script=Faults([])))
         self._working: set[asyncio.Task[None]] = set()
         self._changed = loop.create_future()
         self._lost: set[Path] = set()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.flows.lapse import RENEWAL
 from fallsafe.simulator.ground import Ground
 from fallsafe.simulator.menders import Menders
 from fallsafe.simulator.observers import Observers
@@ -217,14 +218,18 @@ class Judge:
         return found
 
     def _effects(self) -> list[Broken]:
-        """Whatever is completed was done once; whatever was done is completed, or a case says why not."""
+        """Whatever is completed was done once, a renewal as often as it was asked for; whatever was done is completed,
+        or a case says why not.
+        """
         found = []
         done = self._world.outside.effects
-        for row in self._world.ground.judge.execute(sql("promises/tasks")):
-            if not self._world.policy.operations[row["operation"]].effect:
-                continue
-            name = f"{row['operation']} {row['source']}/{row['external_id']}/{row['item']}"
-            if row["state"] == "completed" and done.get(name) != 1:
+        effects = self._world.policy.operations
+        rows = [r for r in self._world.ground.judge.execute(sql("promises/tasks")) if effects[r["operation"]].effect]
+        renewed = Counter(_done_as(row) for row in rows if row["state"] == "completed" and RENEWAL in row["step"])
+        for row in rows:
+            name = _done_as(row)
+            too_few = done.get(name, 0) < renewed[name]
+            if row["state"] == "completed" and (too_few if renewed[name] else done.get(name) != 1):
                 what = f"{row['step']} is completed, and was done {done.get(name, 0)} times"
                 found.append(Broken("P2", name, what, row["order_id"]))
             if row["state"] != "completed" and done.get(name) and not row["cases"]:
@@ -259,3 +264,7 @@ class Judge:
         self._opened.clear()
         for row in self._world.ground.judge.execute(sql("promises/all_journal")):
             self._records[row["order_id"]].append(decode(row["payload"]))
+
+
+def _done_as(row: Mapping[str, Any]) -> str:
+    return f"{row['operation']} {row['source']}/{row['external_id']}/{row['item']}"

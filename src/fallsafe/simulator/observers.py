@@ -5,7 +5,7 @@ orders that nobody brings, and take it back, sometimes before it was judged.
 import asyncio
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fallsafe.flows import comparing
@@ -118,6 +118,7 @@ class Observers:
         """What was told and taken is there, once, and is what it should have become."""
         rows = self._world.ground.judge.execute(sql("promises/signals")).fetchall()
         there = {row["external_id"]: row for row in rows}
+        floor = min(policy.limits.brake.floor for policy in self._world.sets.values() if policy.limits.brake)
         ended = self.ended | {row["ends"] for row in rows if row["source"] == comparing.SOURCE}
         for name in sorted(self.taken - there.keys()):
             yield Broken("P5", f"signal {name}", "was taken, and is not there")
@@ -126,5 +127,16 @@ class Observers:
             if name in ended and row["state"] != "ended":
                 yield Broken("P6", where, f"was taken back, and is {row['state']}", order)
             wanted = "ended" if row["ends"] else "unmatched" if row["order_external_id"] == "nobody" else "standing"
-            if name not in ended and row["state"] != wanted:
+            if row["state"] == "candidate" and name not in ended:
+                yield from _held_back(row, rows, floor)
+            elif name not in ended and row["state"] != wanted:
                 yield Broken("P1", where, f"is {row['state']} in the end, and should be {wanted}", order)
+
+
+def _held_back(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], floor: int) -> Iterator[Broken]:
+    """What the brake holds back is one too many: so many of its source or its rule have opened cases."""
+    for name in ("source", "rule"):
+        if sum(other[name] == row[name] and other["case_id"] is not None for other in rows) >= floor:
+            return
+    where = f"signal {row['external_id']}"
+    yield Broken("P4", where, "is held back by the brake, and hardly anything was said before", row["order_id"] or 0)

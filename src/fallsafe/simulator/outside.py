@@ -180,6 +180,7 @@ class Outside:
         self.lost_kinds: set[str] = set()
         self.travel = 0.01
         self._lurking: dict[str, tuple[Request, int]] = {}
+        self._refused: set[str] = set()
         self._telling: set[asyncio.Task[None]] = set()
         self._number = 0
 
@@ -278,10 +279,10 @@ class Outside:
 
     def _do_late(self, kind: Kind, request: Request) -> None:
         """Does what was asked long ago; no request is on its way for longer than its key lives, also where the clocks
-        went forward meanwhile.
+        went forward meanwhile, and whoever gives one key one result does not do what was refused under it.
         """
         lives = self._lives.get(kind.operation)
-        if lives is None or self.now() - request.at < lives:
+        if request.key not in self._refused and (lives is None or self.now() - request.at < lives):
             self._do(kind, request, "")
 
     def _late(self, kind: Kind) -> float:
@@ -297,7 +298,10 @@ class Outside:
             self.script.faults[:] = [Fault(STRIKES[fault], seconds=seconds, effect=effect, code=SAYS.get(fault, ""))]
         self.truth.doing = True
         try:
-            return self._deciding.do(kind, asked)
+            answer = self._deciding.do(kind, asked)
+            if 400 <= answer.status < 500 and answer.status != 429 and kind.repeat in KNOWS_REPEATS:
+                self._refused.add(request.key)
+            return answer
         finally:
             self.truth.doing = False
             self.script.faults.clear()

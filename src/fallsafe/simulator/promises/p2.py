@@ -8,8 +8,10 @@ found out, no send follows a loss where the contract does not recognize the key,
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 
 from fallsafe.core.commands.ledger import Command
+from fallsafe.core.orders.task import TaskType
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.simulator.promises.seen import Broken, OrderSeen, Row, Seen
 
@@ -122,7 +124,7 @@ def _outside(seen: Seen) -> Iterator[Broken]:
     if seen.outside is None:
         return
     for name, count in seen.outside.by_object.items():
-        if count > 1:
+        if count > 1 and count > _renewals(seen, name):
             yield Broken("P2", name, f"was done {count} times outside", _order_id(seen, name.partition(" ")[2]))
     for key, count in seen.outside.by_key.items():
         if count > 1:
@@ -134,6 +136,22 @@ def _outside(seen: Seen) -> Iterator[Broken]:
         known = {c.key for order in seen.orders.values() for c in order.commands.values() if c.attempts}
         for key in seen.outside.by_key.keys() - known:
             yield Broken("P2", key, "was done outside, and no command that was sent has this key", _order_id(seen, key))
+
+
+def _renewals(seen: Seen, name: str) -> float:
+    """How often an operation was meant to renew an effect of an object; without end where its order is not seen."""
+    operation, _, about = name.partition(" ")
+    if not any(kind.operation == operation for policy in seen.policies.values() for kind in _renewing(policy)):
+        return 0
+    order = seen.orders.get(_order_id(seen, about))
+    if order is None:
+        return inf
+    items = {item.id for item in order.items.values() if item.external_id == about.rpartition("/")[2]}
+    return sum(t.operation == operation and t.item_id in items for t in order.tasks.values())
+
+
+def _renewing(policy: PolicySet) -> Iterator[TaskType]:
+    return (policy.task_types[kind.renew] for kind in policy.task_types.values() if kind.renew)
 
 
 def _order_id(seen: Seen, name: str) -> int:
