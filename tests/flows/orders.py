@@ -4,14 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fallsafe.core.access import system
+from fallsafe.core.access import Actor, system
 from fallsafe.core.commands.outcome import Outcome, RawBytes, Reply
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft, PartyDraft
 from fallsafe.core.orders.order import SHARDS
 from fallsafe.core.orders.task import Task
-from fallsafe.flows import commands, orders, recover
+from fallsafe.core.repair.preview import Given
+from fallsafe.flows import commands, orders, recover, repairs
 from fallsafe.flows.commands import Attempted, Claimed, Due
-from fallsafe.flows.context import Answer, Context
+from fallsafe.flows.context import Answer, Applied, Context
+from fallsafe.flows.repairs import Asked, Seen, Shown
 from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Aggregate, Entry, Why
 
@@ -143,3 +145,22 @@ async def lose_agenda(store: Database, order_id: int) -> None:
             tx.clear(row["kind"], row["id"])
 
     await store.transact(body)
+
+
+async def preview(store: Database, context: Context, case_id: int, action: str, given: Given, who: Actor) -> Shown:
+    """What a repair of a case would do."""
+    asked = Asked(case_id, action, given, "it must be")
+    shown = await store.transact(lambda tx: repairs.show(tx, context, asked, who))
+    assert isinstance(shown, Shown), shown
+    return shown
+
+
+async def repair(store: Database, context: Context, case_id: int, action: str, given: Given, who: Actor) -> None:
+    """A repair that is previewed, approved by somebody else where it must be, and run."""
+    shown = await preview(store, context, case_id, action, given, who)
+    assert shown.repair is not None, [c for c in shown.preview.plan.conditions if not c.met]
+    seen = [Seen(shown.repair.id, shown.repair.hash)]
+    second = Actor("person", "the second one", frozenset({"manager"}))
+    await store.transact(lambda tx: repairs.approve(tx, context, seen, second, "yes"))
+    (answer,) = await store.transact(lambda tx: repairs.run(tx, context, seen, who, "go"))
+    assert isinstance(answer, Applied), answer

@@ -3,8 +3,10 @@
 from tests.flows import orders as world
 from tests.flows.test_signals import judge, said, tell
 
-from fallsafe.core.commands.outcome import Done
+from fallsafe.core.access import Actor
+from fallsafe.core.commands.outcome import Done, Rejected
 from fallsafe.core.orders.task import TaskState
+from fallsafe.flows import amending
 from fallsafe.flows.context import Applied, Context
 from fallsafe.store.tx import Database
 
@@ -33,3 +35,40 @@ class WhenAFailureComesBehindATaskWithAnOpenCase:
         over = world.task(here, "createBillingAccount")
         assert over.state is TaskState.COMPLETED
         assert {case.task_id for case in here.open_cases} == {over.id, world.task(here, "createSubscription").id}
+
+
+class WhenATaskWasGivenUp:
+    async def test_nothing_of_it_is_made_anew(self, store: Database, context: Context) -> None:
+        """Neither by a repair nor by an amendment that is accepted: its item stays as it was decided."""
+        (order,) = await world.submit(store, context, world.drill())
+        assert isinstance(order, Applied)
+        for _ in range(6):
+            for claimed in await world.claim(store, context):
+                refused = claimed.operation.name == "PRV.configureIp"
+                outcome = Rejected("PORT_FAULT", "no") if refused else Done("R-1")
+                await world.answer(store, context, claimed, outcome)
+        (case,) = (await world.seen(store, order.id)).open_cases
+        manager, operator = (Actor("person", role, frozenset({role})) for role in ("manager", "operator"))
+        other = {"code": "RESOURCE_CONFLICT", "because": "so it is"}
+        await world.repair(store, context, case.id, "OVERRIDE_CLASSIFICATION", other, operator)
+        await world.repair(store, context, case.id, "CANCEL_ITEM", {"consent": "they do not want it"}, manager)
+        await tell(store, context, said("A-1", task="activateStaticIp", item="static-ip", code="PAYLOAD_REJECTED"))
+        await judge(store, context)
+        (case,) = (await world.seen(store, order.id)).open_cases
+        other = {"code": "PAYLOAD_REJECTED", "because": "so it is"}
+        await world.repair(store, context, case.id, "OVERRIDE_CLASSIFICATION", other, operator)
+
+        elsewhere = {"correctedElsewhere": "they did"}
+        shown = await world.preview(store, context, case.id, "SUPERSEDE_REJECTED", elsewhere, operator)
+        assert [c.why for c in shown.preview.plan.conditions if c.name == "not_over"] == [
+            "activateStaticIp is cancelled"
+        ]
+
+        changes = {"changes": {"termMonths": 36}}
+        await world.repair(store, context, case.id, "REQUEST_AMENDMENT", changes, operator)
+        (asked,) = await store.fetch("audit/amendments")
+        crm = Actor("machine", "crm", frozenset({"machine"}))
+        returned = [amending.Returned(asked["id"], "Q-1", "agreed")]
+        await store.transact(lambda tx: amending.accept(tx, context, returned, crm))
+        here = await world.seen(store, order.id)
+        assert world.task(here, "activateStaticIp").state is TaskState.CANCELLED

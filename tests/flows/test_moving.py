@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.flows import orders as world
+from tests.flows.test_signals import judge, said, tell
 from tests.policyset.sets import TELCO
 
 from fallsafe.core.access import Actor
@@ -222,3 +223,38 @@ class WhenARunningOrderIsMoved:
         assert (await world.seen(store, order_id)).order.policy_set == context.newest.id
         rows = await store.fetch("promises/journal", ids=[order_id])
         assert sum('"verb":"refuse_move_policy"' in row["payload"] for row in rows) == 1
+
+
+class WhatDoesNotGoOn:
+    """What was given up, done or begun gains no work by another plan."""
+
+    NEWER = edited(("plans.yaml", ADDRESS, OTHER_ADDRESS.replace("configureAddress", "activateStaticIp")))
+
+    async def moved(self, store: Database, context: Context, order_id: int) -> dict[str, TaskState]:
+        newer = under(context, self.NEWER)
+        looked = await store.transact(lambda tx: moving.preview(tx, newer, [order_id], self.NEWER))
+        shown = moving.hash_of(self.NEWER.id, looked)
+        assert looked[0].move is not None
+        assert "static-ip.reserveIpAddress: does not come, what it was for has begun" in looked[0].move.changes
+        await store.transact(lambda tx: moving.run(tx, newer, [order_id], self.NEWER, ENGINEER, "so", shown))
+        order = await world.seen(store, order_id)
+        return {t.step: t.state for t in order.tasks.values() if order.items[t.item_id].external_id == "static-ip"}
+
+    async def test_an_item_that_was_given_up_gains_no_step(self, store: Database, context: Context) -> None:
+        (answer,) = await world.submit(store, context, world.drill())
+        assert isinstance(answer, Applied)
+        wrong = said("A-1", task="activateStaticIp", item="static-ip", code="ADDRESS_NOT_SERVICEABLE")
+        await tell(store, context, wrong)
+        await judge(store, context)
+        (case,) = (await world.seen(store, answer.id)).open_cases
+        manager = Actor("person", "hal", frozenset({"manager"}))
+        await world.repair(store, context, case.id, "CANCEL_ITEM", {"consent": "they do not want it"}, manager)
+        assert await self.moved(store, context, answer.id) == {"activateStaticIp": TaskState.CANCELLED}
+
+    async def test_a_step_that_was_begun_gains_none_before_it(self, store: Database, context: Context) -> None:
+        (answer,) = await world.submit(store, context, world.drill())
+        assert isinstance(answer, Applied)
+        for _ in range(3):
+            for claimed in await world.claim(store, context):
+                await world.answer(store, context, claimed, Done("R-1"))
+        assert await self.moved(store, context, answer.id) == {"activateStaticIp": TaskState.COMPLETED}

@@ -8,11 +8,13 @@ from fallsafe.core.access import Actor
 from fallsafe.core.commands.outcome import Done
 from fallsafe.core.orders.draft import OrderDraft
 from fallsafe.core.orders.item import ItemState
+from fallsafe.core.orders.plan import PlanStep
 from fallsafe.core.orders.task import TaskState
-from fallsafe.flows import planning, review
+from fallsafe.flows import lapse, planning, review, settle
 from fallsafe.flows.commands import Due
 from fallsafe.flows.context import Applied, Context, Refused
-from fallsafe.store.tx import Database
+from fallsafe.flows.turn import begin
+from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Aggregate
 
 ENGINEER = Actor("person", "you", frozenset({"engineer"}))
@@ -122,3 +124,40 @@ class WhenAnOrderIsReviewed:
         await store.transact(lambda tx: review.review(tx, context, looks, world.ACTOR))
         order = await world.seen(store, answer.id)
         assert "ORDER_STUCK" in {c.code for c in order.open_cases}
+
+
+class WhatTheOrderGainedMeanwhile:
+    """Model rule 9: what runs keeps its plan, whatever else the newest set says of it, and whatever was added to it."""
+
+    async def test_a_set_that_also_adds_a_step_to_what_runs_plans_what_was_held(
+        self, store: Database, context: Context
+    ) -> None:
+        order_id = await submit(store, context)
+        newest = mapped(context).newest
+        template = newest.plans["FIBER-HOME-1G", "add"]
+        before = PlanStep("checkCoverage", "checkServiceability", ())
+        first = replace(template.steps[0], after=(*template.steps[0].after, before.step))
+        longer = replace(template, steps=(before, first, *template.steps[1:]))
+        newest = replace(newest, plans={**newest.plans, ("FIBER-HOME-1G", "add"): longer})
+        fixed = replace(context, newest=newest, policies={**context.policies, newest.id: newest})
+        (answer,) = await store.transact(lambda tx: planning.plan_again(tx, fixed, [order_id], ENGINEER, "mapped"))
+        assert answer == Applied("order", order_id)
+        steps = {t.step for t in (await world.seen(store, order_id)).tasks.values()}
+        assert "reserveRouter" in steps
+        assert "checkCoverage" not in steps
+
+    async def test_a_task_beside_the_plan_does_not_keep_an_item_held(self, store: Database, context: Context) -> None:
+        order_id = await submit(store, context)
+
+        async def beside_it(tx: Tx) -> None:
+            (order,) = await tx.lock([order_id])
+            turn = await begin(tx, context, world.ACTOR)
+            task = world.task(order, "createBillingAccount")
+            made = await lapse.beside(turn, task, turn.policy(order).task_types[task.type], "createBillingAccountAgain")
+            order.put(replace(made, state=TaskState.FAILED), "plan", turn.why("for a test"))
+            await settle.end(turn)
+
+        await store.transact(beside_it)
+        fixed = mapped(context)
+        (answer,) = await store.transact(lambda tx: planning.plan_again(tx, fixed, [order_id], ENGINEER, "mapped"))
+        assert answer == Applied("order", order_id)

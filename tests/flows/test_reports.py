@@ -239,6 +239,23 @@ class WhenAnEngineTellsOfNoSteps:
         assert [t.state for t in here.tasks.values()] == [TaskState.COMPLETED] * 2
         assert here.order.state is OrderState.COMPLETED
 
+    async def test_steps_of_which_only_some_name_their_item_belong_to_the_one_that_has_no_name(self, store, context):
+        steps = [step("s1", "in_progress", "b"), {"task": "s2", "state": "planned"}]
+        await tell(store, context, report("EV-1", 1, *steps))
+        await apply(store, context)
+        here = await order(store)
+        items = {t.step: here.items[t.item_id].external_id for t in here.tasks.values()}
+        assert items["s1"] == "b" and items["s2"] != "b"
+
+    async def test_an_order_of_which_nothing_is_told_is_reviewed_like_any_other(self, store, context):
+        await tell(store, context, {"eventId": "EV-1", "orderId": "E-1", "revision": 1})
+        await apply(store, context)
+        here = await order(store)
+        await make_due(store, "review", here.order.id, here.order.id)
+        looks = await due(store, context, "review")
+        await store.transact(lambda tx: review.review(tx, context, looks, ACTOR))
+        assert [case.code for case in (await order(store)).open_cases] == ["ORDER_STUCK"]
+
     async def test_a_signal_that_waited_for_the_order_finds_it(self, store, context):
         about = {"source": "ENG", "externalId": "E-1"}
         told = {**said("A-1"), "order": about}

@@ -21,12 +21,14 @@ from tests.workers import test_loop as loop
 from fallsafe import policyset
 from fallsafe.connectors.port import Sendable
 from fallsafe.core.access import Actor
+from fallsafe.core.cases.work import Withdraw
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.commands.ledger import Purpose
 from fallsafe.core.commands.outcome import Accepted, Done, Lost, Outcome, Reply
 from fallsafe.core.orders.order import OrderState
-from fallsafe.flows import installation, rewound
-from fallsafe.flows.context import Answer, Applied, Context
+from fallsafe.flows import casework, installation, loose, rewound
+from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.turn import begin
 from fallsafe.store import anchors
 from fallsafe.store.audit import verify
 from fallsafe.store.embedded import Embedded
@@ -221,6 +223,38 @@ class WhenTheDatabaseWentBackInTime:
         assert set(machine.outside.effects.values()) == {1}
         assert [c["state"] for c in await machine.cases()] == ["resolved"]
         assert verify(machine.server.url()).findings == ()
+
+
+class WhileWhatStoodOpenIsLookedAtAnew:
+    async def test_its_case_stays_and_a_look_forgets_what_was_known_before(
+        self, store: Database, context: Context
+    ) -> None:
+        (answer,) = await world.submit(store, context, world.drill())
+        assert isinstance(answer, Applied)
+        claims = {claimed.operation.name: claimed for claimed in await world.claim(store, context)}
+        lost = claims["WHS.reserve"]
+        await world.answer(store, context, lost, Lost("timeout"))
+        await store.transact(lambda tx: installation.stop(tx, context, "it went back", 0, world.ACTOR))
+        await store.transact(lambda tx: installation.end_rewind(tx, context, ADMIN, "it is known"))
+
+        async def case(tx: Tx) -> int:
+            held = await loose.find(await begin(tx, context, world.ACTOR), installation.KEY)
+            assert held is not None
+            return held.id
+
+        case_id = await store.transact(case)
+        (told,) = await store.transact(
+            lambda tx: casework.work(tx, context, [case_id], ADMIN, Withdraw(), "it is nothing")
+        )
+        assert isinstance(told, Refused)
+        assert "looked at anew" in told.refusal.why
+
+        task = (await world.seen(store, answer.id)).commands[lost.command_id].task_id
+        await world.make_due(store, "lookup", task, answer.id)
+        await world.look(store, context)
+        lines = await store.fetch("reads/journal", id=answer.id, after=0, limit=1000)
+        verbs = [line["verb"] for line in lines if line["thing_id"] == lost.command_id]
+        assert "look" in verbs[verbs.index("doubt") :]
 
 
 class WhenTheClockWentBackAsWell:

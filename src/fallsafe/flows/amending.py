@@ -11,10 +11,10 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES
 from fallsafe.core.commands.ledger import CommandState, may_have_left
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
-from fallsafe.core.lifecycle import move
+from fallsafe.core.lifecycle import may, move
 from fallsafe.core.orders import snapshot
 from fallsafe.core.orders.item import Item
-from fallsafe.core.orders.task import Task
+from fallsafe.core.orders.task import TASK_LIFECYCLE, Task
 from fallsafe.core.repair.actions import CHARACTERISTICS, PLACE_CLAUSE, amended
 from fallsafe.core.repair.amendment import (
     AMEND,
@@ -263,7 +263,8 @@ async def _resume(turn: Turn, aggregate: Aggregate, request: Amendment, repair: 
     plan = turn.policy(aggregate).plans.get((item.offer, item.action))
     steps = [(step.step, step.task_type) for step in plan.steps] if plan is not None else []
     own = [task for task in aggregate.tasks.values() if task.item_id == item.id]
-    command = aggregate.current(case.task_id) if case.task_id else None
+    task = aggregate.tasks.get(case.task_id or 0)
+    command = aggregate.current(task.id) if task is not None and may(TASK_LIFECYCLE, task.state, "repair") else None
     if case.state not in OPEN_CASE_STATES:
         return
     await _write_anew(turn, aggregate, own, why)

@@ -10,7 +10,7 @@ from typing import Any
 
 from fallsafe.core.access import Actor, not_allowed, refused, works_elsewhere
 from fallsafe.core.cases import work as asks
-from fallsafe.core.cases.case import Case
+from fallsafe.core.cases.case import Case, CaseState
 from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Relate, Reopen, Step, Wait, decide, standing
 from fallsafe.core.errors import Refusal
 from fallsafe.core.values import replace
@@ -206,6 +206,8 @@ async def _stands_alone(turn: Turn, case: Case) -> str:
     """Why the failure of a case without an order stands still; empty where it does not."""
     if case.code == installation.CODE and not (await rewound.sending(turn.tx)).sending:
         return "the database went back in time and nothing is sent; fallsafe audit rewound lets it go on"
+    if case.code == installation.CODE and case.state is CaseState.REPAIRING:
+        return "what stood open in the time that was lost is being looked at anew; it ends by itself after that"
     down = (await commands.read_health(turn.tx)).get(case.system) if case.code == downstreams.CODE else None
     return f"{case.system} does not work, and its tasks wait" if down is not None and down.is_stopped else ""
 

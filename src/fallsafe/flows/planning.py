@@ -93,7 +93,7 @@ async def add(turn: Turn, aggregate: Aggregate, made: plan.Plan, positions: Sequ
                 behind[n].append(numbers[m])
     why = turn.why("planned from the template of its offer and action", policy=policy, rule="plans")
     for n in positions:
-        planned, after = made.tasks[n], tuple(numbers[m] for m in made.tasks[n].after)
+        planned, after = made.tasks[n], tuple(numbers[m] for m in made.tasks[n].after if numbers[m])
         item = named[planned.item_external_id]
         aggregate.put(_task(item, planned, numbers[n], after, tuple(behind[n]), policy), "plan", why)
     for n in positions:
@@ -125,7 +125,7 @@ def _task(
         executor=kind.executor,
         mandatory=planned.mandatory,
         state=TaskState.PLANNED,
-        pending=planned.pending,
+        pending=len(after) + len(planned.waits_for_held),
         depends_on=after,
         next=behind,
         undo=kind.undo,
@@ -218,9 +218,16 @@ def _cannot_take(turn: Turn, aggregate: Aggregate, newest: PolicySet) -> Refusal
     order = aggregate.order
     if order.policy_set == newest.id:
         return None
-    running = Running(outside("order", order.id), aggregate.items, aggregate.tasks, order.snapshot)
+    name = outside("order", order.id)
+    running = Running(name, aggregate.items, aggregate.tasks, order.snapshot)
     found = plan_move(running, turn.policy(aggregate), newest)
-    return found if isinstance(found, Refusal) else None
+    if isinstance(found, Refusal):
+        return found
+    for task in aggregate.tasks.values():
+        if task.state is TaskState.PLANNED and task.type not in newest.task_types:
+            why = f"{task.step} still waits, and {newest.id} has no task type {task.type}"
+            return Refusal("STEP_IS_ANOTHER", f"cannot plan order {name} again", why, f"move it to {newest.id} first")
+    return None
 
 
 async def _go_on(
@@ -270,7 +277,8 @@ async def rewire(turn: Turn, aggregate: Aggregate, made: plan.Plan, n: int, why:
     task = aggregate.tasks[names[planned.item_external_id, planned.step]]
     if task.state is not TaskState.PLANNED:
         return
-    after = tuple(names[made.tasks[m].item_external_id, made.tasks[m].step] for m in planned.after)
+    befores = [(made.tasks[m].item_external_id, made.tasks[m].step) for m in planned.after]
+    after = tuple(names[before] for before in befores if before in names)
     wired = replace(task, depends_on=after, waiting=waiting_for_held(planned.waits_for_held))
     wired = replace(wired, pending=still_pending(wired, aggregate.tasks))
     if wired != task:

@@ -32,7 +32,7 @@ from fallsafe.core.recover.reconcile import (
 )
 from fallsafe.core.recover.strategy import RetrySameCommand
 from fallsafe.core.values import replace
-from fallsafe.flows import cases, checking, commands, facts, failures, looked, payload, settle
+from fallsafe.flows import cases, checking, commands, facts, failures, looked, payload, rewound, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
@@ -55,11 +55,16 @@ async def claim_looks(tx: Tx, context: Context, due: Sequence[commands.Due], act
     await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
     turn = await begin(tx, context, actor)
     standing = await commands.still_stand(tx, due, turn.now)
-    if not standing or not await commands.may_send_at_all(tx):
+    state = await rewound.sending(tx)
+    if not standing or not state.sending:
         return []
+    lost = await rewound.lost_time(tx, state)
     claimed: list[commands.Claimed] = []
     for d in standing:
-        claimed += await _begin_look(turn, tx.aggregates[d.order_id or 0], d.id)
+        aggregate = tx.aggregates[d.order_id or 0]
+        if lost is not None:
+            await rewound.doubt_open(turn, aggregate, lost)  # what was known of them before counts no more
+        claimed += await _begin_look(turn, aggregate, d.id)
     await settle.end(turn)
     return claimed
 

@@ -200,8 +200,10 @@ async def _fill_in(turn: Turn, aggregate: Aggregate, content: OrderDraft, why: W
     """What was agreed comes after the first word about the work: the order is what it would have been."""
     agreed, order = await orders.order_row(turn, content), aggregate.order
     own = ("id", "phase", "state", "version", "received_at", "last_at", "policy_set", "frozen", "reported")
-    chain = ("last_lane", "last_seq", "last_digest")
-    aggregate.put(replace(agreed, **{name: getattr(order, name) for name in (*own, *chain)}), "take_content", why)
+    dates, chain = ("supplier_at", "forecast_at", "actual_at"), ("last_lane", "last_seq", "last_digest")
+    aggregate.put(
+        replace(agreed, **{name: getattr(order, name) for name in (*own, *dates, *chain)}), "take_content", why
+    )
     named = {i.external_id: i.id for i in aggregate.items.values() if not i.offer}
     told = [item.external_id for item in content.items]
     if ONE_ITEM in named and ONE_ITEM not in told and told:
@@ -213,9 +215,17 @@ async def _fill_in(turn: Turn, aggregate: Aggregate, content: OrderDraft, why: W
 
 
 async def _take_words(turn: Turn, aggregate: Aggregate, words: Sequence[TaskWord], why: Why) -> None:
-    await _put_steps(turn, aggregate, words, why)
-    for word in words:
+    first = _first_item(aggregate)
+    named = [_of_item(word, first) for word in words]
+    await _put_steps(turn, aggregate, named, why)
+    for word in named:
         await _take_word(turn, aggregate, word, why)
+
+
+def _of_item(word: TaskWord, first: str) -> TaskWord:
+    """The word with the name of its item, and of those of what it waits for."""
+    waits = tuple((item or first, step) for item, step in word.depends_on)
+    return replace(word, item=word.item or first, depends_on=waits)
 
 
 def _of_all_steps(aggregate: Aggregate, draft: ReportDraft) -> list[TaskWord]:
@@ -250,9 +260,8 @@ def _word(item: str, step: str, word: str, mark: Mark) -> TaskWord:
 
 async def _put_steps(turn: Turn, aggregate: Aggregate, words: Sequence[TaskWord], why: Why) -> None:
     """Items and steps that were not heard of before, and what each waits for."""
-    first = _first_item(aggregate)
-    names = {(w.item or first, w.step): w for w in words}
-    waits = {(item or first, step): None for w in words for item, step in w.depends_on}
+    names = {(w.item, w.step): w for w in words}
+    waits = {before: None for w in words for before in w.depends_on}
     items = dict.fromkeys(item for item, _ in (*names, *waits))
     known = {i.external_id for i in aggregate.items.values()}
     await orders.put_items(turn, aggregate, [_unknown_item(name) for name in items if name not in known])
@@ -265,7 +274,7 @@ async def _put_steps(turn: Turn, aggregate: Aggregate, words: Sequence[TaskWord]
             aggregate.put(task, "report", why)
     _retire_whole(aggregate, why)
     for name, word in names.items():
-        before = tuple(dict.fromkeys(there[item or first, step] for item, step in word.depends_on))
+        before = tuple(dict.fromkeys(there[one] for one in word.depends_on))
         if word.depends_on:
             _link(aggregate, there[name], before, why)
 
@@ -343,10 +352,8 @@ def _reaches(aggregate: Aggregate, start: int, goal: int) -> bool:
 
 
 def _find(aggregate: Aggregate, word: TaskWord) -> Task:
-    name = word.item or _first_item(aggregate)
-    return next(
-        t for t in aggregate.tasks.values() if t.step == word.step and aggregate.items[t.item_id].external_id == name
-    )
+    items = {i.id: i.external_id for i in aggregate.items.values()}
+    return next(t for t in aggregate.tasks.values() if (items[t.item_id], t.step) == (word.item, word.step))
 
 
 async def _take_word(turn: Turn, aggregate: Aggregate, word: TaskWord, why: Why) -> None:

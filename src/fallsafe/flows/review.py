@@ -85,7 +85,7 @@ def _stuck(turn: Turn, aggregate: Aggregate, found: Stuck) -> Signal:
     return Signal(
         detector=Detector.SCANNER,
         order_id=aggregate.order.id,
-        item_id=task.item_id if task else min(aggregate.items),
+        item_id=task.item_id if task else min(aggregate.items, default=None),
         task_id=found.task_id,
         command_id=None,
         system="OMS",

@@ -93,7 +93,7 @@ def _signal(turn: Turn, aggregate: Aggregate, asked: Revision, evidence: int) ->
     return Signal(
         detector=Detector.INTAKE,
         order_id=aggregate.order.id,
-        item_id=min(aggregate.items),
+        item_id=min(aggregate.items, default=None),
         task_id=None,
         command_id=None,
         system="OMS",

@@ -81,7 +81,7 @@ def order_value_minor(items: Iterable[Priced]) -> int:
 FINAL_ITEM_STATES = frozenset({ItemState.REJECTED, ItemState.CANCELLED, ItemState.COMPLETED, ItemState.FAILED})
 
 # Moved by decisions (a refusal, a give-up, a cancellation), never by counting tasks; only a decision takes them back.
-_DECIDED = frozenset(
+DECIDED_ITEM_STATES = frozenset(
     {
         ItemState.REJECTED,
         ItemState.FAILED,
@@ -102,7 +102,7 @@ def derive_state(
     While one of its own tasks can move it is in progress; it is completed only when every mandatory task is completed
     or skipped with a reason (§6.3) and nothing below it is open. `failed` is never derived: giving up is a decision.
     """
-    if item.state in _DECIDED:
+    if item.state in DECIDED_ITEM_STATES:
         return item.state
     if item.action == "noChange":
         return ItemState.COMPLETED

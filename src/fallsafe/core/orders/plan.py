@@ -61,11 +61,6 @@ class PlannedTask:
     after: tuple[int, ...]
     waits_for_held: tuple[str, ...] = ()
 
-    @property
-    def pending(self) -> int:
-        """How many things must be final before it is ready."""
-        return len(self.after) + len(self.waits_for_held)
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

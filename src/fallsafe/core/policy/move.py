@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.orders import plan
-from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.item import DECIDED_ITEM_STATES, Item
 from fallsafe.core.orders.task import Task, TaskState, TaskType
 from fallsafe.core.policy.policy_set import PolicySet, retry_for
 
@@ -53,19 +53,25 @@ def plan_move(order: Running, was: PolicySet, now: PolicySet) -> Move | Refusal:
     """What moving an order from one set to another would change; refused where what was done or begun does not exist
     in the other one.
     """
-    made = plan.plan_order(plan.of_items(order.items.values(), order.snapshot), now.plans, now.offers)
+    items = plan.of_items(order.items.values(), order.snapshot)
+    made, before = (plan.plan_order(items, policy.plans, policy.offers) for policy in (now, was))
     there = {(order.items[t.item_id].external_id, t.step): t.id for t in order.tasks.values()}
     wanted = {(t.item_external_id, t.step): t for t in made.tasks}
-    refusal = _why_not(order, made, wanted, there, now) or plan.check_size(made, _what(order, now))
+    # What was added beside the plan (a renewal, a task from a list) is none of either set's business.
+    planned = {name: there[name] for t in before.tasks if (name := (t.item_external_id, t.step)) in there}
+    planned |= {name: there[name] for name in wanted if name in there}
+    refusal = _why_not(order, made, wanted, planned, now) or plan.check_size(made, _what(order, now))
     if refusal is not None:
         return refusal
     held = {i.external_id for i in order.items.values() if i.hold_code}
-    gone = tuple(sorted(task_id for name, task_id in there.items() if name not in wanted and _open(order, task_id)))
+    gone = tuple(sorted(task_id for name, task_id in planned.items() if name not in wanted and _open(order, task_id)))
+    added = _added(order, made, there)
+    late = (f"{item}.{step}: does not come, what it was for has begun" for item, step in wanted.keys() - there - added)
     return Move(
         plan=made,
-        added=tuple(name for name in wanted if name not in there),
+        added=tuple(name for name in wanted if name in added),
         removed=gone,
-        changes=tuple(_changes(order, made, was, now)),
+        changes=(*_changes(order, made, was, now), *sorted(late)),
         freed=tuple(sorted(held - made.holds.keys())),
         tasks=there,
     )
@@ -73,6 +79,24 @@ def plan_move(order: Running, was: PolicySet, now: PolicySet) -> Move | Refusal:
 
 def _what(order: Running, now: PolicySet) -> str:
     return f"cannot move order {order.name} to {now.id}"
+
+
+def _added(order: Running, made: plan.Plan, there: Mapping[Name, int]) -> set[Name]:
+    """The steps that come: those of items that nobody gave up, unless all that would wait for them was begun."""
+    names = [(t.item_external_id, t.step) for t in made.tasks]
+    behind: dict[int, list[int]] = {n: [] for n in range(len(names))}
+    for n, planned in enumerate(made.tasks):
+        for before in planned.after:
+            behind[before].append(n)
+    live = {item.external_id for item in order.items.values() if item.state not in DECIDED_ITEM_STATES}
+    needed: set[int] = set()
+    open_ = [n for n, name in enumerate(names) if (_open(order, there[name]) if name in there else not behind[n])]
+    while open_:
+        n = open_.pop()
+        if n not in needed:
+            needed.add(n)
+            open_ += [b for b in made.tasks[n].after if names[b] not in there]
+    return {names[n] for n in needed if names[n] not in there and names[n][0] in live}
 
 
 def _open(order: Running, task_id: int) -> bool:

@@ -22,7 +22,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.item import NO_UNDO
 from fallsafe.core.orders.order import UPSTREAM
-from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
+from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.repair import correction
 from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
 from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending, provided
@@ -102,7 +102,7 @@ def resend_same_key(scene: Scene, action: RepairAction, given: Given) -> Plan:
         "key.lives": key_lives(command, operation, scene.now),
         "scheduled": scene.scheduled,
     }
-    conditions = (sendable, _relied(scene))
+    conditions = (sendable, _not_over(scene), _relied(scene))
     return Plan(conditions, sends=(told,), after=tuple(after), risky=risky and f"{risky}.", reads=reads)
 
 
@@ -165,8 +165,8 @@ def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *
         hint="give `fields`, or say in `correctedElsewhere` who corrected what",
     )
     conditions = (
-        _may_supersede(scene, command), _relied(scene), said, *_locked(changes), _guard(scene, action, changes),
-        _not_done_with(scene, action, changes),
+        _may_supersede(scene, command), _not_over(scene), _relied(scene), said, *_locked(changes),
+        _guard(scene, action, changes), _not_done_with(scene, action, changes),
     )  # fmt: skip
     n = 1 + max(c.n for c in scene.commands if c.purpose is command.purpose)
     key = key_for(scene.order.source, scene.order.external_id, item.external_id, task.step, command.purpose, n)
@@ -192,6 +192,14 @@ def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *
         risky,
         {"n": n, "facts": {name: scene.salted(value) for name, value in sorted(scene.values.items())}},
     )
+
+
+def _not_over(scene: Scene) -> Condition:
+    """What was skipped, given up or done does not begin again by a new command."""
+    state = scene.task.state if scene.task is not None else None
+    why = f"{scene.task.step} is {state}" if scene.task is not None else ""
+    hint = "nothing of it goes on; add a task from the list where it is wanted after all: ADD_TASK"
+    return provided("not_over", "Its task is not over.", state not in FINAL_TASK_STATES, why, "ALREADY_DECIDED", hint)
 
 
 def _relied(scene: Scene) -> Condition:
