@@ -14,7 +14,7 @@ from tests.spec.test_s12_ways import WORKS, by_file
 
 from fallsafe import policyset
 
-REFUSED = ("agreed", "not-agreed", "decided", "sold", "sold-again", "kept", "back", "asked")
+REFUSED = ("agreed", "not-agreed", "decided", "sold", "sold-again", "kept", "given", "back", "asked")
 """Orders each of which has a case that nobody else touches."""
 FAULTS = tuple(goes_wrong(name, "WHS.reserve", "refuse") for name in REFUSED)
 LATER = "2199-01-01T00:00:00Z"
@@ -44,8 +44,9 @@ def right_requests(there: Installation) -> dict[str, Right]:
 
 def _about_cases(there: Installation) -> dict[str, Right]:
     """Cases of failures that stand, and cases of what somebody saw, which may be ended at any time."""
-    kept, back, asked = (case(there, name, "SKU_OUT_OF_STOCK")["id"] for name in ("kept", "back", "asked"))
-    for one in (kept, back):
+    names = ("kept", "given", "back", "asked")
+    kept, given, back, asked = (case(there, name, "SKU_OUT_OF_STOCK")["id"] for name in names)
+    for one in (given, back):
         there.ask(f"/fallout-cases/{one}/transfer", {"ownerGroup": "ORDER_DESK", "reason": "it is theirs", **GIVEN})
     there.ask(f"/fallout-cases/{asked}/consult", ASKED)
     for n, name in enumerate(("kept", "back", "asked")):
@@ -55,7 +56,9 @@ def _about_cases(there: Installation) -> dict[str, Right]:
     there.ask(f"/fallout-cases/{again}/resolve", SOLVED)
     path = "POST /api/v1/fallout-cases/{case_id}"
     return {
-        f"{path}/accept": Right({"case_id": kept}, {}),
+        f"{path}/accept": Right({"case_id": given}, {}),
+        f"{path}/transfer": Right({"case_id": kept}, {"ownerGroup": "ORDER_DESK", "reason": "it is theirs", **GIVEN}),
+        f"{path}/evidence": Right({"case_id": kept}, PAPER),
         f"{path}/return": Right({"case_id": back}, {"reason": "it is not ours"}),
         f"{path}/assign": Right({"case_id": kept}, {"assignee": "eva", "reason": "she knows it"}),
         f"{path}/consult": Right({"case_id": kept}, ASKED),
@@ -81,6 +84,7 @@ def _seen_at(there: Installation, name: str) -> str:
 
 
 ASKED = {"group": "BILLING_OPS", "asked": "is it still wanted?"}
+PAPER = {"name": "letter.txt", "mediaType": "text/plain", "content": "aXQgaXMgc28=", "reason": "they wrote it"}
 GIVEN = {"done": "looked at it", "asked": "is it theirs?"}
 SOLVED = {"type": "SolvedElsewhere", "text": "they say that it is done"}
 
