@@ -2,7 +2,7 @@
 
 import pytest
 
-from fallsafe.core.access import RIGHTS, ROLES, Actor, may, system, unknown_roles, who_may
+from fallsafe.core.access import EVERY_GROUP, RIGHTS, ROLES, Actor, may, narrowed, system, unknown_roles, who_may
 
 
 def person(*roles: str) -> Actor:
@@ -35,3 +35,12 @@ class WhenSomebodyAsks:
 
     def test_a_role_that_does_not_exist_is_named(self):
         assert unknown_roles(["operator", "wizard"]) == ("wizard",)
+
+    @pytest.mark.parametrize(
+        ("of_token", "of_person", "reach"),
+        [("A B", "*", "A B"), ("*", "A", "A"), ("A B", "B C", "B"), ("A", "B", ""), ("*", "*", EVERY_GROUP)],
+    )
+    def test_a_token_gives_no_more_than_whoever_holds_it_may(self, of_token, of_person, reach):
+        held = Actor("person", "mia", frozenset({"operator", "manager"}), frozenset(of_token.split()))
+        now = narrowed(held, ["operator", "support"], of_person.split())
+        assert (now.roles, now.groups) == (frozenset({"operator"}), frozenset(reach.split()))

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +56,22 @@ class Installation:
         """What its processes read as settings."""
         return {"FALLSAFE_HOME": str(self.home), "FALLSAFE_KILL": ""}
 
-    def ask(self, path: str, body: object = None) -> Any:
+    def ask(self, path: str, body: object = None, method: str | None = None) -> Any:
         """A request with the token of whoever installed. Raises OSError when it is not answered well."""
         token = (self.home / "token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.wiring.api}/api/v1{path}", data, headers)
+        request = urllib.request.Request(f"{self.wiring.api}/api/v1{path}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=5) as answer:
             return json.loads(answer.read())
+
+    def token_of(self, name: str, roles: Sequence[str], groups: Sequence[str] = ("*",), kind: str = "person") -> str:
+        """A token of somebody, who is made known where they are a person."""
+        if kind == "person":
+            who = {"title": name, "roles": [*roles], "groups": [*groups], "reason": "they work here"}
+            self.ask(f"/people/{name}", who, "PUT")
+        asked = {"name": name, "kind": kind, "roles": [*roles], "groups": [*groups]}
+        return str(self.ask("/tokens", asked)["token"])
 
     def answers(self) -> bool:
         """Whether the API is there."""

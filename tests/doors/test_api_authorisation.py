@@ -80,6 +80,8 @@ async def somebody(api: Api, role: str, group: str) -> str:
     token, whose = new_token(), Actor("machine" if role == "machine" else "person", f"{role}-{group}")
 
     async def known(tx: Any) -> None:
+        if whose.kind == "person":
+            await access.ensure_person(tx, whose.name, role, [role], system("test"))
         await access.create_token(
             tx, api.context, person=whose.name, actor_kind=whose.kind, roles=[role], groups=[group],
             digest=digest_of(token), expires_at=None, actor=system("test"),
@@ -101,9 +103,8 @@ async def ids_of(api: Api) -> dict[str, str]:
             **WHY,
         },
     )
-    tasks = (await api.get(f"/orders/{order}"))["tasks"]
     return {
-        "order_id": order, "task_id": tasks[0]["id"], "verb": "resume", "command_id": case["commandId"],
+        "order_id": order, "task_id": case["taskId"], "verb": "resume", "command_id": case["commandId"],
         "case_id": case["id"], "repair_id": asked["id"], "rule": "G06", "code": "NONE", "set_id": api.context.newest.id,
         "name": "ada", "token_id": "1", "evidence_id": case["evidence"][0], "group": case["owner"]["group"],
     }  # fmt: skip

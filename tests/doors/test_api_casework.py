@@ -51,9 +51,9 @@ class WhenPeopleWorkOnACase:
         await api.post(f"{one}/wait", {"whom": "network", "what": "an answer", "until": LATER}, "engineer")
         await self._is_looked_at(api, name)
         assert (await the_case(api))["owner"]["assignee"] == "a-engineer"
-        await api.post(f"{one}/go-on")
+        await self._has_waited(api, name)
         await self._is_looked_at(api, name)
-        assert (await the_case(api))["owner"]["assignee"] == ""
+        assert ((await the_case(api))["owner"]["assignee"], (await the_case(api))["waitingFor"]) == ("", None)
         await api.post(f"{one}/claim")
         await api.post(f"{one}/wait", {"whom": "network", "what": "an answer", "reference": "N-7", "until": LATER})
         waiting = (await the_case(api))["waitingFor"]
@@ -76,6 +76,19 @@ class WhenPeopleWorkOnACase:
         ]
         assert [verb for verb in verbs if verb in wanted] == wanted
         assert {line["event"] for line in trail if line["verb"] == "escalate"} == {"FalloutEscalated"}
+
+    @staticmethod
+    async def _has_waited(api: Api, name: str) -> None:
+        """The time of whoever it waits for is over."""
+
+        async def later(tx: Tx) -> None:
+            (row,) = await tx.fetch("cases/by_ids", ids=[inside("case", name)])
+            (order,) = await tx.lock([row["order_id"]])
+            case = order.cases[row["id"]]
+            over = {**case.waiting_for, "until": case.detected_at.isoformat()}
+            order.put(replace(case, waiting_for=over), "age", Why(world.ACTOR, "a test"))
+
+        await api.database.transact(later)
 
     @staticmethod
     async def _grows_old(api: Api, name: str, by: timedelta) -> None:
@@ -120,6 +133,31 @@ class WhenPeopleWorkOnACase:
         whole = await api.client.get(path, headers=api.as_("engineer"), params={"whole": "true"})
         assert whole.content == letter and not any("4711" in payload for payload in await _payloads(api))
         assert (await api.post(f"{one}/evidence", paper | {"content": "?"}, status=400))["pointer"] == "/content"
+        await self._is_read_by_right(api, one)
+
+    @staticmethod
+    async def _is_read_by_right(api: Api, one: str) -> None:
+        """What is personal in a comment is seen by those who may see evidence whole, and that they did is recorded.
+        Whose values stand in what has no order nobody knows: that is only for those who may see it whole.
+        """
+        await api.post(f"{one}/comment", {"text": "Sari Wulandari called again"})
+        for role in ("operator", "support", "machine"):
+            assert (await api.get(f"{one}/comments", role))["items"][-1]["text"] == "[personal] called again"
+        assert (await api.get(f"{one}/comments", "operator", 403, whole="true"))["code"] == "NOT_ALLOWED"
+        whole = (await api.get(f"{one}/comments", "engineer", whole="true"))["items"]
+        assert whole[-1]["text"] == "Sari Wulandari called again"
+        lines = [e["data"] for e in (await api.get("/events", limit=200))["items"]][-2:]
+        assert {(line["verb"], line["actor"]) for line in lines} == {("read_whole", "person:a-engineer")}
+
+        loose = f"/fallout-cases/{await loose_case(api)}"
+        await api.post(f"{loose}/comment", {"text": "their export is broken"})
+        for role, seen in (("operator", "their export is broken"), ("support", "[personal]")):
+            assert (await api.get(f"{loose}/comments", role))["items"][0]["text"] == seen
+        (unread,) = [e for e in (await api.get(f"{loose}/evidence"))["items"] if e["kind"] != "comment"]
+        hidden = await api.client.get(unread["href"], headers=api.as_("operator"))
+        assert hidden.text == "[confidential: 10 bytes]"
+        opened = await api.client.get(unread["href"], headers=api.as_("engineer"), params={"whole": "true"})
+        assert opened.content == b'{"source":'
 
     async def test_nobody_ends_a_case_whose_failure_stands(self, api: Api) -> None:
         await play(api)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-from tests.doors.conftest import Api, an_order
+from tests.doors.conftest import Api, an_item, an_order
+from tests.doors.test_api_authorisation import somebody
 from tests.doors.test_api_cases import play, the_case
 from tests.doors.test_api_repairs import OK, SLOT_TAKEN, again, decide, go_on
 from tests.flows import orders as world
@@ -96,6 +97,19 @@ class WhenTheCaseItselfIsWorkedOn:
             "state"
         ] == "completed"  # its case has ended, and charging went on
 
+    @staticmethod
+    async def _is_for_those_who_work_for_both(api: Api, one: dict, other: str) -> None:
+        """Joining two cases changes both; then the other group gets back what it has."""
+        away = {"ownerGroup": "ORDER_DESK", "done": "looked at it", "asked": "is it theirs?", "reason": "half of it"}
+        await api.post(f"/fallout-cases/{other}/transfer", away)
+        theirs = await somebody(api, "operator", one["owner"]["group"])
+        narrow = replace(api, tokens={**api.tokens, "narrow": theirs})
+        seen = await seen_of(narrow, one["id"], "MERGE", "narrow", into=other)
+        assert "belongs to ORDER_DESK" in why_not(seen)["role"]
+        refused = await decide(narrow, await seen_of(api, one["id"], "MERGE", into=other), role="narrow", status=403)
+        assert refused["code"] == "NOT_ALLOWED"
+        await api.post(f"/fallout-cases/{other}/return", {"reason": "it is not"})
+
     async def test_a_case_that_was_seen_twice_is_parted_and_later_work_has_a_case(self, api: Api) -> None:
         await play(api, SLOT_TAKEN)
         case = (await the_case(api))["id"]
@@ -122,6 +136,7 @@ class WhenTheCaseItselfIsWorkedOn:
             assert verbs[:3] == [("detect", "detected"), ("classify", "classified"), ("assign", "assigned")]
         assert parted["links"] == [{"to": case, "how": "split from"}] and parted["occurrences"] == 1
         assert (left["owner"]["group"], left["nextAction"]) == ("ORDER_DESK", "call [personal] about the old router")
+        await self._is_for_those_who_work_for_both(api, parted, case)
         await decide(api, await seen_of(api, parted["id"], "MERGE", into=case))
         assert (await api.get(f"/fallout-cases/{parted['id']}"))["state"] == "merged"
         await api.post(f"/fallout-cases/{left['id']}/resolve", {"type": "HandedOff", "text": "called her"})
@@ -167,6 +182,37 @@ class WhenThoseWhoSellWantItChanged:
         assert late["code"] == "ORDER_ENDED"
         lines = await api.get("/journal", orderId=order, limit=200)
         assert "Sari" not in str(lines) and (await api.get("/coverage"))["percent"] == 100
+
+
+class WhenAPersonalValueIsCorrected:
+    async def test_it_is_seen_by_right_and_stands_nowhere_but_sealed(self, api: Api) -> None:
+        person = {"name": "Sari Wulandari", "email": "sari.old@example.org"}
+        films = [an_item("films", "CONTENT-ADDON", monthlyMinor=900)]
+        order = an_order("900", items=films, parties=[{"role": "customer", "ref": "CU-1", "person": person}])
+        await api.post("/orders", order, "machine", 201)
+        await go_on(api, {"NTF.send": Rejected("MAILBOX_GONE", "no such mailbox")})
+        case = (await the_case(api))["id"]
+        judged = {"code": "CONTACT_UNREACHABLE", "because": "the mailbox is gone"}
+        await decide(api, await seen_of(api, case, "OVERRIDE_CLASSIFICATION", **judged))
+        given = {"email": "sari.new@example.org", "confirmation": "a mail from sari.new@example.org"}
+        body = {"action": "CORRECT_CONTACT", "input": given, "reason": "she has sari.new@example.org now"}
+        path, key = f"/fallout-cases/{case}/repairs/preview", {"Idempotency-Key": "k-1"}
+        asked = {role: await api.post(path, body, role, **key) for role in ("support", "operator")}
+        assert {role: [(c["old"], c["new"]) for c in one["changes"]] for role, one in asked.items()} == {
+            "support": [("[personal]", "sari.new@example.org")],
+            "operator": [("sari.old@example.org", "sari.new@example.org")],
+        }
+        again_ = await api.post(path, body, "operator", **key)
+        assert again_["id"] == asked["operator"]["id"]
+        assert [(c["old"], c["new"]) for c in again_["changes"]] == [("[personal]", "[personal]")]
+        said = {"hash": asked["support"]["hash"], "reason": "sari.new@example.org is right"}
+        await api.post(f"/fallout-cases/{case}/repairs/{asked['support']['id']}/run", said, "support", 202)
+        trail = (await api.get(f"/fallout-cases/{case}/timeline", limit=1000))["items"]
+        assert [line["actor"] for line in trail if line["verb"] == "read_values"] == ["person:a-operator"]
+        with psycopg.connect(api.database.url) as database:
+            tables = ("idempotency_keys", "repairs", "journal", "cases", "commands")
+            rows = [str(database.execute(f"SELECT * FROM {table}").fetchall()) for table in tables]
+        assert not any("sari." in row for row in rows)
 
 
 class WhenSomethingExistsAlreadyThere:

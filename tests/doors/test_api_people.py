@@ -85,7 +85,7 @@ class WhenSomebodySignsInByPassword:
         answer = await sign_in(api)
         assert (answer.status_code, answer.headers["location"]) == (303, "/queue?q=state%3Aopen")
         cookie = answer.headers["set-cookie"].lower()
-        assert "httponly" in cookie and "samesite=lax" in cookie
+        assert "httponly" in cookie and "samesite=lax" in cookie and "secure" not in cookie
         me = (await api.client.get("/api/v1/me")).json()
         assert (me["name"], me["roles"], me["groups"]) == ("mei", ["operator"], ["BILLING_OPS"])
         session = answer.cookies["fallsafe_session"]
@@ -93,6 +93,8 @@ class WhenSomebodySignsInByPassword:
         api.client.cookies.clear()
         gone = await api.client.get("/api/v1/me", headers={"Cookie": f"fallsafe_session={session}"})
         assert gone.status_code == 401
+        encrypted = await sign_in(api, Origin="https://fallsafe.test")
+        assert "; secure" in encrypted.headers["set-cookie"].lower()
         assert audit.verify(api.database.url).findings == ()
 
     @pytest.mark.parametrize(("name", "password"), [("mei", OTHER), ("nobody", PASSWORD), ("mei", ""), ("", "")])
@@ -149,6 +151,16 @@ class WhenAPasswordIsChanged:
         assert "wrong=password" in (await sign_in(api)).headers["location"]
         assert (await sign_in(api, password=OTHER)).headers["location"].startswith("/queue")
 
+    async def test_the_old_one_is_guessed_no_more_often_than_at_the_sign_in(self, api: Api) -> None:
+        await known(api)
+        await sign_in(api)
+        ours, path = {"Sec-Fetch-Site": "same-origin"}, "/api/v1/people/mei/password"
+        tried = [OTHER] * TRIES + [PASSWORD]
+        said = [await api.client.put(path, json={"password": OTHER, "old": old}, headers=ours) for old in tried]
+        assert [one.json()["code"] for one in said] == ["WRONG_PASSWORD"] * TRIES + ["SIGN_IN_LOCKED"]
+        api.client.cookies.clear()
+        assert "wrong=locked" in (await sign_in(api)).headers["location"]
+
     @pytest.mark.parametrize("weak", ["short", "mei mei mei mei", "aaaaaaaaaaaaaaaa", "x" * 201])
     async def test_a_weak_one_is_refused(self, api: Api, weak: str) -> None:
         await put(api, "/people/mei", MEI)
@@ -179,6 +191,25 @@ class WhenSomebodyLeaves:
         assert (kept["name"], kept["revokedAt"] is not None, "token" in kept) == ("mei", True, False)
         assert audit.verify(api.database.url).findings == ()
 
+    async def test_what_is_taken_from_them_is_taken_from_their_tokens_and_nobody_unknown_gets_one(
+        self, api: Api
+    ) -> None:
+        asked = {"name": "mei", "kind": "person", "roles": ["operator", "manager"]}
+        unknown = await api.post("/tokens", asked, "admin", 422)
+        assert (unknown["code"], unknown["pointer"]) == ("PERSON_UNKNOWN", "/name")
+        left = await put(api, "/people/mei", {**MEI, "left": True}, status=422)
+        assert left["code"] == "PERSON_UNKNOWN"
+        await known(api, roles=["operator", "manager"])
+        made = await api.post("/tokens", asked, "admin", 201)
+        assert made["expiresAt"] is not None
+        held = {"Authorization": f"Bearer {made['token']}"}
+        for roles, effective in ((["operator", "manager"], ["manager", "operator"]), (["operator"], ["operator"])):
+            await put(api, "/people/mei", {**MEI, "roles": roles})
+            me = (await api.client.get("/api/v1/me", headers=held)).json()
+            assert (me["roles"], me["groups"]) == (effective, ["BILLING_OPS"])
+        await put(api, "/people/mei", {**MEI, "left": True})
+        assert (await api.post("/tokens", asked, "admin", 422))["code"] == "PERSON_UNKNOWN"
+
     async def test_what_was_changed_behind_the_journal_is_found(self, api: Api) -> None:
         await known(api)
         await api.database.transact(lambda tx: tx.execute("people/set_password", person="mei", proof="$argon2id$x"))
@@ -188,9 +219,8 @@ class WhenSomebodyLeaves:
 
 class WhenACaseBelongsToAnotherGroup:
     async def test_the_answer_says_yes_or_no_and_why(self, api: Api) -> None:
-        token = await api.post(
-            "/tokens", {"name": "mei", "kind": "person", "roles": ["operator"], "groups": ["BILLING_OPS"]}, "admin", 201
-        )
+        await put(api, "/people/mei", MEI)
+        token = await api.post("/tokens", {"name": "mei", "kind": "person", "roles": ["operator"]}, "admin", 201)
         mei = replace(api, tokens={"operator": token["token"]})
         own = {p["action"]: p for p in (await mei.get("/permissions", group="BILLING_OPS"))["items"]}
         other = {p["action"]: p for p in (await mei.get("/permissions", group="FIELD_OPS"))["items"]}

@@ -68,7 +68,7 @@ async def play(store: Database, context: Context) -> int:
                 tx,
                 context,
                 person=name,
-                actor_kind="person",
+                actor_kind="machine",
                 roles=["support"],
                 digest=digest_of(name),
                 expires_at=await tx.now(),

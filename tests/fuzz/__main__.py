@@ -197,7 +197,7 @@ def main(words: list[str]) -> int:
         schema.write_text(json.dumps(found))
         for role in read.roles.split(","):
             kind = "machine" if role == "machine" else "person"
-            token = there.ask("/tokens", {"name": f"fuzz-{role}", "kind": kind, "roles": [role]})["token"]
+            token = there.token_of(f"fuzz-{role}", [role], kind=kind)
             code, said, events = play(there, schema, role, token, read)
             for operation, status in answered(events):
                 seen[operation].add(role, status)

@@ -90,7 +90,7 @@ SOLVED = {"type": "SolvedElsewhere", "text": "they say that it is done"}
 
 
 def _about_repairs(there: Installation) -> dict[str, Right]:
-    second = there.ask("/tokens", {"name": "second", "kind": "person", "roles": ["manager"]})["token"]
+    second = there.token_of("second", ["manager"])
     decisions = {}
     for verb, name, action, given in (
         ("approve", "agreed", "ADD_TASK", {"taskType": "determineTax"}),

@@ -53,8 +53,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             smith.start(name, made.home / "log" / f"{name}.log", made.environment)
         until(made.answers, 30, "the API does not answer")
         for name, roles in PEOPLE.items():
-            token = made.ask("/tokens", {"name": name, "kind": "person", "roles": roles})["token"]
-            (made.home / f"{name}.token").write_text(token)
+            (made.home / f"{name}.token").write_text(made.token_of(name, roles))
         for one in ORDERS:
             made.ask("/orders", bought(*one))
         yield made

@@ -60,8 +60,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         until(made.answers, 30, "the API does not answer")
         for name, roles in PEOPLE.items():
             kind = "machine" if roles == ["machine"] else "person"
-            token = made.ask("/tokens", {"name": name, "kind": kind, "roles": roles})["token"]
-            (made.home / f"{name}.token").write_text(token)
+            (made.home / f"{name}.token").write_text(made.token_of(name, roles, kind=kind))
         by(made, "eva", "automation", "on", RECHECK, "--reason", "the network was extended")
         for n in range(3):  # what runs by itself waits for an hour, and other tests need not wait for it
             an_order(made, f"nowhere-{n}", DRILL, street="Jalan Melati", houseNumber="8", city="Jakarta")

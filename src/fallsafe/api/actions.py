@@ -29,12 +29,9 @@ async def reason_of(body: bytes) -> str:
     return found
 
 
-async def act(
-    deps: Deps, request: Request, flow: Flow, number: int, *, because: str | None = None, of_case: int = 0
-) -> Response:
+async def act(deps: Deps, request: Request, flow: Flow, number: int, *, of_case: int = 0) -> Response:
     """Asks a flow for one thing and answers 202 with its id. The flow itself knows who may, and records a refusal.
-    `because` stands for a reason that nobody gave; without it, who asked does. `of_case` is the case whose version
-    If-Match may name.
+    `of_case` is the case whose version If-Match may name.
     """
     actor = await deps.who(request)
     body = await body_of(request)
@@ -43,8 +40,7 @@ async def act(
     async def change(tx: Tx) -> Change:
         if of_case:
             await check_version(tx, request, of_case)
-        usual = f"asked by {actor} at the API" if because is None else because
-        (answer,) = await flow(tx, context, [number], actor, reason or usual)
+        (answer,) = await flow(tx, context, [number], actor, reason or f"asked by {actor} at the API")
         return told(answer, lambda applied: done(asked_for(applied), 202), lambda r: problem_of(r.refusal))
 
     return await make(deps.database, asked, change)

@@ -4,9 +4,9 @@ one case or with many.
 
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,9 +24,9 @@ from fallsafe.core.access import Actor
 from fallsafe.core.cases.work import Ask
 from fallsafe.core.errors import Refusal
 from fallsafe.flows import casework, raising
+from fallsafe.flows.access import read_comments
 from fallsafe.flows.context import Answer, Refused
 from fallsafe.store.canonical import instant
-from fallsafe.store.evidence import comments_on
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import case_row
 from fallsafe.store.tx import Tx
@@ -129,14 +129,23 @@ class CaseWorkDoor:
 
         return await make(self.deps.database, asked_of(request, actor, body), change)
 
-    async def comments(self, request: Request, case_id: str) -> Response:
-        """What people wrote about a case, oldest first."""
-        await self.deps.who(request)
+    async def comments(
+        self,
+        request: Request,
+        case_id: str,
+        whole: Annotated[bool, Query(description="As it was written, with what is personal.")] = False,
+    ) -> Response:
+        """What people wrote about a case, oldest first, without what is personal in it; the whole of it for those who
+        may read evidence as it was, and that they did is in the journal.
+        """
+        right = "read_whole_evidence" if whole else "read"
+        actor = await self.deps.allowed(request, right, f"cannot read what was written about {case_id[:40]}")
         number = inside("case", case_id)
         case = await case_row(self.deps.database, number) if number is not None else None
         if case is None:
             raise not_found("case", case_id, HINT)
-        written = await comments_on(self.deps.database, case.order_id, outside("case", case.id))
+        order, name = case.order_id, outside("case", case.id)
+        written = await self.deps.database.transact(lambda tx: read_comments(tx, actor, order, name, whole=whole))
         items = [wire.Comment(by=by, at=instant(at), text=text) for by, at, text in written]
         return send({"items": items, "after": ""})
 
@@ -152,7 +161,7 @@ class CaseWorkDoor:
         asked = ref(wire.Asked)
         add(made, "POST", "/fallout-cases", self.open, answers=asked, status=201, takes="new_case", problems=wrong)
         add(made, "POST", "/fallout-cases/actions", self.many, answers=worked, takes="case_actions")
-        add(made, "GET", f"{one}/comments", self.comments, answers=wire.pages(wire.Comment), problems=(404,))
+        add(made, "GET", f"{one}/comments", self.comments, answers=wire.pages(wire.Comment), problems=(403, 404))
         return made
 
 

@@ -25,12 +25,15 @@ REPLAYED = "Idempotent-Replayed"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a transaction came to: the answer to send, or the problem to raise once it is committed."""
+    """What a transaction came to: the answer to send, or the problem to raise once it is committed. `kept` is what is
+    kept of an answer that says more than may be kept.
+    """
 
     status: int
     body: bytes
     problem: Problem | None = None
     replayed: bool = False
+    kept: bytes | None = None
 
     def response(self) -> Response:
         """The answer. Raises the problem."""
@@ -40,9 +43,9 @@ class Change:
         return Response(self.body, self.status, headers, "application/json")
 
 
-def done(value: Any, status: int = 200) -> Change:
-    """A change that was made, with what is told of it."""
-    return Change(status, msgspec.json.encode(value))
+def done(value: Any, status: int = 200, kept: Any = None) -> Change:
+    """A change that was made, with what is told of it; and what is `kept` of that, where it is less."""
+    return Change(status, msgspec.json.encode(value), kept=None if kept is None else msgspec.json.encode(kept))
 
 
 def not_done(problem: Problem) -> Change:
@@ -84,7 +87,7 @@ def busy() -> Problem:
 async def keep(tx: Tx, asked: Asked | None, change: Change) -> None:
     """Keeps what was done under the key of the request."""
     if asked is not None and change.problem is None:
-        await keep_answer(tx, asked, change.status, change.body.decode())
+        await keep_answer(tx, asked, change.status, (change.body if change.kept is None else change.kept).decode())
 
 
 async def make(database: Database, asked: Asked | None, change: Callable[[Tx], Awaitable[Change]]) -> Response:

@@ -47,7 +47,6 @@ class Deps:
     `also_accepted` gives secrets that a system may sign with beside its own, while one gives way to another.
     `stopping` says that the server is about to stop; `published` is told of a set that was published or put in force
     here, and whether it is in force, so that this process knows at once.
-    `secure_cookies` where the pages are served by HTTPS.
     """
 
     database: Database
@@ -57,7 +56,6 @@ class Deps:
     stopping: Callable[[], bool] = _never
     published: Callable[[PolicySet, bool], None] = _nothing
     metrics: Metrics = field(default_factory=Metrics)
-    secure_cookies: bool = False
 
     async def now(self) -> datetime:
         """The database's clock."""

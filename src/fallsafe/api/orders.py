@@ -26,7 +26,7 @@ from fallsafe.core.orders.order import OrderState
 from fallsafe.core.orders.watched import VERBS
 from fallsafe.flows import revising
 from fallsafe.flows.planning import plan_again
-from fallsafe.flows.steering import NEED_A_REASON, steer
+from fallsafe.flows.steering import steer
 from fallsafe.flows.unreadable import keep_unreadable
 from fallsafe.store.access import Asked
 from fallsafe.store.canonical import canonical
@@ -203,8 +203,8 @@ class OrdersDoor:
         return send(shapes.task(found, file, (await self.deps.asker(request, actor)).set_named(file.order.policy_set)))
 
     async def steer(self, request: Request, task_id: str, verb: str) -> Response:
-        """Tells the engine that executes a task to resume, retry, skip or cancel it; 202 with the command that carries
-        the word. The task moves when the engine says so. A skip and a cancellation need a reason.
+        """Tells the engine that executes a task to resume or retry it; 202 with the command that carries the word. The
+        task moves when the engine says so. To skip or to cancel it is for two: SKIP_TASK of its case.
         """
         await self.deps.who(request)
         if verb not in VERBS:
@@ -212,8 +212,7 @@ class OrdersDoor:
         number = inside("task", task_id)
         if number is None:
             raise not_found("task", task_id, TASK_HINT)
-        because = "" if verb in NEED_A_REASON else None
-        return await act(self.deps, request, partial(steer, verb=verb), number, because=because)
+        return await act(self.deps, request, partial(steer, verb=verb), number)
 
     async def file(self, name: str) -> OrderFile:
         """The file of an order by its id or by `source:externalId`. Raises `Problem` 404."""

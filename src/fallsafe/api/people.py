@@ -34,7 +34,7 @@ from fallsafe.security.tokens import TOKEN_LENGTH_MAX, digest_of, new_token
 from fallsafe.store.access import Person, Token, people, person_by_name, person_of, token_of
 from fallsafe.store.tx import Tx
 
-TOKEN_LIVES_MAX = timedelta(days=3_660)
+TOKEN_LIVES, TOKEN_LIVES_MAX = timedelta(days=366), timedelta(days=3_660)
 FIRST_PAGE = "/queue"
 NAME_LENGTH_MAX = 60
 PROVED_AT_ONCE = 2
@@ -137,7 +137,9 @@ class PeopleDoor:
         session = digest_of(request.cookies.get(SESSION_COOKIE, "")[:TOKEN_LENGTH_MAX])
 
         async def change(tx: Tx) -> Change:
-            answer = await access.set_password(tx, name, proof, actor, proved=proved, session=session)
+            answer = await access.set_password(
+                tx, name, proof, actor, tried="old" in wanted, proved=proved, session=session
+            )
             return told(answer, lambda _: Change(204, b""), lambda said: problem_of(said.refusal))
 
         await make(self.deps.database, None, change)
@@ -163,16 +165,18 @@ class PeopleDoor:
         return send({"items": kept, "after": kept[-1].id if len(kept) == limit else ""})
 
     async def create(self, request: Request) -> Response:
-        """Makes a token. It is in this answer and nowhere else. It is made anew when the same request is sent again,
-        since it was never stored, hence an Idempotency-Key is refused here.
+        """Makes a token, which ends after a year where nothing else is said. It is in this answer and nowhere else. It
+        is made anew when the same request is sent again, since it was never stored, hence an Idempotency-Key is
+        refused here.
         """
         actor = await self.deps.who(request)
         if "idempotency-key" in request.headers:
             why = "a token is shown once and never stored, so that no answer can be given again"
             raise Problem(400, "IDEMPOTENCY_KEY", why, "leave the Idempotency-Key out, and revoke what is too much")
         wanted = check_shape("token", await json_of(await body_of(request)))
-        until = instant_of(wanted.get("expiresAt"), "/expiresAt")
-        self._check_end(until, await self.deps.now())
+        now = await self.deps.now()
+        until = instant_of(wanted.get("expiresAt"), "/expiresAt") or now + TOKEN_LIVES
+        self._check_end(until, now)
         token, kind, roles = new_token(), wanted.get("kind", "machine"), tuple(wanted["roles"])
         groups = tuple(wanted.get("groups", (EVERY_GROUP,)))
 
@@ -209,8 +213,8 @@ class PeopleDoor:
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
-    def _check_end(self, until: datetime | None, now: datetime) -> None:
-        if until is not None and not now < until <= now + TOKEN_LIVES_MAX:
+    def _check_end(self, until: datetime, now: datetime) -> None:
+        if not now < until <= now + TOKEN_LIVES_MAX:
             raise Problem(422, "EXPIRES_WRONG", "a token ends in the future, within ten years", "", "/expiresAt")
 
     async def revoke(self, request: Request, token_id: str) -> Response:
@@ -240,15 +244,7 @@ class PeopleDoor:
         answer = await self.deps.database.transact(use)
         if isinstance(answer, Refused):
             raise problem_of(answer.refusal)
-        return self._signed_in(session, then)
-
-    def _signed_in(self, session: str, then: str) -> Response:
-        back = _to(local_path(then))
-        seconds = int(access.SESSION_LIVES.total_seconds())
-        back.set_cookie(
-            SESSION_COOKIE, session, max_age=seconds, httponly=True, samesite="lax", secure=self.deps.secure_cookies
-        )
-        return back
+        return _signed_in(request, session, then)
 
     async def sign_in_by_password(self, request: Request) -> Response:
         """Opens a session by the form of the page `/welcome`; where it does not, that page says why."""
@@ -267,7 +263,7 @@ class PeopleDoor:
 
         answer = await self.deps.database.transact(enter)
         if isinstance(answer, Applied):
-            return self._signed_in(session, then)
+            return _signed_in(request, session, then)
         self.deps.metrics.strangers.labels("password").inc()
         self._tries.add(address)
         wrong = {"SIGN_IN_LOCKED": "locked"}.get(answer.refusal.code, "password")
@@ -322,7 +318,11 @@ async def read_form(request: Request) -> dict[str, str] | None:
         return None
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return None
-    return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=10))
+    try:
+        fields = parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
+    except ValueError:
+        return None
+    return {name: text.replace("\0", "") for name, text in fields}
 
 
 def is_from_here(request: Request) -> bool:
@@ -331,6 +331,20 @@ def is_from_here(request: Request) -> bool:
         return False
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+
+
+def _signed_in(request: Request, session: str, then: str) -> Response:
+    back = _to(local_path(then))
+    back.set_cookie(
+        SESSION_COOKIE, session, max_age=int(access.SESSION_LIVES.total_seconds()), httponly=True, samesite="lax",
+        secure=_is_encrypted(request),
+    )  # fmt: skip
+    return back
+
+
+def _is_encrypted(request: Request) -> bool:
+    """Whether the browser came by HTTPS, here or at a proxy before us: then it keeps the session from anything else."""
+    return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
 def _to(path: str) -> Response:

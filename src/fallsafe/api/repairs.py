@@ -20,10 +20,13 @@ from fallsafe.api.deps import Deps
 from fallsafe.api.problems import not_found, problem_of
 from fallsafe.api.routes import add, ref, send
 from fallsafe.core.access import Actor
+from fallsafe.core.events import Json
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.preview import Change as FieldChange
 from fallsafe.core.repair.request import TO_ASK, Repair, checks_of, progress_of, proves
 from fallsafe.flows import repairs
 from fallsafe.flows.context import Answer, Context, Refused
+from fallsafe.flows.discretion import HIDDEN
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import CaseFile, case_file
 from fallsafe.store.tx import Tx
@@ -81,7 +84,7 @@ class RepairsDoor:
             shown = await repairs.show(tx, context, asked, actor)
             if isinstance(shown, Refused):
                 return not_done(problem_of(shown.refusal))
-            return done(shown_answer(shown, asked))
+            return done(shown_answer(shown, asked), kept=shown_answer(shown, asked, discreet=True))
 
         return await make(self.deps.database, asked_of(request, actor, body), change)
 
@@ -164,8 +167,14 @@ def href_of(repair: Repair) -> str:
     return f"{shapes.BASE}/fallout-cases/{case}/repairs/{outside('repair', repair.id)}"
 
 
-def shown_answer(shown: repairs.Shown, asked: repairs.Asked) -> wire.Repair:
-    """A preview that was just made; without an id where it cannot be run. Whoever asked sees the values themselves."""
+def shown_answer(shown: repairs.Shown, asked: repairs.Asked, *, discreet: bool = False) -> wire.Repair:
+    """A preview that was just made; without an id where it cannot be run. `discreet` is without personal values, as it
+    is kept for whoever asks the same again.
+    """
+
+    def told(change: FieldChange, value: Json) -> Json:
+        return HIDDEN if discreet and change.personal and value is not None else value
+
     made, one, plan = shown.preview, shown.repair, shown.preview.plan
     asks = wire.Agreement(why=made.approval, roles=made.action.approvers, by="", at=None)
     return wire.Repair(
@@ -179,7 +188,9 @@ def shown_answer(shown: repairs.Shown, asked: repairs.Asked) -> wire.Repair:
         hash=one.hash if one else "",
         conditions=[wire.Condition(name=c.name, sentence=c.sentence, met=c.met, why=c.why) for c in plan.conditions],
         changes=[
-            wire.FieldChange(name=c.name, title=c.title, field_class=c.field_class, old=c.old, new=c.new)
+            wire.FieldChange(
+                name=c.name, title=c.title, field_class=c.field_class, old=told(c, c.old), new=told(c, c.new)
+            )
             for c in plan.changes
         ],
         sends=[

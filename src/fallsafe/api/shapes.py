@@ -15,7 +15,7 @@ from fallsafe.core.events import Json, event_name
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, no_return_at
-from fallsafe.core.orders.watched import VERBS, is_watched
+from fallsafe.core.orders.watched import AGREED, VERBS, is_watched
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows.payload import of_order
 from fallsafe.store.canonical import instant
@@ -200,7 +200,7 @@ def task(given: Task, file: OrderFile, policy: PolicySet) -> wire.Task:
         frozen=given.frozen,
         waiting=given.waiting,
         reported=given.reported,
-        steers=[verb for verb, states in VERBS.items() if is_watched(given) and given.state in states],
+        steers=[v for v, states in VERBS.items() if v not in AGREED and is_watched(given) and given.state in states],
         next_looks=[{"kind": e.kind, "dueAt": instant(e.due_at)} for e in file.agenda if e.id == given.id],
     )
 

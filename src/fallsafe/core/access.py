@@ -43,7 +43,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "manage_tokens": frozenset({"admin"}),
     "manage_people": frozenset({"admin"}),
 }
-OF_A_GROUP = frozenset({"work_case", "end_case", "repair", "approve_repair", "reconcile", "reply", "resend"})
+OF_A_GROUP = frozenset({"work_case", "end_case", "repair", "approve_repair", "reconcile", "reply", "resend", "steer"})
 """The rights that reach as far as the owner groups that somebody works for."""
 FOR_ALL_GROUPS = frozenset({"manager", "admin"})
 """The roles that answer for all groups."""
@@ -66,6 +66,18 @@ class Actor:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
+
+
+def narrowed(actor: Actor, roles: Iterable[str], groups: Iterable[str]) -> Actor:
+    """Whoever acts by a token, with no more than their own roles and groups: what is taken from somebody is taken from
+    the tokens that they hold.
+    """
+    own = frozenset(groups)
+    if EVERY_GROUP in actor.groups or EVERY_GROUP in own:
+        reach = (actor.groups | own) - {EVERY_GROUP} or frozenset({EVERY_GROUP})
+    else:
+        reach = actor.groups & own
+    return Actor(actor.kind, actor.name, actor.roles & frozenset(roles), reach)
 
 
 def system(name: str) -> Actor:

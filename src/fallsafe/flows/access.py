@@ -7,23 +7,34 @@ the journal cannot act as anybody.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from fallsafe.core.access import EVERY_GROUP, ROLES, Actor, locked_for, not_allowed, refused, unknown_roles
+from fallsafe.core.access import EVERY_GROUP, ROLES, Actor, locked_for, may, not_allowed, refused, unknown_roles
+from fallsafe.core.cases.evidence import CONFIDENTIAL
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json, Record
 from fallsafe.core.values import replace
 from fallsafe.flows.context import Answer, Applied, Context, Refused
-from fallsafe.flows.discretion import hide, private_words, redacted
+from fallsafe.flows.discretion import HIDDEN, hide, private_words, redacted
 from fallsafe.store.access import Person, Token, person_of, token_of
 from fallsafe.store.audit_loose import token_seal
 from fallsafe.store.canonical import instant
-from fallsafe.store.evidence import Sealed
+from fallsafe.store.evidence import Sealed, comments_on
 from fallsafe.store.tx import Tx
+from fallsafe.store.vault import OrderKey
 
 CODE_LIVES = timedelta(minutes=10)
 SESSION_LIVES = timedelta(hours=12)
 PERSON = "person"
 SIGNED_IN = ("session", "code")
+
+
+class Said(NamedTuple):
+    """A comment: who, when, and the text."""
+
+    by: str
+    at: datetime
+    text: str
 
 
 async def create_token(
@@ -40,14 +51,23 @@ async def create_token(
     reason: str = "",
 ) -> Answer:
     """Makes an API token known by its digest. Refused: without the right, or with a role or owner group that does not
-    exist, or without a role.
+    exist, or without a role; for a person whom nobody knows, or who has left.
     """
     what = f"cannot make a token for {person}"
     refusal = not_allowed(actor, "manage_tokens", what) or _unknown(context, roles, groups, what)
+    if refusal is None and actor_kind == PERSON:
+        refusal = _nobody(person, await _locked(tx, person), what)
     if refusal is not None:
         return _refused(tx, actor, "token", 0, "create", refusal)
     whose = Actor(actor_kind, person, frozenset(roles), frozenset(groups))
     return await _put(tx, "api", whose, digest, expires_at, actor, reason)
+
+
+def _nobody(name: str, known: Person | None, what: str) -> Refusal | None:
+    if known is not None and known.left_at is None:
+        return None
+    why = f"{name} has left" if known is not None else f"nobody is known as {name}"
+    return Refusal("PERSON_UNKNOWN", what, why, f"make them known first: fallsafe person put {name}", "/name")
 
 
 def _unknown(context: Context, roles: Sequence[str], groups: Sequence[str], what: str) -> Refusal | None:
@@ -97,6 +117,8 @@ async def put_person(tx: Tx, context: Context, wanted: Person, seen: int | None,
     if refusal is None and seen is not None and seen != (known.version if known else 0):
         why = f"{wanted.name} is at version {known.version if known else 0}, not {seen}"
         refusal = Refusal("CHANGED_MEANWHILE", what, why, "read it again, then ask with its tag")
+    if refusal is None and known is None and wanted.left_at is not None:
+        refusal = _nobody(wanted.name, None, what)
     if refusal is not None:
         return _refused(tx, actor, PERSON, 0, "change", refusal)
     if known is None:
@@ -116,18 +138,25 @@ async def put_person(tx: Tx, context: Context, wanted: Person, seen: int | None,
     return Applied(PERSON, 0)
 
 
-async def set_password(tx: Tx, name: str, proof: str, actor: Actor, *, proved: str | None, session: str) -> Answer:
-    """A new password for somebody, by what proves it. They do it themselves with the one they have (`proved` is what it
-    was proved against), or whoever manages people does. Whoever else is signed in as them is no longer; `session` is
-    the digest of the session that asks.
+async def set_password(
+    tx: Tx, name: str, proof: str, actor: Actor, *, tried: bool, proved: str | None, session: str
+) -> Answer:
+    """A new password for somebody, by what proves it. They do it themselves with the one they have (`tried` = they gave
+    one, `proved` is what it was proved against), or whoever manages people does. A wrong one counts like one at the
+    sign-in. Whoever else is signed in as them is no longer; `session` is the digest of the session that asks.
     """
     what = f"cannot set the password of {name}"
-    known = await _locked(tx, name)
-    theirs = actor.kind == PERSON and actor.name == name and known is not None and proved == known.password
+    known, now = await _locked(tx, name), await tx.now()
+    own = known if actor.kind == PERSON and actor.name == name else None
+    locked = _locked_out(own, now, what) if own is not None and tried else None
+    theirs = own is not None and locked is None and proved == own.password
     refusal = None if theirs else not_allowed(actor, "manage_people", what)
-    if refusal is not None and actor.name == name:
+    if refusal is not None and own is not None:
         why = "the password that was given with it is not the one they have"
-        refusal = Refusal("WRONG_PASSWORD", what, why, "give the old one, or ask whoever manages people", "/old")
+        wrong = Refusal("WRONG_PASSWORD", what, why, "give the old one, or ask whoever manages people", "/old")
+        refusal = locked or wrong
+        if tried and locked is None:
+            await _count_wrong(tx, own, now)
     if refusal is None and known is None:
         return Refused(PERSON, 0, Refusal("NOT_FOUND", what, "nobody of that name is known", "make them known first"))
     if refusal is not None:
@@ -149,15 +178,26 @@ async def sign_in(tx: Tx, name: str, proved: str | None, session_digest: str) ->
     )
     if person is None or person.left_at is not None:
         return Refused(PERSON, 0, wrong)
-    if person.locked_until is not None and now < person.locked_until:
-        why = f"too many passwords were wrong; none is taken before {person.locked_until:%H:%M:%S} UTC"
-        return _refused(tx, person.actor, PERSON, 0, "sign_in", Refusal("SIGN_IN_LOCKED", what, why, "wait until then"))
+    locked = _locked_out(person, now, what)
+    if locked is not None:
+        return _refused(tx, person.actor, PERSON, 0, "sign_in", locked)
     if not person.password or proved != person.password:
-        count = person.wrong_in_a_row + 1
-        await tx.execute("people/count", person=name, wrong=count, until=now + locked_for(count))
+        await _count_wrong(tx, person, now)
         return _refused(tx, person.actor, PERSON, 0, "sign_in", wrong)
     await tx.execute("people/count", person=name, wrong=0, until=None)
     return await _put(tx, "session", person.actor, session_digest, now + SESSION_LIVES, person.actor, "signed in")
+
+
+def _locked_out(person: Person, now: datetime, what: str) -> Refusal | None:
+    if person.locked_until is None or person.locked_until <= now:
+        return None
+    why = f"too many passwords were wrong; none is taken before {person.locked_until:%H:%M:%S} UTC"
+    return Refusal("SIGN_IN_LOCKED", what, why, "wait until then")
+
+
+async def _count_wrong(tx: Tx, person: Person, now: datetime) -> None:
+    count = person.wrong_in_a_row + 1
+    await tx.execute("people/count", person=person.name, wrong=count, until=now + locked_for(count))
 
 
 async def sign_out(tx: Tx, session_digest: str) -> None:
@@ -257,15 +297,39 @@ async def open_evidence(tx: Tx, actor: Actor, piece: Sealed, *, whole: bool) -> 
     """The bytes of a piece of evidence, as they were (`whole`) or without what is personal or confidential in them;
     which of them somebody saw is recorded. Raises `Tampered`.
     """
-    order = piece.order_id
-    key = (await tx.keys_of([order]))[order] if order else await tx.loose_key()
-    body, facts = key.open(piece.sealed), dict[str, Json](evidence=piece.id, orderId=order, whole=whole)
+    facts = dict[str, Json](evidence=piece.id, orderId=piece.order_id, whole=whole)
     verb, what = ("read_whole", "opened, the whole of it") if whole else ("read", "opened")
     tx.loose(Record(0, str(actor), "evidence", piece.id, verb, "", "", {}, what, facts=facts))
+    key, private = await _key_and_words(tx, piece.order_id)
+    body = key.open(piece.sealed)
+    return body if whole else _redacted(body, piece, private)
+
+
+async def _key_and_words(tx: Tx, order: int) -> tuple[OrderKey, tuple[str, ...]]:
+    if not order:
+        return await tx.loose_key(), ()
+    key = (await tx.keys_of([order]))[order]
+    return key, await private_words(tx, order, key)
+
+
+def _redacted(body: bytes, piece: Sealed, private: tuple[str, ...]) -> bytes:
+    """Whose values stand in what has no order, nobody knows: none of it is shown."""
+    sensitivity = piece.sensitivity if piece.order_id else CONFIDENTIAL
+    return redacted(body, sensitivity, lambda text: hide(text, private))
+
+
+async def read_comments(tx: Tx, actor: Actor, order_id: int, case: str, *, whole: bool = False) -> list[Said]:
+    """What people wrote about a case (its public name), oldest first, as it was (`whole`, which is recorded) or without
+    what is personal in it. Of a case without an order it is for those who may read evidence. Raises `Tampered`.
+    """
+    written = await comments_on(tx, order_id, case)
     if whole:
-        return body
-    private = await private_words(tx, order, key) if order else ()
-    return redacted(body, piece.sensitivity, lambda text: hide(text, private))
+        return [Said(by, at, (await open_evidence(tx, actor, piece, whole=True)).decode()) for by, at, piece in written]
+    key, private = await _key_and_words(tx, order_id)
+    hidden = not order_id and not may(actor, "read_evidence")
+    return [
+        Said(by, at, HIDDEN if hidden else hide(key.open(piece.sealed).decode(), private)) for by, at, piece in written
+    ]
 
 
 async def _put(

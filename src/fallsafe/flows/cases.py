@@ -17,6 +17,7 @@ from fallsafe.core.cases.case import (
     CaseState,
     advance,
     case_key,
+    is_of_the_work,
     joins,
 )
 from fallsafe.core.cases.work import TO_RESOLVED, standing
@@ -26,7 +27,7 @@ from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.item import Item
-from fallsafe.core.orders.task import FINAL_TASK_STATES, TaskState
+from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.classify import Classification, classify
@@ -43,6 +44,8 @@ CASE_LOOK_EVERY = timedelta(minutes=15)
 LOOK_OF_AGE = 8  # an older case changes more slowly: it is looked at after an eighth of its age, hourly at the least
 ALIKE_WITHIN = timedelta(days=1)
 ALIKE_MAX = 1_000
+PERSONS_RULE = "person/"
+"""How the rule of a case is called that a person has judged; the repair by which they did follows."""
 WATCHED_FOR = timedelta(days=7)
 """How long a case that ended without a proof is taken up again by the same failure; later that is a new one."""
 
@@ -126,8 +129,11 @@ async def _open_one(turn: Turn, raised: Raised, found: _Found) -> int:
     """Opens the case of a signal, or joins it to the open one that it belongs to; the id of the case."""
     aggregate, signal, judged = raised.aggregate, raised.signal, found.judged
     key = case_key(aggregate.order.id, signal.task_id or signal.item_id, judged.code)
-    cause = aggregate.open_case(key) or (
-        _cause(aggregate, signal.task_id, judged.code) if signal.task_id is not None else None
+    thing = signal.task_id or signal.item_id
+    cause = (
+        aggregate.open_case(key)
+        or _cause(aggregate, signal.task_id, judged.code)
+        or next((c for c in aggregate.open_cases if _is_otherwise_judged(c, thing, found.fingerprint)), None)
     )
     if cause is not None:
         joined = replace(cause, occurrences=cause.occurrences + 1, touched_at=turn.now)
@@ -143,17 +149,24 @@ async def _open_one(turn: Turn, raised: Raised, found: _Found) -> int:
             ),
         )
         return cause.id
-    before = _recurred(turn, aggregate, key)
+    before = _recurred(turn, aggregate, key, thing, found.fingerprint)
     if before is not None:
         _reopen(turn, aggregate, before, judged, signal)
         return before.id
     return await _detect(turn, aggregate, signal, key, found)
 
 
-def _recurred(turn: Turn, aggregate: Aggregate, key: str) -> Case | None:
+def _is_otherwise_judged(case: Case, thing: int | None, fingerprint: str) -> bool:
+    """Whether a case is of this very failure, and a person has said that it is another than the rules say."""
+    by_person = case.rule.startswith(PERSONS_RULE)
+    return by_person and case.fingerprint == fingerprint and thing is not None and thing in (case.task_id, case.item_id)
+
+
+def _recurred(turn: Turn, aggregate: Aggregate, key: str, thing: int | None, fingerprint: str) -> Case | None:
     """The case of the same failure that ended without a proof, while it is watched; None where there is none."""
     since = turn.now - WATCHED_FOR / turn.context.newest.time_scale
-    ended = (c for c in aggregate.cases.values() if c.case_key == key and c.state is CaseState.RESOLVED)
+    alike = (c for c in aggregate.cases.values() if c.case_key == key or _is_otherwise_judged(c, thing, fingerprint))
+    ended = (c for c in alike if c.state is CaseState.RESOLVED)
     watched = [c for c in ended if isinstance(c.resolution, Mapping) and not c.resolution.get("verified")]
     return max((c for c in watched if c.touched_at >= since), key=lambda c: c.touched_at, default=None)
 
@@ -364,10 +377,11 @@ async def score_all(turn: Turn, aggregates: Iterable[Aggregate]) -> None:
 
 
 def heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
-    """The effect exists after all: every open case of its task is resolved, verified by the very answer that proved
-    it; so is what was seen of it earlier in this turn and has no case yet.
+    """The effect exists after all: every open case of its task that this disproves is resolved, verified by the very
+    answer that proved it; so is what was seen of it earlier in this turn and has no case yet.
 
     A contradiction (`ABSENCE_WRONG`, `CALLBACK_CONFLICT`) is not healed by success; it is what has to be looked at.
+    Neither is what somebody said of the task (that it was charged twice), unless they only asked what became of it.
     """
     command = ended.command
     for n, raised in enumerate(turn.raised):
@@ -386,7 +400,7 @@ def _ends(command: Command, task_id: int | None, command_id: int | None) -> bool
 def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     command, evidence = ended.command, ended.evidence
     for case in aggregate.open_cases:
-        ends = _ends(command, case.task_id, case.command_id) and case.code not in CONTRADICTIONS
+        ends = _ends(command, case.task_id, case.command_id) and is_of_the_work(case)
         if ends and not _stopped_by_hand(aggregate, case):
             resolution = _resolved_by(turn, case, _resolution(ended.was, case), evidence, ended.proved)
             how = resolution["type"]
@@ -455,11 +469,14 @@ def _repair_failed(turn: Turn, aggregate: Aggregate, signal: Signal) -> None:
             aggregate.put(failed, "fail", turn.why(f"{signal.raw_code or signal.sign or 'it failed'} after a repair"))
 
 
-def skipped(turn: Turn, aggregate: Aggregate, task_id: int, repair: Mapping[str, Json], reason: str) -> None:
-    """A task was left out: what failed of it stands no more, and what waited for it goes on, which proves it."""
+def skipped(turn: Turn, aggregate: Aggregate, own: int, task: Task, repair: Mapping[str, Json], reason: str) -> None:
+    """A task was left out: what failed of it stands no more. That is proved where what waited for it goes on; where
+    nothing does, it is only said, and watched. `own` is the case that it was left out for.
+    """
+    goes_on = any(aggregate.tasks[n].state is not TaskState.PLANNED for n in task.next)
     for case in aggregate.open_cases:
-        if case.task_id == task_id and case.code not in CONTRADICTIONS:
-            resolution = _resolved_by(turn, replace(case, repair=repair), "Skipped", ())
+        if case.id == own or (case.task_id == task.id and is_of_the_work(case)):
+            resolution = _resolved_by(turn, replace(case, repair=repair), "Skipped", (), goes_on)
             ended = advance(case, "heal", turn.now, resolution=resolution, repair=None)
             aggregate.put(ended, "heal", turn.why(reason, causation=str(repair["id"])))
             turn.tx.clear("review", case.id)

@@ -533,22 +533,22 @@ async def go_again(turn: Turn, aggregate: Aggregate, command: Command, reason: s
     file(turn, aggregate, "send", command.task_id, turn.now, command.system)
 
 
-def owner_of(turn: Turn, aggregate: Aggregate, command: Command) -> str:
-    """The group that answers for a command: the owner of the open case of its task, else of tasks of its type; for a
-    word to another engine about a step of no type that policy knows, the group that owns what fails at that engine.
+def owner_of(turn: Turn, aggregate: Aggregate, task_id: int, system: str) -> str:
+    """The group that answers for what `system` is asked of a task: the owner of its open case, else of tasks of its
+    type; for a step of another engine of no type that policy knows, the group that owns what fails at that system.
     """
-    of_task = (c for c in aggregate.cases.values() if c.task_id == command.task_id and c.state in OPEN_CASE_STATES)
-    case, task = next(of_task, None), aggregate.tasks.get(command.task_id)
+    of_task = (c for c in aggregate.cases.values() if c.task_id == task_id and c.state in OPEN_CASE_STATES)
+    case, task = next(of_task, None), aggregate.tasks.get(task_id)
     if case is not None:
         return case.owner_group
     kind = turn.policy(aggregate).task_types.get(task.type) if task is not None else None
     rules = turn.context.newest.rules
-    return kind.owner if kind is not None else rules.owners.get(command.system, rules.fallback.owner)
+    return kind.owner if kind is not None else rules.owners.get(system, rules.fallback.owner)
 
 
 def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command, scheduled: bool) -> Refusal | None:
     what = f"cannot send command {outside('command', command.id)} again"
-    refusal = not_allowed(turn.actor, "resend", what, owner_of(turn, aggregate, command))
+    refusal = not_allowed(turn.actor, "resend", what, owner_of(turn, aggregate, command.task_id, command.system))
     if refusal is not None:
         return refusal
     _, operation = facts.contract(turn, aggregate, command)

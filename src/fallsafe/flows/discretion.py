@@ -31,6 +31,16 @@ async def discreet(turn: Turn, aggregate: Aggregate, text: str) -> str:
     return hide(text, await _private(turn, aggregate)) if text else text
 
 
+async def learn(turn: Turn, aggregate: Aggregate, values: Iterable[Json]) -> None:
+    """From now on these values of an order must not be said either."""
+    new = (word for value in values for leaf in _leaves(value) for word in _said_as(leaf))
+    turn.private[aggregate.order.id] = _longest_first({*await _private(turn, aggregate), *new})
+
+
+def _longest_first(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(words, key=lambda word: (-len(word), word)))
+
+
 async def prepare(turn: Turn, aggregates: Iterable[Aggregate]) -> None:
     """Reads what must not be said of many orders at once, before each is spoken of."""
     keys = {a.order.id: a.key for a in aggregates if a.order.id not in turn.private}
@@ -55,7 +65,7 @@ async def _private_words(tx: Tx, keys: Mapping[int, OrderKey]) -> dict[int, tupl
     for row in await tx.fetch("personal/of_orders", ids=list(keys)) if keys else []:
         value = payload.read_json(keys[row["order_id"]].open(bytes(row["sealed"])))
         found[row["order_id"]].update(word for leaf in _leaves(value) for word in _said_as(leaf))
-    return {order_id: tuple(sorted(words, key=lambda w: (-len(w), w))) for order_id, words in found.items()}
+    return {order_id: _longest_first(words) for order_id, words in found.items()}
 
 
 def hide(text: str, private: tuple[str, ...]) -> str:

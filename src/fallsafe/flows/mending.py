@@ -1,20 +1,21 @@
 """What running the actions beside corrections and resends does: of the case itself, and of the plan of its order."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from fallsafe.core.cases.case import CASE_LIFECYCLE, Case, CaseState, advance, case_key
-from fallsafe.core.cases.work import link
+from fallsafe.core.cases.work import joined, link
 from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.draft import instant
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.further import FOLLOW_UP
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
 from fallsafe.core.triage.classify import Rule
+from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.core.values import replace
 from fallsafe.flows import cases, lapse, moves, parking, planning
 from fallsafe.flows.discretion import discreet
@@ -27,7 +28,7 @@ from fallsafe.store.work import Aggregate, Entry, Why
 
 async def wait_for(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """The case waits for whoever was asked; the next look is when their time is over."""
-    until = _time(given)
+    until = instant(str(given["until"]))
     whom = await discreet(turn, aggregate, str(given.get("whom", "customer")))
     what = await discreet(turn, aggregate, str(given["what"]))
     said: Json = {
@@ -39,10 +40,6 @@ async def wait_for(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     turn.tx.clear("review", case.id)
     turn.tx.file(Entry("review", case.id, case.order_id, until))
     return None
-
-
-def _time(given: Given) -> datetime:
-    return datetime.fromisoformat(str(given["until"]).replace("Z", "+00:00")).astimezone(UTC)
 
 
 async def override(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
@@ -65,7 +62,7 @@ def _judged(turn: Turn, case: Case, code: str, repair: Repair) -> Case:
         case_key=case_key(case.order_id, case.task_id or case.item_id, code),
         message_key=newest.codes[code].message,
         touched_at=turn.now,
-        rule=f"person/{outside('repair', repair.id)}",
+        rule=f"{cases.PERSONS_RULE}{outside('repair', repair.id)}",
         policy_set=newest.id,
     )
     if rule is None:
@@ -83,8 +80,8 @@ async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     case, why = aggregate.cases[scene.case.id], why_of(turn, repair)
     resolution: Json = {"type": "Merged", "verified": False, "into": outside("case", into.id)}
     aggregate.put(advance(case, "merge", turn.now, resolution=resolution, repair=None), "merge", why)
-    joined = replace(into, occurrences=into.occurrences + case.occurrences, touched_at=turn.now)
-    aggregate.put(replace(joined, related=link(joined.related, outside("case", case.id), "merged")), "join", why)
+    both = joined(into, case, turn.now)
+    aggregate.put(replace(both, related=link(both.related, outside("case", case.id), "merged")), "join", why)
     turn.tx.clear("review", case.id)
     return None
 
@@ -92,7 +89,7 @@ async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
 async def split(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """The other failure has a case of its own from now on, with the same owner."""
     case, why = aggregate.cases[scene.case.id], why_of(turn, repair)
-    new = _judged(turn, await _new(turn, case), str(given["code"]), repair)
+    new = _judged(turn, await _new(turn, case, str(given["code"])), str(given["code"]), repair)
     new = _begun(aggregate, replace(new, related=link(None, outside("case", case.id), "split from")), why)
     less = replace(case, occurrences=case.occurrences - 1, touched_at=turn.now)
     aggregate.put(replace(less, related=link(less.related, outside("case", new.id), "split")), "part", why)
@@ -103,11 +100,12 @@ async def split(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
 async def follow_up(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """What is left for later: a case about the order, which blocks nothing, with an owner and the day of its look."""
     case, why, group = aggregate.cases[scene.case.id], why_of(turn, repair), str(given["ownerGroup"])
-    what, until = await discreet(turn, aggregate, str(given["what"])), _time(given)
+    what, until = await discreet(turn, aggregate, str(given["what"])), instant(str(given["until"]))
     said: Json = {"for": group, "what": what, "reference": outside("repair", repair.id), "until": until.isoformat()}
-    new = replace(_judged(turn, await _new(turn, case), FOLLOW_UP, repair), item_id=None, task_id=None, command_id=None)
+    new = _judged(turn, await _new(turn, case, FOLLOW_UP), FOLLOW_UP, repair)
     new = replace(
-        new, case_key=case_key(case.order_id, case.id, FOLLOW_UP), owner_group=group,
+        new, item_id=None, task_id=None, command_id=None, owner_group=group,
+        case_key=case_key(case.order_id, case.id, FOLLOW_UP),
         next_action=what, blocked_tasks=0, amount_minor=0, related=link(None, outside("case", case.id), "follows up"),
     )  # fmt: skip
     new = _begun(aggregate, new, why)
@@ -130,12 +128,12 @@ def _begun(aggregate: Aggregate, new: Case, why: Why) -> Case:
     return assigned
 
 
-async def _new(turn: Turn, case: Case) -> Case:
-    """A case like another one, which nobody has worked on yet."""
+async def _new(turn: Turn, case: Case, code: str) -> Case:
+    """A case like another one, but of a failure of its own, which nobody has worked on yet."""
     return replace(
         case, id=await turn.tx.new_id(), state=CaseState.DETECTED, occurrences=1, detected_at=turn.now,
         occurred_at=turn.now, assignee="", escalated_to="", waiting_for=None, resolution=None, repair=None,
-        handling=None,
+        handling=None, fingerprint=fingerprint(case.system, case.operation, code, case.raw_message),
     )  # fmt: skip
 
 

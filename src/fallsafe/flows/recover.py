@@ -461,7 +461,9 @@ def look_now(turn: Turn, aggregate: Aggregate, command: Command, reason: str) ->
 
 def _why_not_reconcile(turn: Turn, aggregate: Aggregate, command: Command) -> Refusal | None:
     what = f"cannot reconcile command {outside('command', command.id)}"
-    refusal = not_allowed(turn.actor, "reconcile", what, commands.owner_of(turn, aggregate, command))
+    refusal = not_allowed(
+        turn.actor, "reconcile", what, commands.owner_of(turn, aggregate, command.task_id, command.system)
+    )
     if refusal is not None:
         return refusal
     if command.purpose is Purpose.QUERY:

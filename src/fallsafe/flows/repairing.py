@@ -12,6 +12,7 @@ from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
+from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, blocked, why_not_resend
 from fallsafe.core.repair.amendment import REORDER
 from fallsafe.core.repair.preview import Given, Scene
@@ -31,6 +32,7 @@ from fallsafe.flows import (
     payload,
     planning,
     recover,
+    steering,
 )
 from fallsafe.flows.facts import Told
 from fallsafe.flows.marking import mark, why_of
@@ -74,6 +76,7 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         groups=frozenset(turn.context.newest.owners),
         charging=_charging(turn, aggregate),
         newest=turn.context.newest.id,
+        engine=steering.way_to_tell(turn, aggregate),
         unplannable=planning.why_held(turn, aggregate, item) if item is not None and item.hold_code else "",
         renewal=lapse.renewal(turn, aggregate, task) if task is not None else None,
         lapsed=lapse.why_not(turn, aggregate, task, "cannot go on") if task else None,
@@ -201,6 +204,9 @@ async def _skip(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     if scene.task is None:
         raise Bug("a task was skipped that is not there")
     why, command = why_of(turn, repair), scene.command
+    if is_watched(scene.task):
+        told = await steering.tell(turn, aggregate, aggregate.tasks[scene.task.id], str(given.get("verb", "skip")), why)
+        return told.id
     if command is not None and command.state is CommandState.INTENDED:
         await move_command(turn, aggregate, command, "withdraw", why)
     task = aggregate.tasks[scene.task.id]
@@ -211,8 +217,8 @@ async def _skip(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     said: dict[str, Json] = {
         "id": outside("repair", repair.id), "resolves": "Skipped", "by": repair.run_by,
     }  # fmt: skip
-    cases.skipped(turn, aggregate, task.id, said, repair.reason)
     await moves.release_dependants(turn, aggregate, left)
+    cases.skipped(turn, aggregate, scene.case.id, left, said, repair.reason)
     return None
 
 

@@ -7,12 +7,13 @@ agreed to is void, and nothing is done.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from fallsafe.core.access import Actor, refused
+from fallsafe.core.access import Actor, may, refused
 from fallsafe.core.cases.case import Case
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.snapshot import canonical
+from fallsafe.core.repair.actions import personal_in
 from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_not_run
 from fallsafe.core.repair.catalogue import APPROVAL_LIVES, RepairAction
 from fallsafe.core.repair.plans import PLANS
@@ -23,7 +24,7 @@ from fallsafe.core.values import replace
 from fallsafe.flows import checking, settle
 from fallsafe.flows.casework import no_such
 from fallsafe.flows.context import Answer, Applied, Context, Refused
-from fallsafe.flows.discretion import discreet
+from fallsafe.flows.discretion import HIDDEN, discreet, learn
 from fallsafe.flows.marking import mark
 from fallsafe.flows.payload import read_json
 from fallsafe.flows.repairing import EFFECTS, scene_of
@@ -34,6 +35,8 @@ from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate
 
 GIVEN = "application/json"
+READS_VALUES = "read_evidence"
+"""The right to see the personal values that a correction would replace."""
 WAITING_MAX = 100
 """How many previews of one case may wait to be run."""
 
@@ -69,7 +72,7 @@ class CustomerHears:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What a preview came to; `repair` is None where its conditions are not met, so that nothing can be run. `customer`
-    is what they may hear.
+    is what they may hear. What is personal of the order is in `preview` only for those who may read evidence.
     """
 
     preview: Preview
@@ -93,12 +96,29 @@ async def show(tx: Tx, context: Context, asked: Asked, actor: Actor) -> Shown | 
         refusal = refusal or Refusal("NOT_FOUND", "", "")
         aggregate.refuse("case", case.id, "preview", refusal, turn.why(action=asked.action[:60]))
         return Refused("case", case.id, refusal)
+    await learn(turn, aggregate, personal_in(action, asked.given))
     scene = await scene_of(turn, aggregate, case)
     made = preview(scene, action, asked.given, PLANS[action.does], actor)
     customer = _customer(turn, aggregate, case, made)
     repair = await _kept(turn, aggregate, case, made, asked, customer) if made.ready else None
+    seen = _as_seen(turn, aggregate, case, made)
     await settle.end(turn)
-    return Shown(made, repair, aggregate.order.version + len(aggregate.records), customer)
+    return Shown(seen, repair, aggregate.order.version + len(aggregate.records), customer)
+
+
+def _as_seen(turn: Turn, aggregate: Aggregate, case: Case, made: Preview) -> Preview:
+    """A preview with the personal values that the order holds, for those who may read evidence; that they saw them is
+    written down. Others see those that they gave themselves.
+    """
+    held = [c.name for c in made.plan.changes if c.personal and c.old is not None]
+    if not held:
+        return made
+    if may(turn.actor, READS_VALUES):
+        why = turn.why("saw the values that are to be corrected", fields=held)
+        aggregate.record("case", case.id, "read_values", why, str(case.state), str(case.state))
+        return made
+    changes = tuple(replace(c, old=HIDDEN) if c.name in held else c for c in made.plan.changes)
+    return replace(made, plan=replace(made.plan, changes=changes))
 
 
 def _customer(turn: Turn, aggregate: Aggregate, case: Case, made: Preview) -> CustomerHears:
@@ -271,7 +291,7 @@ async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     aggregate, repair = find(turn.tx, seen.repair_id)
     if aggregate is None or repair is None:
         return _nothing(turn, seen, what)
-    reason = await discreet(turn, aggregate, reason)
+    reason = await _of_repair(turn, aggregate, repair, reason)
     if repair.state is RepairState.APPROVED and repair.approved_by == str(turn.actor) and repair.hash == seen.hash:
         return Applied("repair", repair.id, already=True)
     action = _action(turn, repair)
@@ -286,6 +306,14 @@ async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     agreed = replace(repair, approved_by=str(turn.actor), approved_at=turn.now)
     _move(turn, aggregate, agreed, "approve")
     return Applied("repair", repair.id)
+
+
+async def _of_repair(turn: Turn, aggregate: Aggregate, repair: Repair, text: str) -> str:
+    """What somebody says of a repair, without the personal values of its order and those that it was given."""
+    action = turn.context.newest.actions.get(repair.action)
+    if action is not None:
+        await learn(turn, aggregate, personal_in(action, await given_of(turn, aggregate, repair)))
+    return await discreet(turn, aggregate, text)
 
 
 def _group(aggregate: Aggregate, repair: Repair) -> str:
@@ -319,7 +347,7 @@ async def _decline_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     aggregate, repair = find(turn.tx, seen.repair_id)
     if aggregate is None or repair is None:
         return _nothing(turn, seen, what)
-    reason = await discreet(turn, aggregate, reason)
+    reason = await _of_repair(turn, aggregate, repair, reason)
     refusal = may_decline(repair, turn.actor, what, _group(aggregate, repair))
     if refusal is None and repair.state is RepairState.DECLINED:
         return Applied("repair", repair.id, already=True)
@@ -350,7 +378,7 @@ async def _run_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     aggregate, repair = find(turn.tx, seen.repair_id)
     if aggregate is None or repair is None:
         return _nothing(turn, seen, what)
-    reason = await discreet(turn, aggregate, reason)
+    reason = await _of_repair(turn, aggregate, repair, reason)
     action = _action(turn, repair)
     if action is None:
         refusal: Refusal | None = None if repair.state in UNDER_WAY else _gone(repair, what)
@@ -360,7 +388,7 @@ async def _run_one(turn: Turn, seen: Seen, reason: str) -> Answer:
         refusal = why_not_run(repair, seen.hash, turn.now, what)
     if refusal is None and repair.state in UNDER_WAY:
         return Applied("repair", repair.id, already=True)
-    refusal = refusal or await moved(turn, aggregate, repair, what)
+    refusal = refusal or await moved(turn, aggregate, repair, what, turn.actor)
     if refusal is not None:
         return _refuse(turn, aggregate, repair, "run", refusal, reason)
     await _begin(turn, aggregate, repair, action)
@@ -383,6 +411,7 @@ async def do(turn: Turn, aggregate: Aggregate, repair: Repair, evidence: tuple[i
     scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
     given = await given_of(turn, aggregate, repair)
     action = turn.context.newest.actions[repair.action]
+    await learn(turn, aggregate, personal_in(action, given))
     audit = await _remembered(turn, aggregate, repair, action, scene, given)
     ran = _move(turn, aggregate, repair, "run", evidence=evidence, audit=audit)
     command_id = await EFFECTS[action.does](turn, aggregate, scene, ran, given)
@@ -408,14 +437,18 @@ async def _remembered(
     return await discreet(turn, aggregate, audit_sentence(action, done, plan, given))
 
 
-async def moved(turn: Turn, aggregate: Aggregate, repair: Repair, what: str) -> Refusal | None:
-    """Whether the world is another than the one that was seen. None where the preview still says the same."""
+async def moved(
+    turn: Turn, aggregate: Aggregate, repair: Repair, what: str, runs: Actor | None = None
+) -> Refusal | None:
+    """Whether the world is another than the one that was seen. None where the preview still says the same, and whoever
+    `runs` it may.
+    """
     action = _action(turn, repair)
     if action is None:
         return _gone(repair, what)
     scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
     given = await given_of(turn, aggregate, repair)
-    made = preview(scene, action, given, PLANS[action.does], None)
+    made = preview(scene, action, given, PLANS[action.does], runs)
     if made.hash == repair.hash:
         return unmet(made, what)
     reads = repair.reads if isinstance(repair.reads, Mapping) else {}

@@ -76,7 +76,7 @@ async def _take_one(turn: Turn, one: Reply) -> Answer:
 
 def _why_not(turn: Turn, aggregate: Aggregate, command: Command) -> Refusal | None:
     what = f"cannot take a reply about command {outside('command', command.id)}"
-    refusal = not_allowed(turn.actor, RIGHT, what, commands.owner_of(turn, aggregate, command))
+    refusal = not_allowed(turn.actor, RIGHT, what, commands.owner_of(turn, aggregate, command.task_id, command.system))
     if refusal is not None:
         return refusal
     _, operation = facts.contract(turn, aggregate, command)

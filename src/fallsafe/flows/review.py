@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
-from fallsafe.core.cases.work import lapsed
+from fallsafe.core.cases.work import lapsed, waited
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.orders.progress import Stuck, progress
 from fallsafe.core.triage.severity import worth_of
@@ -19,7 +19,7 @@ from fallsafe.store.rows import read_row
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate, Entry
 
-LAPSED = "the claim of {} was over"
+LAPSED, WAITED = "the claim of {} was over", "the time of whoever it waited for was over"
 
 
 async def review(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
@@ -100,21 +100,32 @@ def _stuck(turn: Turn, aggregate: Aggregate, found: Stuck) -> Signal:
 
 
 def _free(turn: Turn, aggregate: Aggregate, case: Case) -> None:
-    """A case whose claim is over is anybody's of its group."""
-    free = lapsed(case, turn.now)
+    """A case that has waited long enough waits no longer; one whose claim is over is anybody's of its group."""
+    on = waited(case, turn.now)
+    if on is not None:
+        aggregate.put(on, "go_on", turn.why(WAITED))
+    free = lapsed(on or case, turn.now)
     if free is not None:
         aggregate.put(free, "lapse", turn.why(LAPSED.format(case.assignee)))
 
 
 async def _look_at_loose(turn: Turn, due: Due) -> None:
-    """A case without an order needs its next look, and the end of its claim."""
+    """A case without an order needs its next look, and the end of its wait and its claim."""
     for row in await turn.tx.fetch("cases/by_id", id=due.id):
         case = read_row(Case, row)
         if case.order_id or case.state not in OPEN_CASE_STATES:
             continue
-        if lapsed(case, turn.now) is not None:
+        if lapsed(case, turn.now) is not None or waited(case, turn.now) is not None:
             held = await loose.find(turn, case.case_key)
-            free = lapsed(held, turn.now) if held is not None and held.id == case.id else None
-            if held is not None and free is not None:
-                loose.put(turn, held, free, "lapse", LAPSED.format(held.assignee))
+            if held is not None and held.id == case.id:
+                _free_loose(turn, held)
         cases.look_again(turn, case)
+
+
+def _free_loose(turn: Turn, case: Case) -> None:
+    on = waited(case, turn.now)
+    if on is not None:
+        loose.put(turn, case, on, "go_on", WAITED)
+    now, free = on or case, lapsed(on or case, turn.now)
+    if free is not None:
+        loose.put(turn, now, free, "lapse", LAPSED.format(case.assignee))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from fallsafe.core.access import Actor
+from fallsafe.core.access import Actor, narrowed
+from fallsafe.core.values import replace
 from fallsafe.store.tx import Database, Tx
 
 IDEMPOTENCY_KEPT = timedelta(days=7)
@@ -85,9 +86,16 @@ async def people(database: Database) -> list[Person]:
 
 
 async def token_by_digest(database: Database, digest: str) -> Token | None:
-    """The token with this digest, whether it counts or not."""
+    """The token with this digest, whether it counts or not; it gives no more than whoever holds it may now."""
     rows = await database.fetch("tokens/by_digest", digest=digest)
-    return token_of(rows[0]) if rows else None
+    if not rows:
+        return None
+    token, row = token_of(rows[0]), rows[0]
+    if row["their_roles"] is None:
+        return token
+    roles = row["their_roles"] if row["left_at"] is None else ()
+    actor = narrowed(token.actor, roles, row["their_groups"])
+    return replace(token, roles=tuple(sorted(actor.roles)), groups=tuple(sorted(actor.groups)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fallsafe.core.cases.evidence import PERSONAL
-from fallsafe.store.tx import Database
+from fallsafe.store.tx import Database, Tx
 from fallsafe.store.vault import Tampered
 
 
@@ -28,16 +28,11 @@ async def evidence_by_id(database: Database, evidence_id: int) -> Sealed | None:
     return Sealed(row["id"], row["order_id"], row["media_type"], bytes(row["sealed"]), row["sensitivity"])
 
 
-async def comments_on(database: Database, order_id: int, name: str) -> list[tuple[str, datetime, str]]:
-    """What people wrote about a case (its public name): who, when and the text, oldest first. Raises `Tampered`."""
-    rows = await database.fetch("evidence/comments", order_id=order_id, case=name)
+async def comments_on(tx: Tx, order_id: int, name: str) -> list[tuple[str, datetime, Sealed]]:
+    """What people wrote about a case (its public name): who, when and the text, still sealed, oldest first."""
+    rows = await tx.fetch("evidence/comments", order_id=order_id, case=name)
     return [
-        (
-            row["source"],
-            row["at"],
-            (await open_body(database, Sealed(row["id"], order_id, row["media_type"], bytes(row["sealed"])))).decode(),
-        )
-        for row in rows
+        (row["source"], row["at"], Sealed(row["id"], order_id, row["media_type"], bytes(row["sealed"]))) for row in rows
     ]
 
 

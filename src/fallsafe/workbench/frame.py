@@ -3,7 +3,7 @@ read; and how a page says that something is not there.
 """
 
 import gzip
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -53,6 +53,10 @@ class TooLong(Exception):
         self.most = most
 
 
+class HoldsNul(Exception):
+    """A form with a character that no text has."""
+
+
 class PageRoute(APIRoute):
     """A route whose every answer carries the headers of a page, and whose expected troubles are pages too."""
 
@@ -69,6 +73,9 @@ class PageRoute(APIRoute):
             except TooLong as error:
                 lines = (f"A form holds {size(error.most)}. Nothing was changed.", "Go back, and send less of it.")
                 response = message(request, 413, "That is more than fits", lines)
+            except HoldsNul:
+                lines = ("A text of it holds a NUL character. Nothing was changed.", "Go back, and leave it out.")
+                response = message(request, 400, "This form cannot be read", lines)
             except (psycopg.OperationalError, PoolTimeout):
                 lines = ("Nothing was changed. The page works again as soon as the database does.",)
                 response = message(request, 503, "The database cannot be reached", lines)
@@ -235,7 +242,7 @@ class Upload:
 
 async def own_upload(deps: Deps, request: Request, actor: Actor) -> tuple[dict[str, str], Upload | None] | None:
     """The fields of a form of this session that brings a file, and the file where one was chosen; None for any other
-    form. Raises `TooLong`, which is recorded.
+    form. Raises `TooLong` and `HoldsNul`, which are recorded.
     """
     kind = request.headers.get("content-type", "")
     if not kind.startswith("multipart/form-data"):
@@ -255,21 +262,29 @@ async def own_upload(deps: Deps, request: Request, actor: Actor) -> tuple[dict[s
             upload = Upload(str(part.get_filename())[:NAME_LETTERS_MAX], part.get_content_type(), found)
         else:
             fields[name] = found.decode("utf-8", "replace")
+    await _check_texts(deps, request, actor, (*fields.values(), upload.name if upload else ""))
     return (fields, upload) if is_ours(request, fields.get("csrf", "")) else None
 
 
 async def own_form(
     deps: Deps, request: Request, actor: Actor, bytes_max: int = FORM_BYTES_MAX
 ) -> dict[str, str] | None:
-    """The fields of a form that was sent from a page of this session; None for any other. Raises `TooLong`, which is
-    recorded.
+    """The fields of a form that was sent from a page of this session; None for any other. Raises `TooLong` and
+    `HoldsNul`, which are recorded.
     """
     try:
         form = await read_form(request, bytes_max)
     except TooLong:
         await note(deps, request, actor, "TOO_LARGE", f"a form holds {size(bytes_max)}")
         raise
+    await _check_texts(deps, request, actor, (form or {}).values())
     return form if form is not None and is_ours(request, form.get("csrf", "")) else None
+
+
+async def _check_texts(deps: Deps, request: Request, actor: Actor, texts: Iterable[str]) -> None:
+    if any("\0" in text for text in texts):
+        await note(deps, request, actor, "NUL", "a text holds a NUL character")
+        raise HoldsNul
 
 
 async def theme(to: str = "auto", back: str = "/queue") -> Response:

@@ -6,9 +6,9 @@ its flow; a refusal is shown word for word.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -19,12 +19,13 @@ from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.work import RESOLUTIONS, Ask, Attach
 from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.errors import Refusal
+from fallsafe.core.orders.draft import instant
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.flows import casework
+from fallsafe.flows.access import Said, read_comments
 from fallsafe.flows.context import Applied, Refused
 from fallsafe.flows.recover import reconcile_now
 from fallsafe.flows.telling import customer_hears
-from fallsafe.store.evidence import comments_on
 from fallsafe.store.ids import inside, outside
 from fallsafe.store.reads import CaseFile, case_file, case_row
 from fallsafe.store.tx import Tx
@@ -230,8 +231,12 @@ class Door:
     async def _look(self, actor: Actor, file: CaseFile, show: str, whole: bool) -> Look:
         case = file.case
         has_comments = file.file is None or any(e.kind == "comment" for e in file.evidence)
-        written = await comments_on(self.deps.database, case.order_id, outside("case", case.id)) if has_comments else ()
+        written = await self._written(actor, case) if has_comments else ()
         return Look(actor, await now_of(self.deps), show if show in SHOWS else "all", whole, comments=written)
+
+    async def _written(self, actor: Actor, case: Case) -> Sequence[Said]:
+        order, name = case.order_id, outside("case", case.id)
+        return await self.deps.database.transact(lambda tx: read_comments(tx, actor, order, name))
 
     async def _file(self, case_id: str) -> CaseFile | None:
         number = inside("case", case_id)
@@ -298,10 +303,16 @@ def _ask_of(action: str, form: Mapping[str, str], actor: Actor) -> Ask | None:
         return None
     try:
         when = form[WHEN[action]] if action in WHEN else ""
-        until = datetime.fromisoformat(when).replace(tzinfo=UTC) if when else None
-    except ValueError:
+        until = _instant_of(when) if when else None
+    except (ValueError, OverflowError):
         return None
     return casework.ask_of(action, {name: value[:300] for name, value in form.items()}, actor, until)
+
+
+def _instant_of(text: str) -> datetime:
+    """The time of a form, which is UTC where it has no zone. Raises ValueError or OverflowError."""
+    zoned = datetime.fromisoformat(text).tzinfo is not None
+    return instant(text if zoned else f"{text}Z")
 
 
 def _sentence(file: CaseFile, policy: PolicySet, now: datetime) -> Sentence | None:

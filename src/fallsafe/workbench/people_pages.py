@@ -3,6 +3,7 @@ everybody one for their own password. What a form asks for is what the API and i
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from fallsafe.workbench.paper import html
 HERE, MANAGES = "people", "manage_people"
 PROVED_AT_ONCE = 2
 TITLE_MAX, REASON_MAX, GROUPS_MAX = 100, 500, 50
+VERSION = re.compile(r"[0-9]{1,9}")
 Handler = Callable[..., Awaitable[Response]]
 
 
@@ -72,7 +74,7 @@ class PeopleDoor:
         if refusal is not None:
             await note(self.deps, request, actor, refusal.code, refusal.why)
         else:
-            seen = int(form["seen"]) if form.get("seen", "").isdecimal() else 0
+            seen = int(form["seen"]) if VERSION.fullmatch(form.get("seen", "")) else 0
             context = self.deps.context()
             answer = await self.deps.database.transact(
                 lambda tx: access.put_person(tx, context, wanted, seen, actor, reason)
@@ -109,7 +111,7 @@ class PeopleDoor:
         proved = found.password if right else None
         session = digest_of(request.cookies.get(SESSION_COOKIE, "")[:TOKEN_LENGTH_MAX])
         answer = await self.deps.database.transact(
-            lambda tx: access.set_password(tx, name, proof, actor, proved=proved, session=session)
+            lambda tx: access.set_password(tx, name, proof, actor, tried=bool(old), proved=proved, session=session)
         )
         if isinstance(answer, Refused):
             return await self._one(request, actor, found, refusal=answer.refusal)

@@ -2,6 +2,7 @@
 work without a script; each decision goes through its flow, and a refusal is shown word for word.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +32,7 @@ REASON_LETTERS_MAX = 500
 DECISIONS = {"run": repairs.run, "approve": repairs.approve, "decline": repairs.decline}
 FIELDS, CHANGES = "fields", "changes"
 CLAUSES_MAX = 3
-NUMBER_LETTERS_MAX = 16
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,4 +278,4 @@ def given_of(action: RepairAction, form: Mapping[str, str]) -> dict[str, Json]:
 
 def _number(text: str) -> Json:
     """A whole number as one, anything else as it was written."""
-    return int(text) if text.lstrip("-").isdigit() and text.isascii() and len(text) < NUMBER_LETTERS_MAX else text
+    return int(text) if WHOLE_NUMBER.fullmatch(text) else text

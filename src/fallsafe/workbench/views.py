@@ -17,6 +17,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState, WayBack
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.triage.taxonomy import Code, Recoverability, UndoRow
+from fallsafe.flows.access import Said
 from fallsafe.flows.payload import way_back_of
 from fallsafe.store.ids import outside
 from fallsafe.store.reads import CaseFile, OrderFile
@@ -26,7 +27,7 @@ from fallsafe.workbench.plan import Drawing, blocked_by, draw, title_of
 from fallsafe.workbench.sending import Steps, steps_of
 from fallsafe.workbench.timeline import Timeline, timeline_of
 from fallsafe.workbench.words import ITEM_WORDS, ORDER_WORDS, RECOVERABILITY_WORDS, TASK_WORDS, money, span, words
-from fallsafe.workbench.work import Said, Work, work_of
+from fallsafe.workbench.work import Work, work_of
 
 EVIDENCE_MAX = 100
 BLOCKS_NAMED_MAX = 6

@@ -12,10 +12,8 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES, CaseState
 from fallsafe.core.cases.handling import Consult, Handover, Ticket, handling_of
 from fallsafe.core.cases.work import RESOLUTIONS, may_take, standing
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.flows.access import Said
 from fallsafe.store.reads import CaseFile
-
-Said = tuple[str, datetime, str]
-"""A comment: who, when, and the text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from fallsafe.core.detect.signal import Detector
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.values import replace
@@ -132,6 +133,16 @@ ONE_DOUBT = frozenset({"UNKNOWN_OUTCOME", "MISSING_CALLBACK", "MISSING_RESPONSE"
 CONTRADICTIONS = frozenset(
     {"ABSENCE_WRONG", "CALLBACK_CONFLICT", "DUPLICATE_EFFECT", "ENGINE_CONTRADICTS", "LATE_SUCCESS", "LOOKUP_UNDECIDED"}
 )
+
+
+def is_of_the_work(case: Case) -> bool:
+    """Whether a case says that the work of its task failed, so that it ends when the work is done or left out. A
+    contradiction does not, nor what somebody says of the task, unless it is the same doubt, or was repaired by it.
+    """
+    if case.code in CONTRADICTIONS:
+        return False
+    said = case.detector == Detector.PERSON.value
+    return not said or case.code in ONE_DOUBT or isinstance(case.repair, Mapping)
 
 
 def joins(

@@ -206,9 +206,33 @@ def standing(case: Case, order: Order | None, item: Item | None, task: Task | No
         return f"its task {task.step} is frozen until somebody has verified what there is"
     if order is not None and order.frozen:
         return "its order is frozen until somebody has looked at it"
-    if task is None and item is not None and item.state is ItemState.HELD and case.detector != Detector.PERSON.value:
+    if task is None and item is not None and item.hold_code:
+        return f"its item {item.external_id} is held: {item.hold_code}"
+    if task is None and item is not None and item.state is ItemState.HELD and not said_by_somebody(case):
         return f"its item {item.external_id} is held"
     return ""
+
+
+def said_by_somebody(case: Case) -> bool:
+    """Whether a case is somebody's word alone: what it stops, it stops only as long as they say so."""
+    return case.detector == Detector.PERSON.value
+
+
+def joined(into: Case, other: Case, now: datetime) -> Case:
+    """A case that another one of the same failure ends in: it is as old, as late and as high up as the older of them,
+    and it is what the product saw where the product saw one of them.
+    """
+    due = [at for at in (into.sla_due_at, other.sla_due_at) if at is not None]
+    return replace(
+        into,
+        occurrences=into.occurrences + other.occurrences,
+        occurred_at=min(into.occurred_at, other.occurred_at),
+        detected_at=min(into.detected_at, other.detected_at),
+        sla_due_at=min(due, default=None),
+        escalated_to=into.escalated_to or other.escalated_to,
+        detector=other.detector if said_by_somebody(into) else into.detector,
+        touched_at=now,
+    )
 
 
 def decide(case: Case, name: str, ask: Ask, around: Around, now: datetime) -> tuple[Step, ...] | Refusal:
@@ -395,8 +419,22 @@ def lapsed(case: Case, now: datetime) -> Case | None:
     """
     known = _of(case)
     over = known.claimed_until is not None and known.claimed_until <= now
-    kept = case.waiting_for or (known.follow_up_at is not None and known.follow_up_at > now)
+    waits = case.waiting_for and waited(case, now) is None
+    kept = waits or (known.follow_up_at is not None and known.follow_up_at > now)
     return replace(_unclaimed(case), assignee="", touched_at=now) if over and not kept else None
+
+
+def waited(case: Case, now: datetime) -> Case | None:
+    """The case once the time of whoever it waits for is over: it waits no longer, and is on the day of whoever works on
+    it; None where it waits on, or for nobody.
+    """
+    told = case.waiting_for.get("until") if isinstance(case.waiting_for, Mapping) else None
+    until = datetime.fromisoformat(told) if isinstance(told, str) else None
+    if until is None or until > now:
+        return None
+    known = _of(case)
+    seen = replace(known, follow_up_at=known.follow_up_at or until)
+    return replace(case, waiting_for=None, handling=column_of(seen), touched_at=now)
 
 
 def _unclaimed(case: Case) -> Case:

@@ -150,11 +150,19 @@ def _item(told: Mapping[str, Json]) -> ItemDraft:
 
 
 def instant(text: str) -> datetime:
-    """An instant in UTC from RFC 3339. Raises ValueError or OverflowError for a text that is none."""
+    """An instant in UTC from RFC 3339. Raises ValueError or OverflowError for a text that is none, or that lies
+    outside `YEAR_MIN` to `YEAR_MAX`; a second that is put in between two days is none.
+    """
     at = datetime.fromisoformat(text.replace("z", "Z").replace("t", "T"))
     if at.tzinfo is None:
         raise ValueError("an instant has a zone")
+    if not YEAR_MIN <= at.year <= YEAR_MAX:
+        raise ValueError(f"an instant lies between {YEAR_MIN} and {YEAR_MAX}")
     return at.astimezone(UTC)
+
+
+YEAR_MIN, YEAR_MAX = 1970, 2200
+INSTANT_HINT = "write it like 2026-11-25T17:00:00+07:00"
 
 
 def _instant(told: Mapping[str, Json], name: str) -> datetime | None:

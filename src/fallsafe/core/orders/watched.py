@@ -38,6 +38,8 @@ VERBS: Mapping[str, frozenset[TaskState]] = {
     "skip": LIVE,
     "cancel": LIVE,
 }
+AGREED = ("skip", "cancel")
+"""What leaves a step out, so that a second person agrees to it: by the repair action SKIP_TASK."""
 
 
 @dataclass(frozen=True, slots=True)

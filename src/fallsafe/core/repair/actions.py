@@ -23,6 +23,7 @@ from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.item import NO_UNDO
 from fallsafe.core.orders.order import UPSTREAM
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
+from fallsafe.core.orders.watched import VERBS, is_watched
 from fallsafe.core.repair import correction
 from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
 from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending, provided
@@ -132,6 +133,16 @@ def correct(scene: Scene, action: RepairAction, given: Given) -> Plan:
 def wanted_of(action: RepairAction, given: Given) -> dict[str, Json]:
     """What is wanted of each fact that an action corrects, by fact."""
     return {fact: given[name] for name, fact in action.corrects.items() if given.get(name) is not None}
+
+
+def personal_in(action: RepairAction, given: Given) -> list[Json]:
+    """The personal values that an action is given; nothing that is written of it may say them."""
+    fields, clauses = _mapping(given.get("fields", {})), _mapping(given.get("changes", {}))
+    corrected = [*wanted_of(action, given).items(), *fields.items()]
+    return [
+        *(value for name, value in corrected if name.startswith(PERSONAL)),
+        *(value for name, value in clauses.items() if name.startswith((PLACE_CLAUSE, CUSTOMER))),
+    ]
 
 
 def _asking(check: Check) -> Sending:
@@ -317,6 +328,8 @@ def skip_task(scene: Scene, action: RepairAction, given: Given) -> Plan:
     task, command = scene.task, scene.command
     if task is None:
         return Plan((Condition("task", "It has a task.", "this case has no task"),))
+    if is_watched(task):
+        return _tell_engine(scene, task, str(given.get("verb", "skip")))
     way = "repair it; or cancel the item, or change the deal"
     optional = provided(
         "optional", "The task is optional.", not task.mandatory, f"{task.step} is mandatory", "TASK_MANDATORY", way
@@ -330,6 +343,24 @@ def skip_task(scene: Scene, action: RepairAction, given: Given) -> Plan:
     if command is not None and command.state is CommandState.INTENDED:
         after.append(After("command", f"C-{command.id}", command.state.value, CommandState.WITHDRAWN.value))
     return Plan((optional, open_, gone), after=tuple(after), reads={"task.mandatory": task.mandatory})
+
+
+def _tell_engine(scene: Scene, task: Task, verb: str) -> Plan:
+    """The engine that executes a step is told to leave it out; the step moves when the engine says so."""
+    live = provided("live", "The step is not over.", task.state in VERBS[verb], f"it is {task.state}", "TASK_IS_OVER")
+    alone = _met("alone", "Nothing of it is under way.", may_intend(scene.commands, Purpose.RESUME, scene.now))
+    why = f"the order's policy knows no way to tell {scene.order.source}"
+    hint = f"do it at {scene.order.source}; its next report is heard here"
+    can = provided("told", "Its engine can be told.", bool(scene.engine), why, "ENGINE_CANNOT", hint)
+    n = 1 + sum(c.purpose is Purpose.RESUME for c in scene.commands)
+    item = scene.item.external_id if scene.item else ""
+    key = key_for(scene.order.source, scene.order.external_id, item, task.step, Purpose.RESUME, n)
+    sends = (Sending(Purpose.RESUME.value, scene.engine, key, True, f"tells it to {verb} {task.step}"),)
+    after = (After("task", task.step, task.state.value, f"{LEFT_OUT[verb].value}, once the engine says so"),)
+    return Plan((live, alone, can), sends=sends, after=after, reads={"verb": verb, "task.mandatory": task.mandatory})
+
+
+LEFT_OUT = {"skip": TaskState.SKIPPED, "cancel": TaskState.CANCELLED}
 
 
 def freeze(scene: Scene, action: RepairAction, given: Given) -> Plan:

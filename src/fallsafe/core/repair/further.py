@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fallsafe.core.cases.case import CONTRADICTIONS, Case, case_key
 from fallsafe.core.commands.ledger import CommandState, Purpose, key_for
 from fallsafe.core.lifecycle import may
+from fallsafe.core.orders.draft import INSTANT_HINT, instant
 from fallsafe.core.orders.item import NO_UNDO
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.repair import actions
@@ -49,7 +50,7 @@ def merge(scene: Scene, action: RepairAction, given: Given) -> Plan:
     doubt = f"{case.code} is a contradiction, which has to be looked at by itself"
     plain = provided("plain", "It is no contradiction.", case.code not in CONTRADICTIONS, doubt, "CONTRADICTION")
     after = (After("case", f"F-{case.id}", case.state.value, "merged"),)
-    return Plan((there, one, plain), after=after, reads={"into": name})
+    return Plan((there, one, plain), after=after, reads={"into": name}, touches=(into.owner_group,))
 
 
 def _other_case(name: str, found: Case | None) -> Condition:
@@ -89,9 +90,12 @@ def follow_up(scene: Scene, action: RepairAction, given: Given) -> Plan:
 
 
 def _ahead(scene: Scene, until: str) -> Condition:
-    why, hint = f"{until} is over already", "say a time to come, in UTC"
-    there = until > scene.now.isoformat()
-    return provided("ahead", "There is time for it.", there, why, "WAIT_IS_OVER", hint)
+    sentence = "There is time for it."
+    try:
+        there = instant(until) > scene.now
+    except (ValueError, OverflowError):
+        return Condition("ahead", sentence, f"{until} is no instant with a zone", "INSTANT", INSTANT_HINT)
+    return provided("ahead", sentence, there, f"{until} is over already", "WAIT_IS_OVER", "say a time to come")
 
 
 def block_billing(scene: Scene, action: RepairAction, given: Given) -> Plan:

@@ -10,7 +10,7 @@ from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
-from fallsafe.core.orders.watched import is_watched
+from fallsafe.core.orders.watched import VERBS, is_watched
 from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.repair.preview import ONLY_EXECUTED_HERE
@@ -58,10 +58,8 @@ def why_locked(
         yield "None of it waits for a plan."
     if action.does in PLANS and not case.order_id:
         yield "It belongs to no order."
-    if action.does == "SKIP_TASK" and (task is None or task.mandatory):
-        yield "What failed is not optional."
-    elif action.does == "SKIP_TASK" and task is not None and not may(TASK_LIFECYCLE, task.state, "skip"):
-        yield "It is under way, or over."
+    if action.does == "SKIP_TASK":
+        yield from _why_not_skipped(task)
     own = [t for t in tasks if item is not None and t.item_id == item.id]
     if action.does == "ADD_TASK" and all(t.state in FINAL_TASK_STATES for t in own):
         yield "Its item has nothing left to do."
@@ -82,6 +80,17 @@ def why_locked(
         yield f"Its failure stands: {stands}."
     if not action.available:
         yield action.because or "Not available in this release."
+
+
+def _why_not_skipped(task: Task | None) -> Iterator[str]:
+    """What another engine executes is left out by that engine, optional or not."""
+    if task is not None and is_watched(task):
+        if task.state not in VERBS["skip"]:
+            yield "It is over."
+    elif task is None or task.mandatory:
+        yield "What failed is not optional."
+    elif not may(TASK_LIFECYCLE, task.state, "skip"):
+        yield "It is under way, or over."
 
 
 SILENT = (CommandState.ACCEPTED, CommandState.ABSENT)

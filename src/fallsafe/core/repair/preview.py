@@ -41,8 +41,9 @@ class Scene:
     relies on that does not count any more (`lapsed`). `done_with` names for a fact the steps that had an effect made
     with it, `others` are the other open cases of the order, `codes` and `types` what policy knows (a task type gives
     its operation), `groups` who may own it, `charging` the tasks of the order that would charge and have not begun,
-    `newest` the set in force, `unplannable` why that cannot plan the item. `salted` gives the digest of
-    a value that may be personal.
+    `newest` the set in force, `unplannable` why that cannot plan the item, `engine` the operation by which
+    another engine is told what to do with its steps ("" = none). `salted` gives the digest of a value that may be
+    personal.
     """
 
     case: Case
@@ -68,6 +69,7 @@ class Scene:
     charging: Sequence[Task] = ()
     newest: str = ""
     unplannable: str = ""
+    engine: str = ""
     renewal: Renewal | None = None
 
 
@@ -128,7 +130,7 @@ class After:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What one action says of one scene. `risky` is the sentence for which a second person is needed; `reads` are the
-    values that decided, by name.
+    values that decided, by name; `touches` the owner groups of other cases that it changes.
     """
 
     conditions: tuple[Condition, ...]
@@ -137,6 +139,7 @@ class Plan:
     after: tuple[After, ...] = ()
     risky: str = ""
     reads: Mapping[str, Json] = field(default_factory=dict)
+    touches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ class Preview:
 Planner = Callable[[Scene, RepairAction, Given], Plan]
 
 
-def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Condition]:
+def common(scene: Scene, action: RepairAction, made: Plan, actor: Actor | None) -> list[Condition]:
     """What must hold for every action. `actor` None where who asks was asked before."""
     case, command = scene.case, scene.command
     conditions = [
@@ -176,7 +179,7 @@ def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Cond
         )
     ]
     if actor is not None:
-        why = action.why_not(actor, case.owner_group)
+        why = next(filter(None, (action.why_not(actor, group) for group in (case.owner_group, *made.touches))), "")
         conditions.append(Condition("role", "You may run it.", why, "NOT_ALLOWED", "ask somebody who may"))
     if action.locked_while_unknown:
         unknown = command is not None and command.state is CommandState.UNKNOWN
@@ -193,10 +196,10 @@ def common(scene: Scene, action: RepairAction, actor: Actor | None) -> list[Cond
     return conditions
 
 
-TELL_THE_ENGINE = "have its engine told: POST /tasks/{task_id}/resume, retry, skip or cancel"
+TELL_THE_ENGINE = "have its engine told: POST /tasks/{task_id}/resume or retry; to leave it out: SKIP_TASK"
 ONLY_EXECUTED_HERE = frozenset(
     {
-        *("SUPERSEDE_REJECTED", "SKIP_TASK", "correct", "PLAN_AGAIN", "RENEW_RESERVATION", "ADD_TASK"),
+        *("SUPERSEDE_REJECTED", "correct", "PLAN_AGAIN", "RENEW_RESERVATION", "ADD_TASK"),
         *("MARK_EXTERNAL_COMPLETED", "REDO_FROM_TASK", "undo_first", "CANCEL_ITEM", "MERGE"),
     }
 )
@@ -232,7 +235,7 @@ def frozen_why(scene: Scene) -> str:
 def preview(scene: Scene, action: RepairAction, given: Given, plan: Planner, actor: Actor | None) -> Preview:
     """What it would do. `actor` is whoever asks; what they may is a condition, and no part of the hash."""
     made = plan(scene, action, given)
-    conditions = (*common(scene, action, actor), *made.conditions)
+    conditions = (*common(scene, action, made, actor), *made.conditions)
     whole = Plan(conditions, made.changes, made.sends, made.after, made.risky, made.reads)
     reads = {**_read_by_all(scene, action), **made.reads}
     bound: dict[str, Json] = {
