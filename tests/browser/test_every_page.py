@@ -183,8 +183,7 @@ async def something_of_everything(desk: Desk, owner_url: str) -> dict[str, str]:
     desk.actors["admin"] = ADMIN
     drilled = await store_drill(desk.database)
     other = await store_drill(desk.database, "778", severity="high")
-    given = {"outcome": "absent", "seen": "Their planner shows no service.", "where": "screen 4"}
-    waits = await _previewed(desk, repairs.Asked(drilled.case, "DECLARE_OUTCOME", given, "they looked"))
+    waits = await _previewed(desk, repairs.Asked(drilled.case, "ADD_TASK", {"taskType": "determineTax"}, "they asked"))
     ran = await _previewed(desk, repairs.Asked(other.case, "FREEZE", {"what": "order"}, "the customer wants to cancel"))
     seen = [repairs.Seen(ran.id, ran.hash)]
     await desk.database.transact(lambda tx: repairs.run(tx, context(), seen, MEI, "run at once"))

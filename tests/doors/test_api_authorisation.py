@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.doors.conftest import ROLES, Api
 from tests.doors.test_api_cases import play, the_case
+from tests.flows import orders as world
 
 from fallsafe.core.access import Actor, system
 from fallsafe.flows import access
@@ -94,6 +95,7 @@ async def somebody(api: Api, role: str, group: str) -> str:
 async def ids_of(api: Api) -> dict[str, str]:
     """What the commands are about: a case whose outcome is unknown, a repair that waits for somebody, and more."""
     order = await play(api)
+    await world.ask_in_vain(api.database, api.context)
     case = await the_case(api)
     asked = await api.post(
         f"/fallout-cases/{case['id']}/repairs/preview",

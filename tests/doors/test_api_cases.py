@@ -272,6 +272,7 @@ class WhenEvidenceIsOpened:
 
     async def test_what_is_personal_or_confidential_is_seen_by_right_and_that_is_recorded(self, api: Api) -> None:
         await play(api)
+        await world.ask_in_vain(api.database, api.context)
         case = (await the_case(api))["id"]
         said = {"outcome": "done", "seen": "Sari Wulandari's bill 77 has it", "where": "screen 7"}
         body = {"action": "DECLARE_OUTCOME", "input": said, "reason": "seen"}

@@ -150,6 +150,7 @@ class WhenThoseWhoSellWantItChanged:
         self, api: Api
     ) -> None:
         order = await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        await world.ask_in_vain(api.database, api.context)
         case = (await the_case(api))["id"]
         said = {"outcome": "done", "seen": "their list has it", "where": "screen 4", "reference": "SUB-9"}
         before = await seen_of(api, case, "DECLARE_OUTCOME", **said)
@@ -168,7 +169,7 @@ class WhenThoseWhoSellWantItChanged:
         assert shown.startswith("A cancellation came from upstream. First find out what became of C-")
         upstream = cases["UPSTREAM_CHANGE"]
         assert "is unknown" in why_not(await seen_of(api, upstream, "THAW", what="order"))["outcomes_known"]
-        await decide(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
+        await agreed(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
         assert await go_on(api) == []
         stands = {"type": "HandedOff", "text": "sales were told"}
         assert (await api.post(f"/fallout-cases/{upstream}/resolve", stands, status=409))["code"] == "FAILURE_STANDS"
@@ -218,6 +219,7 @@ class WhenAPersonalValueIsCorrected:
 class WhenSomethingExistsAlreadyThere:
     async def test_it_is_taken_over_by_its_reference_after_a_second_person_agreed(self, api: Api) -> None:
         await play(api, {"BIL.createSubscription": Lost("already_done", "DUPLICATE_REQUEST", "there is one")})
+        await world.ask_in_vain(api.database, api.context)
         case = await the_case(api)
         proof = {"seen": "subscription SUB-7 names the customer and the fiber item", "where": "billing screen 3"}
         wrong = await seen_of(api, case["id"], "ADOPT_EXTERNAL_RESULT", status=422, **proof)

@@ -227,6 +227,7 @@ class WhenSomebodyTriesAnAntiPattern:
 
     async def test_anti_pattern_8_an_unknown_outcome_is_found_out_and_not_decided(self, api: Api, doors: Doors) -> None:
         await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        await world.ask_in_vain(api.database, api.context)
         said = {"outcome": "absent", "seen": "nothing in their list of today", "where": "screen 7"}
         seen = await shown(api, "DECLARE_OUTCOME", **said)
         assert seen["state"] == "awaited"

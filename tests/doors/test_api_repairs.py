@@ -11,7 +11,7 @@ from tests.doors.test_api_signals import a_signal, judge
 from tests.flows import orders as world
 
 from fallsafe.core.access import Actor
-from fallsafe.core.commands.outcome import Done, Lost, Outcome, Rejected
+from fallsafe.core.commands.outcome import Done, Looked, Lost, Outcome, Rejected, Says
 from fallsafe.flows import repairs
 from fallsafe.flows.context import Refused
 from fallsafe.store.ids import inside
@@ -191,6 +191,7 @@ class WhenASecondPersonHasToAgree:
     async def absent(self, api: Api) -> dict:
         """A booking that was lost, and that somebody says never happened."""
         await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        await world.ask_in_vain(api.database, api.context)
         return await shown(
             api, "DECLARE_OUTCOME", outcome="absent", seen="nothing in their list of today", where="BIL screen 7"
         )
@@ -224,12 +225,10 @@ class WhenASecondPersonHasToAgree:
     async def test_a_world_that_moved_voids_what_was_agreed_to(self, api: Api) -> None:
         seen = await self.absent(api)
         await decide(api, seen, "approve", "manager")
-        number = inside("command", (await the_case(api))["notToBeSent"][0]["id"])
-        order = inside("order", (await the_case(api))["orderId"])
-        assert number and order
+        case = await the_case(api)
+        task, order = inside("task", case["taskId"]), inside("order", case["orderId"])
+        await world.make_due(api.database, "lookup", task or 0, order)
         for claimed in await world.look(api.database, api.context):
-            from fallsafe.core.commands.outcome import Looked, Says
-
             await world.answer(api.database, api.context, claimed, Looked(Says.DONE, "SUB-1"))
         refused = await decide(api, seen, status=409)
         assert refused["code"] == "MOVED" and "command.state: unknown → done" in refused["detail"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fallsafe.core.access import Actor, system
-from fallsafe.core.commands.outcome import Outcome, RawBytes, Reply
+from fallsafe.core.commands.outcome import Lost, Outcome, RawBytes, Reply
 from fallsafe.core.orders.draft import ItemDraft, OrderDraft, PartyDraft
 from fallsafe.core.orders.order import SHARDS
 from fallsafe.core.orders.task import Task
@@ -92,6 +92,25 @@ async def look(store: Database, context: Context) -> list[Claimed]:
     """Claims every look that is due."""
     looks = await due(store, context, "lookup")
     return await store.transact(lambda tx: recover.claim_looks(tx, context, looks, ACTOR))
+
+
+async def ask_in_vain(store: Database, context: Context) -> None:
+    """What is unknown was sent yesterday, and is asked about in every way; nobody answers."""
+    day = timedelta(days=1)
+
+    async def age(tx: Tx) -> None:
+        looks = await due(store, context, "lookup")
+        await tx.lock({one.order_id or 0 for one in looks})
+        for one in looks:
+            order = tx.aggregates[one.order_id or 0]
+            sent = order.current(one.id)
+            if sent is not None and sent.last_sent_at is not None:
+                old = {"last_sent_at": sent.last_sent_at - day, "ended_at": sent.last_sent_at - day}
+                order.put(replace(sent, **old), "age", Why(ACTOR, "a test"))
+
+    await store.transact(age)
+    for one in await look(store, context):
+        await answer(store, context, one, Lost("timeout"))
 
 
 async def answer(store: Database, context: Context, claimed: Claimed, outcome: Outcome) -> None:

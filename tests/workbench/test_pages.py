@@ -447,8 +447,10 @@ class WhenACaseIsRepaired:
         assert missing.status_code == 409 and "INPUT_WRONG" in missing.text
         thawed = await browser.post(f"{url}/repairs/new/THAW", data={"csrf": csrf, "reason": "let it go"})
         assert thawed.status_code == 409 and "is not frozen" in thawed.text and 'value="let it go"' in thawed.text
-        said = {"csrf": csrf, "outcome": "absent", "seen": "nothing on their screen", "where": "screen 7"}
-        shown = await browser.post(f"{url}/repairs/new/DECLARE_OUTCOME", data=said)
+        said = {"csrf": csrf, "outcome": "absent", "seen": "it stands on their screen", "where": "screen 7"}
+        early = await browser.post(f"{url}/repairs/new/DECLARE_OUTCOME", data=said)
+        assert early.status_code == 409 and "proves nothing: it is asked by itself after that" in early.text
+        shown = await browser.post(f"{url}/repairs/new/ADD_TASK", data={"csrf": csrf, "taskType": "determineTax"})
         page = (await browser.get(shown.headers["location"])).text
         assert "a second person has to agree" in page and 'id="run"' not in page and 'id="approve"' not in page
         assert (await browser.post(f"{url}/repairs/new/FREEZE", data={"csrf": "another"})).status_code == 403

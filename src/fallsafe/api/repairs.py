@@ -103,7 +103,8 @@ class RepairsDoor:
 
             async def change(tx: Tx) -> Change:
                 await check_version(tx, request, case)
-                (answer,) = await decide(tx, context, [repairs.Seen(number, given["hash"])], actor, reason)
+                seen = [repairs.Seen(number, given["hash"], case)]
+                (answer,) = await decide(tx, context, seen, actor, reason)
                 if isinstance(answer, Refused):
                     return not_done(problem_of(answer.refusal))
                 return done(decided(tx, number, answer.already), 202 if verb == "run" else 200)

@@ -11,8 +11,9 @@ from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
 from fallsafe.core.policy.policy_set import PolicySet
-from fallsafe.core.repair.automation import OFF, ON, STOPPED, Ran, Switch, may_run, why_stop
+from fallsafe.core.repair.automation import AN_HOUR, OFF, ON, STOPPED, Ran, Switch, may_run, why_stop
 from fallsafe.core.repair.catalogue import RepairAction
+from fallsafe.core.repair.request import Repair
 from fallsafe.flows import repairs, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Answer, Applied, Context, Refused
@@ -23,6 +24,7 @@ from fallsafe.store.work import Aggregate, Entry
 
 WHO = "automation"
 RAN_MAX = 1_000
+"""Of each action, so many of what it ran last are looked at."""
 LATER = timedelta(minutes=10)
 """When a case that the budget left out is tried again."""
 DAY = timedelta(days=1)
@@ -49,7 +51,9 @@ async def run(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> Non
     actions = sorted(a.code for a in context.newest.actions.values() if a.automatic.codes)
     for code in actions if standing else ():  # whoever else runs them waits, so that each counts what all others ran
         await tx.fetch("automations/lock", action=code)
-    switches, ran = await switches_of(tx), await ran_of(tx, actions, turn.now - DAY)
+    switches = await switches_of(tx)
+    since = min([turn.now - AN_HOUR, *(one.at for one in switches.values())])
+    ran = await ran_of(tx, actions, since)
     for d in standing:
         tx.clear("mend", d.id)
         aggregate = tx.aggregates[d.order_id or 0]
@@ -90,6 +94,19 @@ async def ran_of(reader: Any, actions: Sequence[str], since: datetime) -> dict[s
     for row in await reader.fetch("automations/ran", actions=list(actions), by=by, since=since, limit=RAN_MAX):
         found[row["action"]].append(Ran(row["run_at"], row["system"], _proved(row)))
     return found
+
+
+async def why_not_on(reader: Any, repair: Repair) -> Refusal | None:
+    """Why a repair that began by itself may not go on: nobody lets its action run by itself any more. None for those of
+    people.
+    """
+    if repair.run_by != str(system(WHO)):
+        return None
+    switch = (await switches_of(reader)).get(repair.action)
+    if switch is not None and switch.state == ON:
+        return None
+    why = f"{repair.action} runs by itself no more" + (f": {switch.why}" if switch is not None and switch.why else "")
+    return Refusal("SWITCHED_OFF", "", why, f"Decide it yourself: preview {repair.action}")
 
 
 def _proved(row: Mapping[str, Any]) -> bool | None:

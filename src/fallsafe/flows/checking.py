@@ -49,6 +49,11 @@ class Question:
     query: int = 0
     tries: int = 0
 
+    @property
+    def must_name(self) -> bool:
+        """Whether an answer that names nothing is none: what it names is taken over, or held against another answer."""
+        return self.of == ACCEPTED or bool(self.gives or self.unchanged)
+
 
 def questions_of(action: RepairAction) -> list[Question]:
     """What an action asks, in its order; what must stay the same is asked of both."""
@@ -94,8 +99,13 @@ async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> l
         tx.clear("check", d.id)
         aggregate = tx.aggregates[d.order_id or 0]
         repair = aggregate.repairs.get(d.id)
-        if repair is not None and repair.state is RepairState.CHECKING:
-            claimed += await _ask_next(turn, aggregate, repair)
+        if repair is None or repair.state is not RepairState.CHECKING:
+            continue
+        refusal = await _switched_off(turn, repair)
+        if refusal is not None:
+            fail(turn, aggregate, repair, refusal)
+            continue
+        claimed += await _ask_next(turn, aggregate, repair)
     await settle.end(turn)
     return claimed
 
@@ -200,13 +210,15 @@ async def record(turn: Turn, aggregate: Aggregate, query: Command, one: Attempte
     repair = repair_of(aggregate, query)
     if repair is None:
         return
-    if outcome.says is not Says.DONE:
-        title = next(each.title for each in _questions(repair) if each.query == query.id)
-        said = aggregate.commands[query.id].lost_because or outcome.says.value
-        refusal = Refusal("CHECK_REFUSED", "", f"{title}: {query.system} says {said}")
-        fail(turn, aggregate, repair, refusal, evidence)
+    question = next(each for each in _questions(repair) if each.query == query.id)
+    said = aggregate.commands[query.id].lost_because or outcome.says.value
+    if outcome.says is Says.DONE and question.must_name and not outcome.reference:
+        said = "yes, and does not say which"
+    elif outcome.says is Says.DONE:
+        await _go_on(turn, aggregate, repair, evidence)
         return
-    await _go_on(turn, aggregate, repair, evidence)
+    refusal = Refusal("CHECK_REFUSED", "", f"{question.title}: {query.system} says {said}")
+    fail(turn, aggregate, repair, refusal, evidence)
 
 
 async def lose(
@@ -241,11 +253,19 @@ async def _go_on(turn: Turn, aggregate: Aggregate, repair: Repair, evidence: tup
     if left:
         file(turn, aggregate, "check", repair.id, turn.now, _system(left[0]))
         return
-    refusal = _other_deal(aggregate, asked) or await repairs.moved(turn, aggregate, repair, "cannot go on")
+    refusal = _other_deal(aggregate, asked) or await _switched_off(turn, repair)
+    refusal = refusal or await repairs.moved(turn, aggregate, repair, "cannot go on")
     if refusal is not None:
         fail(turn, aggregate, repair, refusal, evidence)
         return
     await repairs.do(turn, aggregate, repair, evidence)
+
+
+async def _switched_off(turn: Turn, repair: Repair) -> Refusal | None:
+    """Whether what began by itself may not go on by itself any more."""
+    from fallsafe.flows import automating
+
+    return await automating.why_not_on(turn.tx, repair)
 
 
 def _other_deal(aggregate: Aggregate, asked: Sequence[Question]) -> Refusal | None:

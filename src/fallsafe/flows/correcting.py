@@ -74,13 +74,20 @@ async def correct(
 
 async def _correct_place(turn: Turn, aggregate: Aggregate, item: Item, why: Why, fields: Facts) -> None:
     personal = (await commands.personal_of(turn, [aggregate.order.id]))[aggregate.order.id]
-    old = personal.get(payload.place_path(item))
-    new = _place(_mapping(old), fields)
-    for other in list(aggregate.items.values()):
-        if other.id == item.id or (old is not None and personal.get(payload.place_path(other)) == old):
-            path, sealed = seal_anew(turn, aggregate, f"items/{other.external_id}/place", why.causation, new)
-            place: Json = {"personal": path}
-            aggregate.put(replace(aggregate.items[other.id], place=place), "correct", _with(why, path, sealed))
+    new = _place(_mapping(personal.get(payload.place_path(item))), fields)
+    for other in (item, *neighbours(aggregate, item, personal)):
+        path, sealed = seal_anew(turn, aggregate, f"items/{other.external_id}/place", why.causation, new)
+        place: Json = {"personal": path}
+        aggregate.put(replace(aggregate.items[other.id], place=place), "correct", _with(why, path, sealed))
+
+
+def neighbours(aggregate: Aggregate, item: Item, personal: payload.Personal) -> list[Item]:
+    """The other items of an order at the same place, which are corrected with it."""
+    own = personal.get(payload.place_path(item))
+    if own is None:
+        return []
+    others = (other for other in aggregate.items.values() if other.id != item.id)
+    return [other for other in others if personal.get(payload.place_path(other)) == own]
 
 
 async def _correct_customer(turn: Turn, aggregate: Aggregate, why: Why, fields: Facts) -> None:

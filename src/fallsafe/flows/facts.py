@@ -12,7 +12,7 @@ from typing import Any
 
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.disposition import Disposition, Verdict, dispose
-from fallsafe.core.commands.ledger import Command, CommandState, Purpose
+from fallsafe.core.commands.ledger import PERSON_SAID, Command, CommandState, Purpose
 from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
@@ -144,6 +144,8 @@ def _changes(turn: Turn, command: Command, told: Told, verb: str) -> dict[str, A
         changes |= {"ended_at": told.ended_at or turn.now, "lease_until": None, "lease_worker": ""}
     if fact.reference:
         changes["reference"] = fact.reference
+    if fact.source == "person" and fact.says is Says.REJECTED:
+        changes["finding"] = PERSON_SAID
     match verb:
         case "accept" | "find_pending":
             changes["accepted_at"] = turn.now

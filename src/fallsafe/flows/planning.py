@@ -19,6 +19,7 @@ from fallsafe.core.orders.plan import PlanItem
 from fallsafe.core.orders.task import Task, TaskState, still_pending, waiting_for_held
 from fallsafe.core.policy.move import Running, plan_move
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.preview import NewTask, Replanned
 from fallsafe.core.values import replace
 from fallsafe.flows import failures, moves, settle
 from fallsafe.flows.commands import Due, still_stand
@@ -185,15 +186,10 @@ def _why_not(turn: Turn, aggregate: Aggregate, what: str) -> Refusal | None:
 async def replan(turn: Turn, aggregate: Aggregate, reason: str) -> Mapping[str, plan.Hold]:
     """Plans held items by the newest set; what is still held after it."""
     newest = turn.context.newest
-    made = plan.plan_order(
-        plan.of_items(aggregate.items.values(), aggregate.order.snapshot), newest.plans, newest.offers
-    )
-    before = {i.external_id for i in aggregate.items.values() if i.hold_code}
+    made = _planned(turn, aggregate)
+    before = _held(aggregate)
     freed = before - set(made.holds)
-    cannot = _cannot_take(turn, aggregate, newest) if freed else None
-    if cannot is not None:
-        made = replace(made, holds={**made.holds, **{name: plan.Hold(cannot.code, cannot.why) for name in freed}})
-    elif freed:
+    if freed:
         await _go_on(turn, aggregate, made, before, freed, reason)
     for item in _by_name(aggregate).values():
         if item.hold_code:
@@ -201,14 +197,39 @@ async def replan(turn: Turn, aggregate: Aggregate, reason: str) -> Mapping[str, 
     return {name: hold for name, hold in made.holds.items() if name in before}
 
 
-def why_held(turn: Turn, aggregate: Aggregate, item: Item) -> str:
-    """Why the newest set cannot plan a held item; empty where it can."""
+def _held(aggregate: Aggregate) -> set[str]:
+    return {i.external_id for i in aggregate.items.values() if i.hold_code}
+
+
+def _planned(turn: Turn, aggregate: Aggregate) -> plan.Plan:
+    """The order as the newest set plans it; where the order cannot take that set, what is held stays so."""
     newest = turn.context.newest
     made = plan.plan_order(
         plan.of_items(aggregate.items.values(), aggregate.order.snapshot), newest.plans, newest.offers
     )
-    hold, cannot = made.holds.get(item.external_id), _cannot_take(turn, aggregate, newest)
-    return hold.why if hold is not None else cannot.why if cannot is not None else ""
+    freed = _held(aggregate) - set(made.holds)
+    cannot = _cannot_take(turn, aggregate, newest) if freed else None
+    if cannot is None:
+        return made
+    return replace(made, holds={**made.holds, **{name: plan.Hold(cannot.code, cannot.why) for name in freed}})
+
+
+def foreseen(turn: Turn, aggregate: Aggregate) -> Replanned | None:
+    """What planning an order again would do now; None where nothing of it is held."""
+    newest, before = turn.context.newest, _held(aggregate)
+    if not before:
+        return None
+    made = _planned(turn, aggregate)
+    freed = before - set(made.holds)
+    added = _changes(aggregate, made, before).add if freed else ()
+    tasks = [_foreseen(newest, made.tasks[n]) for n in added]
+    return Replanned(sorted(freed), tasks, {n: hold.why for n, hold in made.holds.items() if n in before})
+
+
+def _foreseen(newest: PolicySet, task: plan.PlannedTask) -> NewTask:
+    name = newest.task_types[task.task_type].operation
+    operation = newest.operations.get(name)
+    return NewTask(task.item_external_id, task.step, name, operation is not None and operation.effect)
 
 
 def _cannot_take(turn: Turn, aggregate: Aggregate, newest: PolicySet) -> Refusal | None:
@@ -239,18 +260,22 @@ async def _go_on(
         aggregate.put(replace(aggregate.order, policy_set=newest.id), "plan_again", why)
     for name in sorted(freed):
         free(turn, aggregate, name, why)
-    names = _names(aggregate)
+    names, changes = _names(aggregate), _changes(aggregate, made, before)
+    await add(turn, aggregate, made, changes.add, newest)
+    wired = turn.why("what it waits for was planned", policy=newest, rule="plans")
+    for n in {*changes.rewire, *_freed_of_waiting(aggregate, made, names)}:
+        await rewire(turn, aggregate, made, n, wired)
+
+
+def _changes(aggregate: Aggregate, made: plan.Plan, before: set[str]) -> plan.Replan:
+    """What a new plan adds to a running order."""
     existing = {
         (aggregate.items[t.item_id].external_id, t.step): {
             (aggregate.items[aggregate.tasks[p].item_id].external_id, aggregate.tasks[p].step) for p in t.depends_on
         }
         for t in aggregate.tasks.values()
     }
-    changes = plan.replan(made, existing, before)
-    await add(turn, aggregate, made, changes.add, newest)
-    wired = turn.why("what it waits for was planned", policy=newest, rule="plans")
-    for n in {*changes.rewire, *_freed_of_waiting(aggregate, made, names)}:
-        await rewire(turn, aggregate, made, n, wired)
+    return plan.replan(made, existing, before)
 
 
 def free(turn: Turn, aggregate: Aggregate, name: str, why: Why) -> None:

@@ -1,7 +1,7 @@
 """What a repair reads, and what running one does: for each action the steps that its preview told, and no other."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from fallsafe.core.cases.case import Case
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
@@ -13,7 +13,7 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
-from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, blocked, why_not_resend
+from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, CUSTOMER, PLACE, blocked, why_not_resend
 from fallsafe.core.repair.amendment import REORDER
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
@@ -52,6 +52,8 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
     rows = await turn.tx.fetch("agenda/of_orders", ids=[aggregate.order.id])
     waiting = {row["id"] for row in rows if row["kind"] in ("send", parking.KIND)}
     asked = turn.policy(aggregate).request_facts.get(command.operation, frozenset()) if command else frozenset()
+    personal = (await commands.personal_of(turn, [aggregate.order.id])).get(aggregate.order.id, {})
+    near = correcting.neighbours(aggregate, item, personal) if item is not None else []
     return Scene(
         case=case,
         order=aggregate.order,
@@ -66,9 +68,10 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         scheduled=bool(task and task.id in waiting),
         now=turn.now,
         salted=lambda value: aggregate.key.digest(canonical(value)),
-        values=await _values(turn, aggregate, case, command, asked),
+        values=_values(turn, aggregate, case, command, asked, personal),
         asked=asked,
-        done_with=_done_with(turn, aggregate, item, task),
+        neighbours=sorted(one.external_id for one in near),
+        done_with=_done_with(turn, aggregate, item, task, near),
         others=[c for c in aggregate.open_cases if c.id != case.id],
         all_commands=[*aggregate.commands.values()],
         codes=frozenset(turn.context.newest.codes),
@@ -77,7 +80,7 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         charging=_charging(turn, aggregate),
         newest=turn.context.newest.id,
         engine=steering.way_to_tell(turn, aggregate),
-        unplannable=planning.why_held(turn, aggregate, item) if item is not None and item.hold_code else "",
+        replanned=planning.foreseen(turn, aggregate) if item is not None and item.hold_code else None,
         renewal=lapse.renewal(turn, aggregate, task) if task is not None else None,
         lapsed=lapse.why_not(turn, aggregate, task, "cannot go on") if task else None,
     )
@@ -95,17 +98,26 @@ BILLING = "Billing"
 """The domain of the systems that charge."""
 
 
-def _done_with(turn: Turn, aggregate: Aggregate, item: Item | None, failed: Task | None) -> dict[str, list[str]]:
-    """For each fact the other steps of an item that had an effect made with it, or that are asked for with it."""
+def _done_with(
+    turn: Turn, aggregate: Aggregate, item: Item | None, failed: Task | None, near: Sequence[Item]
+) -> dict[str, list[str]]:
+    """For each fact the other steps that had an effect made with it, or that are asked for with it: of the item; for a
+    place of every item there; for the customer of the whole order.
+    """
     policy, found = turn.policy(aggregate), defaultdict[str, list[str]](list)
+    there = {one.id for one in near}
     for task in aggregate.tasks.values():
         operation, command = policy.operations.get(task.operation), aggregate.current(task.id)
         written = command is not None and command.request_evidence_id is not None
         stands = task.state in (*UNDER_WAY, TaskState.COMPLETED) or (task.state is TaskState.READY and written)
-        own = item is not None and task.item_id == item.id and task is not failed
-        if own and stands and operation is not None and operation.effect:
-            for fact in policy.request_facts.get(task.operation, ()):
-                found[fact].append(task.step)
+        if item is None or task is failed or not stands or operation is None or not operation.effect:
+            continue
+        own = task.item_id == item.id
+        name = task.step if own else f"{task.step} of {aggregate.items[task.item_id].external_id}"
+        for fact in policy.request_facts.get(task.operation, ()):
+            same_place = fact.startswith(PLACE) and task.item_id in there
+            if own or same_place or fact.startswith(CUSTOMER):
+                found[fact].append(name)
     return found
 
 
@@ -120,16 +132,20 @@ def _command(aggregate: Aggregate, case: Case) -> Command | None:
     return aggregate.current(case.task_id) or own
 
 
-async def _values(
-    turn: Turn, aggregate: Aggregate, case: Case, command: Command | None, asked: frozenset[str]
+def _values(
+    turn: Turn,
+    aggregate: Aggregate,
+    case: Case,
+    command: Command | None,
+    asked: frozenset[str],
+    personal: payload.Personal,
 ) -> dict[str, Json]:
-    """What the request of a command reads of its item, by fact."""
+    """What the request of a command reads of its order, by fact, and all of its item that may be corrected."""
     task = aggregate.tasks.get(case.task_id or 0)
     if command is None or task is None:
         return {}
-    personal = (await commands.personal_of(turn, [aggregate.order.id])).get(aggregate.order.id, {})
     known = payload.facts(turn, aggregate, task, command.key, personal)
-    names = {name for name in asked if name.startswith("item.")}
+    names = {name for name in asked if name.startswith(("item.", "order.", "results."))}
     item = known["item"] if isinstance(known["item"], Mapping) else {}
     correctable = (item.get("characteristics"), item.get("place"), known["customer"])
     for prefix, held in zip(CORRECTABLE, correctable, strict=True):

@@ -53,10 +53,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A repair that somebody has read: its name and the hash that they saw."""
+    """A repair that somebody has read: its name, the hash that they saw, and the case under which they found it (0 =
+    under none).
+    """
 
     repair_id: int
     hash: str
+    case_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ async def show(tx: Tx, context: Context, asked: Asked, actor: Actor) -> Shown | 
     customer = _customer(turn, aggregate, case, made)
     repair = await _kept(turn, aggregate, case, made, asked, customer) if made.ready else None
     seen = _as_seen(turn, aggregate, case, made)
+    if not made.ready:
+        await _note(turn, aggregate, made, asked)
     await settle.end(turn)
     return Shown(seen, repair, aggregate.order.version + len(aggregate.records), customer)
 
@@ -119,6 +124,16 @@ def _as_seen(turn: Turn, aggregate: Aggregate, case: Case, made: Preview) -> Pre
         return made
     changes = tuple(replace(c, old=HIDDEN) if c.name in held else c for c in made.plan.changes)
     return replace(made, plan=replace(made.plan, changes=changes))
+
+
+async def _note(turn: Turn, aggregate: Aggregate, made: Preview, asked: Asked) -> None:
+    """What somebody wanted, and why it cannot be, is written down."""
+    refusal = unmet(made, f"cannot run {asked.action} for case {outside('case', asked.case_id)}")
+    if refusal is not None:
+        why = await discreet(turn, aggregate, refusal.why)
+        reason = await discreet(turn, aggregate, asked.reason)
+        facts = turn.why(action=asked.action, askedBecause=reason)
+        aggregate.refuse("case", asked.case_id, "preview", replace(refusal, why=why), facts)
 
 
 def _customer(turn: Turn, aggregate: Aggregate, case: Case, made: Preview) -> CustomerHears:
@@ -146,7 +161,7 @@ async def run_by_itself(
     repair = await _kept(turn, aggregate, case, made, asked, _customer(turn, aggregate, case, made))
     if repair is None or repair.state is not RepairState.PREVIEWED:
         return False
-    await _begin(turn, aggregate, repair, action)
+    await _begin(turn, aggregate, repair, action, repair.reason)
     return True
 
 
@@ -200,8 +215,9 @@ async def _kept(
     alike = [r for r in own if (r.hash, r.asked_by) == (made.hash, str(turn.actor)) and r.expires_at > turn.now]
     if alike:
         return alike[0]
-    for old in (r for r in own if r.expires_at <= turn.now or len(own) >= WAITING_MAX):
-        _move(turn, aggregate, old, "void", "its time was over" if old.expires_at <= turn.now else "too many waited")
+    for old in (r for r in own if r.expires_at <= turn.now):
+        _move(turn, aggregate, old, "void", "its time was over")
+    _make_room(turn, aggregate, [r for r in own if r.expires_at > turn.now])
     number = await turn.tx.new_id()
     sealed = await turn.tx.add_evidence(
         aggregate.order.id,
@@ -240,6 +256,17 @@ async def _kept(
     return repair
 
 
+def _make_room(turn: Turn, aggregate: Aggregate, waiting: Sequence[Repair]) -> None:
+    """Where too many wait, one ends: of those that nobody has agreed to, the asker's oldest, else the oldest of those
+    that wait for nobody.
+    """
+    open_ = [r for r in waiting if r.state is not RepairState.APPROVED]
+    if len(waiting) >= WAITING_MAX and open_:
+        who = str(turn.actor)
+        first = min(open_, key=lambda r: (r.asked_by != who, r.state is RepairState.AWAITED, r.asked_at, r.id))
+        _move(turn, aggregate, first, "void", "too many waited")
+
+
 def told(made: Preview, aggregate: Aggregate, customer: CustomerHears) -> Json:
     """A preview as it may stand in a row: personal values are digests."""
     plan = made.plan
@@ -268,12 +295,14 @@ def _move(
     because: str = "",
     evidence: tuple[int, ...] = (),
     audit: str = "",
+    reason: str = "",
 ) -> Repair:
+    """`because` says why it ended, `reason` what whoever did it said."""
     then = replace(repair, state=move(REPAIR_LIFECYCLE, repair.state, verb))
     if because:
         then = replace(then, ended_because=because)
     name, rule = outside("repair", repair.id), f"actions/{repair.action}"
-    why = turn.why(because or repair.reason, rule=rule, causation=name, evidence=evidence, hash=repair.hash)
+    why = turn.why(because or reason or repair.reason, rule=rule, causation=name, evidence=evidence, hash=repair.hash)
     aggregate.put(then, verb, replace(why, facts={**why.facts, "audit": audit}) if audit else why)
     return then
 
@@ -288,7 +317,7 @@ async def approve(tx: Tx, context: Context, seen: Sequence[Seen], actor: Actor, 
 
 async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     what = f"cannot approve {outside('repair', seen.repair_id)}"
-    aggregate, repair = find(turn.tx, seen.repair_id)
+    aggregate, repair = _named(turn.tx, seen)
     if aggregate is None or repair is None:
         return _nothing(turn, seen, what)
     reason = await _of_repair(turn, aggregate, repair, reason)
@@ -304,7 +333,7 @@ async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     if refusal is not None:
         return _refuse(turn, aggregate, repair, "approve", refusal, reason)
     agreed = replace(repair, approved_by=str(turn.actor), approved_at=turn.now)
-    _move(turn, aggregate, agreed, "approve")
+    _move(turn, aggregate, agreed, "approve", reason=reason)
     return Applied("repair", repair.id)
 
 
@@ -344,7 +373,7 @@ async def decline(tx: Tx, context: Context, seen: Sequence[Seen], actor: Actor, 
 
 async def _decline_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     what = f"cannot decline {outside('repair', seen.repair_id)}"
-    aggregate, repair = find(turn.tx, seen.repair_id)
+    aggregate, repair = _named(turn.tx, seen)
     if aggregate is None or repair is None:
         return _nothing(turn, seen, what)
     reason = await _of_repair(turn, aggregate, repair, reason)
@@ -375,7 +404,7 @@ async def run(tx: Tx, context: Context, seen: Sequence[Seen], actor: Actor, reas
 
 async def _run_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     what = f"cannot run {outside('repair', seen.repair_id)}"
-    aggregate, repair = find(turn.tx, seen.repair_id)
+    aggregate, repair = _named(turn.tx, seen)
     if aggregate is None or repair is None:
         return _nothing(turn, seen, what)
     reason = await _of_repair(turn, aggregate, repair, reason)
@@ -391,29 +420,33 @@ async def _run_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     refusal = refusal or await moved(turn, aggregate, repair, what, turn.actor)
     if refusal is not None:
         return _refuse(turn, aggregate, repair, "run", refusal, reason)
-    await _begin(turn, aggregate, repair, action)
+    await _begin(turn, aggregate, repair, action, reason)
     return Applied("repair", repair.id)
 
 
-async def _begin(turn: Turn, aggregate: Aggregate, repair: Repair, action: RepairAction | None) -> None:
+async def _begin(turn: Turn, aggregate: Aggregate, repair: Repair, action: RepairAction | None, reason: str) -> None:
     """The repair is written down as run by whoever ran it; what it asks again is asked first."""
     ran = replace(repair, run_by=str(turn.actor), run_at=turn.now)
     if action is None or not action.checks:
-        await do(turn, aggregate, ran)
+        await do(turn, aggregate, ran, reason=reason)
         return
     asked = checking.started(turn, aggregate, ran, action)
-    _move(turn, aggregate, asked, "check")
+    _move(turn, aggregate, asked, "check", reason=reason)
     mark(turn, aggregate, await scene_of(turn, aggregate, aggregate.cases[repair.case_id]), asked)
 
 
-async def do(turn: Turn, aggregate: Aggregate, repair: Repair, evidence: tuple[int, ...] = ()) -> None:
-    """The repair is written down as run, then what its preview says is done. `evidence` is what let it go on."""
+async def do(
+    turn: Turn, aggregate: Aggregate, repair: Repair, evidence: tuple[int, ...] = (), reason: str = ""
+) -> None:
+    """The repair is written down as run, then what its preview says is done. `evidence` is what let it go on, `reason`
+    what whoever ran it said.
+    """
     scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
     given = await given_of(turn, aggregate, repair)
     action = turn.context.newest.actions[repair.action]
     await learn(turn, aggregate, personal_in(action, given))
     audit = await _remembered(turn, aggregate, repair, action, scene, given)
-    ran = _move(turn, aggregate, repair, "run", evidence=evidence, audit=audit)
+    ran = _move(turn, aggregate, repair, "run", evidence=evidence, audit=audit, reason=reason)
     command_id = await EFFECTS[action.does](turn, aggregate, scene, ran, given)
     if command_id is not None:
         named = replace(ran, command_id=command_id)
@@ -444,9 +477,12 @@ async def moved(
     `runs` it may.
     """
     action = _action(turn, repair)
+    case = aggregate.cases[repair.case_id]
     if action is None:
         return _gone(repair, what)
-    scene = await scene_of(turn, aggregate, aggregate.cases[repair.case_id])
+    if all(action.code != one.code for one in actions_of(turn.context, case)):
+        return Refusal("MOVED", what, f"{action.code} is no way out of {case.code}", "preview another way out")
+    scene = await scene_of(turn, aggregate, case)
     given = await given_of(turn, aggregate, repair)
     made = preview(scene, action, given, PLANS[action.does], runs)
     if made.hash == repair.hash:
@@ -504,6 +540,14 @@ def find(tx: Tx, repair_id: int) -> tuple[Aggregate | None, Repair | None]:
         if repair_id in aggregate.repairs:
             return aggregate, aggregate.repairs[repair_id]
     return None, None
+
+
+def _named(tx: Tx, seen: Seen) -> tuple[Aggregate | None, Repair | None]:
+    """What somebody has read, where it is one of the case under which they found it."""
+    aggregate, repair = find(tx, seen.repair_id)
+    if repair is not None and seen.case_id not in (0, repair.case_id):
+        return None, None
+    return aggregate, repair
 
 
 def _nothing(turn: Turn, seen: Seen, what: str) -> Answer:

@@ -3,7 +3,7 @@ against what this release can run.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -13,13 +13,24 @@ import jsonschema_rs
 from fallsafe.core.access import ROLES
 from fallsafe.core.events import Json
 from fallsafe.core.repair.automation import Automatic
-from fallsafe.core.repair.catalogue import AUDIT, CASE_WORK, ELSEWHERE, PREVIEW_LIVES, Check, RepairAction, Wrong
+from fallsafe.core.repair.catalogue import (
+    AUDIT,
+    CASE_WORK,
+    ELSEWHERE,
+    LOCKED,
+    PREVIEW_LIVES,
+    Check,
+    RepairAction,
+    Wrong,
+    class_of,
+)
 from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.repair.remembered import NAMES, unknown_names
 from fallsafe.policyset.findings import Findings
 from fallsafe.policyset.source import Part
 from fallsafe.policyset.templates import is_fact
 
+SAYS_WHAT_HAPPENED = ("DECLARE_OUTCOME", "ADOPT_EXTERNAL_RESULT", "MARK_EXTERNAL_COMPLETED")
 RUNS = (*PLANS, *CASE_WORK, *ELSEWHERE)
 ANYTHING: Mapping[str, Json] = {"type": "object", "additionalProperties": False, "properties": {}}
 WRONG_MAX = 20
@@ -27,7 +38,30 @@ WRONG_MAX = 20
 
 def actions(part: Part, findings: Findings) -> dict[str, RepairAction]:
     """The repair actions by code."""
-    return {code: _action(code, below, findings) for code, below in part.at("actions").entries()}
+    made = {code: _action(code, below, findings) for code, below in part.at("actions").entries()}
+    for code, below in part.at("actions").entries():
+        _unchecked(below, made[code], made.values(), findings)
+        _said_alone(below, made[code], findings)
+    return made
+
+
+def _unchecked(part: Part, action: RepairAction, others: Iterable[RepairAction], findings: Findings) -> None:
+    """What one action corrects only after it was asked again, no other one corrects without asking."""
+    mine = {check.operation for check in action.checks}
+    for name, below in part.at("fields").entries():
+        for other in others:
+            asked = {check.operation for check in other.checks} - mine
+            corrects = [fact for fact in other.corrects.values() if asked and class_of(action, fact) != LOCKED]
+            if any(fact == name or (name.endswith("*") and fact.startswith(name[:-1])) for fact in corrects):
+                right = f"ask {', '.join(sorted(asked))} in its `checks` too, or leave it to {other.code}"
+                findings.add(below, f"{other.code} corrects {name} only after it was asked again", right)
+
+
+def _said_alone(part: Part, action: RepairAction, findings: Findings) -> None:
+    """What a person says of an outcome counts only with a second person (§11)."""
+    if action.available and action.does in SAYS_WHAT_HAPPENED and action.approves_when != "always":
+        right = "say `approves_when: always`"
+        findings.add(part, f"by {action.code} one person alone would say what happened outside", right)
 
 
 def _action(code: str, part: Part, findings: Findings) -> RepairAction:

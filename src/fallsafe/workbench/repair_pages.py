@@ -171,7 +171,7 @@ class RepairDoor:
         number, decision, context = inside("repair", repair_id), DECISIONS.get(verb), self.deps.context()
         if number is None or decision is None:
             return await self._show(request, actor, case_id, repair_id)
-        seen = [repairs.Seen(number, form.get("hash", "")[:64])]
+        seen = [repairs.Seen(number, form.get("hash", "")[:64], inside("case", case_id) or 0)]
         reason = form.get("reason", "").strip()[:REASON_LETTERS_MAX] or "decided on the page of the repair"
         answers = await self.deps.database.transact(lambda tx: decision(tx, context, seen, actor, reason))
         if isinstance(answers[0], Refused):

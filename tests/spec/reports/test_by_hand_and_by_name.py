@@ -82,6 +82,7 @@ class WhenACreateCannotBeDeterminedAfterACrash:
         assert (command["state"], command["key"]) == ("unknown", SUBSCRIPTION)
         assert (await api.post(f"/commands/{command['id']}/resend", {}, status=409))["code"] == "OUTCOME_UNKNOWN"
 
+        await world.ask_in_vain(api.database, api.context)
         said = await shown(api, "DECLARE_OUTCOME", status=422, outcome="absent", seen="none", where="here")
         assert said["pointer"] == "/input/seen"
         proof = "list of today's subscriptions by order number: no row, EV-7"
@@ -130,6 +131,7 @@ class WhenNothingCanBeAskedAndTheTruthComesInAReport:
         given = {"outcome": "done", "seen": proof, "where": "settlement report"}
         asked = {"action": "DECLARE_OUTCOME", "input": given, "reason": "the report came"}
         seen = await api.post(f"/fallout-cases/{case['id']}/repairs/preview", asked)
+        await decide(api, seen, "approve", "manager")
         await decide(api, seen)
         shown_ = await api.get(f"/commands/{command['id']}")
         assert (shown_["state"], len(shown_["attempts"])) == ("done", 1)

@@ -93,6 +93,7 @@ class WhenARunFailedForAReasonThatIsGone:
         assert one["states"]["task"] == "unknown"
         offered = {a["code"] for a in (await api.get(f"/fallout-cases/{case}/actions"))["items"] if not a["locked"]}
         assert {"RECONCILE_NOW", "DECLARE_OUTCOME"} <= offered and await go_on(api) == []
+        await world.ask_in_vain(api.database, api.context)
         said = {"outcome": "absent", "seen": "their calendar of the day has no such visit", "where": "screen 2"}
         await agreed(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
         await agreed(api, await seen_of(api, case, "REDO_FROM_TASK", "engineer"), "engineer")
@@ -277,6 +278,7 @@ class WhenTheSameFailureIsTakenUpTwice:
     async def test_one_of_them_sends_it_and_the_other_one_is_told(self, api: Api) -> None:
         await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
         case = (await the_case(api))["id"]
+        await world.ask_in_vain(api.database, api.context)
         said = {"outcome": "absent", "seen": "their list of today has no such charge", "where": "screen 3"}
         await agreed(api, await seen_of(api, case, "DECLARE_OUTCOME", **said))
         both = [(role, await seen_of(api, case, "RESEND_SAME_KEY", role)) for role in ("operator", "engineer")]

@@ -163,6 +163,9 @@ PERSON_SENDS_AGAIN = "person_sends_again"
 finding replaces it.
 """
 
+PERSON_SAID = "person_said"
+"""`Command.finding` where a person said that it was refused: nothing that could be asked has proved it."""
+
 # From these states nobody knows what else is on its way for the task: a second command could be a second effect.
 _HOLDS_THE_TASK = frozenset({S.INTENDED, S.SENDING, S.ACCEPTED, S.UNKNOWN, S.ABSENT})
 
@@ -208,6 +211,12 @@ def may_have_left(command: Command) -> bool:
     `lost_because` is written at every `lose` and never emptied, so this stays true wherever the command moves later.
     """
     return bool(command.lost_because)
+
+
+def still_in_doubt(command: Command) -> bool:
+    """Whether something of it may be outside, or may come to be, without anybody having proved the opposite."""
+    left = command.state is CommandState.INTENDED and may_have_left(command)
+    return left or command.state in (CommandState.UNKNOWN, CommandState.ABSENT)
 
 
 def attempt_ended_at(command: Command) -> datetime | None:

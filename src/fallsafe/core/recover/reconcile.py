@@ -12,8 +12,9 @@ from datetime import datetime
 
 from fallsafe.core.calendar import clock_words
 from fallsafe.core.commands.contract import LookUp, Operation, Repeat
-from fallsafe.core.commands.ledger import Command, key_lives, settles_at
+from fallsafe.core.commands.ledger import Command, CommandState, attempt_ended_at, key_lives, settles_at
 from fallsafe.core.commands.outcome import Fact, Says
+from fallsafe.core.errors import Refusal
 
 PENDING_LOOKS_MAX = 12
 
@@ -106,6 +107,40 @@ def next_look_at(command: Command, operation: Operation, now: datetime) -> datet
     if command.first_empty_at is None or command.first_empty_at < settles:
         return max(now, settles)
     return max(now, command.first_empty_at + operation.second_look)
+
+
+def why_not_declared(
+    what: str, command: Command, operation: Operation, asked: Iterable[Command], now: datetime, *, done: bool
+) -> Refusal | None:
+    """Whether a person may say what became of a command whose outcome is unknown (rule 2); None is yes: everything that
+    can be asked was asked and did not settle it, or nothing can be asked. `asked` are the questions about it.
+
+    That it is `done` any look after the attempt could have shown; anything else only a look that would have counted.
+    Refused with `BEING_ASKED`, `NOT_ASKED`.
+    """
+    about = [query for query in asked if query.target_id == command.id]
+    if any(query.state is CommandState.SENDING for query in about):
+        why = f"{command.system} is being asked about it right now"
+        return Refusal("BEING_ASKED", what, why, "wait for the answer")
+    since = _could_have_told_since(command, operation, done=done) or command.intended_at
+    last = {q.method: q.last_sent_at for q in about if q.look == command.looks and q.last_sent_at is not None}
+    ways = [way.method for way in ways_to_look(command, operation, now)]
+    left = [method for method in ways if method not in last or last[method] < since]
+    if not left:
+        return None
+    at = clock_words(since, now)
+    why = f"{command.system} can be asked by {', '.join(left)}, and was not asked since {at}"
+    soon = f"what is found before {at} proves nothing: it is asked by itself after that"
+    return Refusal("NOT_ASKED", what, why, "ask first: RECONCILE_NOW" if since <= now else soon)
+
+
+def _could_have_told_since(command: Command, operation: Operation, *, done: bool) -> datetime | None:
+    """From when on a look could have settled it: whether it is done, or else that nothing of it is there."""
+    settles = settles_at(command, operation)
+    if done or settles is None:
+        return attempt_ended_at(command)
+    empty = command.first_empty_at
+    return empty + operation.second_look if empty is not None and empty >= settles else settles
 
 
 def reconcile(

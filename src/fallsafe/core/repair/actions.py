@@ -2,20 +2,21 @@
 runs an action does what its plan says, and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 
 from fallsafe.core.commands.contract import Operation, repeat_is_harmless
 from fallsafe.core.commands.ledger import (
+    PERSON_SAID,
     Command,
     CommandState,
     Purpose,
     key_for,
     key_lives,
-    may_have_left,
     may_intend,
     may_send,
+    still_in_doubt,
 )
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
@@ -24,6 +25,7 @@ from fallsafe.core.orders.item import NO_UNDO
 from fallsafe.core.orders.order import UPSTREAM
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import VERBS, is_watched
+from fallsafe.core.recover.reconcile import why_not_declared
 from fallsafe.core.repair import correction
 from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
 from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending, provided
@@ -168,6 +170,7 @@ def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *
     if command is None or operation is None or task is None or item is None:
         return Plan((Condition("command", "It has a command.", NO_COMMAND),))
     changes = tuple(_corrections(scene, action, wanted))
+    changes += tuple(_of_neighbours(scene, changes))
     said = provided(
         "corrected",
         "Something is corrected, here or elsewhere.",
@@ -182,8 +185,7 @@ def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *
     n = 1 + max(c.n for c in scene.commands if c.purpose is command.purpose)
     key = key_for(scene.order.source, scene.order.external_id, item.external_id, task.step, command.purpose, n)
     sensitive = [c.name for c in changes if c.field_class == SENSITIVE]
-    absent = "It was found absent, and a new key would be a second effect if that is wrong."
-    risky = absent if command.state is CommandState.ABSENT else f"{', '.join(sensitive)} changes." if sensitive else ""
+    risky = _second_effect(command) or (f"{', '.join(sensitive)} changes." if sensitive else "")
     return Plan(
         conditions,
         changes,
@@ -211,6 +213,17 @@ def _not_over(scene: Scene) -> Condition:
     why = f"{scene.task.step} is {state}" if scene.task is not None else ""
     hint = "nothing of it goes on; add a task from the list where it is wanted after all: ADD_TASK"
     return provided("not_over", "Its task is not over.", state not in FINAL_TASK_STATES, why, "ALREADY_DECIDED", hint)
+
+
+def _second_effect(command: Command) -> str:
+    """Why a new key could be a second effect although the first one is believed not to be there; empty where that is
+    proved.
+    """
+    if command.state is CommandState.ABSENT:
+        return "It was found absent, and a new key would be a second effect if that is wrong."
+    if command.finding == PERSON_SAID:
+        return "That it was refused is a person's word, and a new key would be a second effect if that is wrong."
+    return ""
 
 
 def _relied(scene: Scene) -> Condition:
@@ -256,6 +269,13 @@ def _corrections(scene: Scene, action: RepairAction, wanted: Mapping[str, Json])
     ]
 
 
+def _of_neighbours(scene: Scene, changes: tuple[Change, ...]) -> Iterator[Change]:
+    """What is corrected of a place is corrected for every item there."""
+    for change in changes:
+        for name in scene.neighbours if change.name.startswith(PLACE) else ():
+            yield replace(change, title=f"{change.title} of {name}")
+
+
 def _locked(changes: tuple[Change, ...]) -> list[Condition]:
     locked = [c.name for c in changes if c.field_class == LOCKED or not c.name.startswith(CORRECTABLE)]
     why = f"{', '.join(locked)} cannot be corrected by a repair" if locked else ""
@@ -269,19 +289,24 @@ def _guard(scene: Scene, action: RepairAction, changes: tuple[Change, ...]) -> C
     free = {
         f"items/{item}/characteristics/{c.name.removeprefix(CHARACTERISTIC)}"
         for c in changes
-        if c.field_class != LOCKED and not _beyond(action, c.name, _accepted(scene, item, c.name), c.new)
+        if c.field_class != LOCKED and not _beyond(action, c.name, _accepted(scene, item, action, c.name), c.new)
     }
     wanted = {c.name.removeprefix(CHARACTERISTIC): c.new for c in changes if c.name.startswith(CHARACTERISTIC)}
     clauses = correction.diff(scene.order.snapshot, _with(scene.order.snapshot, item, wanted), free.__contains__)
     return deal_kept(correction.business(clauses))
 
 
-def _accepted(scene: Scene, item: str, name: str) -> Json:
-    """What a characteristic of an item was when the deal was made; None where it was not named."""
+def _accepted(scene: Scene, item: str, action: RepairAction, name: str) -> Json:
+    """What a characteristic of an item was when the deal was made; a date that was not named then is the one that the
+    order was promised for, or asked for. None where there is none.
+    """
     snapshot = _mapping(scene.order.snapshot)
     items = snapshot.get("items")
     own = [_mapping(one) for one in items if _mapping(one).get("externalId") == item] if isinstance(items, list) else []
-    return _mapping(own[0].get("characteristics")).get(name.removeprefix(CHARACTERISTIC)) if own else None
+    named = _mapping(own[0].get("characteristics")).get(name.removeprefix(CHARACTERISTIC)) if own else None
+    if named is None and isinstance(action.tolerance.get(name), timedelta):
+        return snapshot.get("committedAt") or snapshot.get("requestedAt")
+    return named
 
 
 def _beyond(action: RepairAction, name: str, accepted: Json, wanted: Json) -> bool:
@@ -289,7 +314,7 @@ def _beyond(action: RepairAction, name: str, accepted: Json, wanted: Json) -> bo
     does.
     """
     most = action.tolerance.get(name)
-    if most is None or accepted is None:
+    if most is None:
         return False
     try:
         if isinstance(most, timedelta):
@@ -336,7 +361,7 @@ def skip_task(scene: Scene, action: RepairAction, given: Given) -> Plan:
     )
     open_ = provided("not_begun", "Nothing of it is under way.", may(TASK_LIFECYCLE, task.state, "skip"),
                 f"{task.step} is {task.state.value}", "TASK_UNDER_WAY", "find out what became of it first")  # fmt: skip
-    left = command is not None and command.state is CommandState.INTENDED and may_have_left(command)
+    left = command is not None and command.state is CommandState.INTENDED and still_in_doubt(command)
     gone = provided("not_left", "Nothing of it may have left.", not left, "an earlier attempt may have left",
                "OUTCOME_UNKNOWN", "find out first")  # fmt: skip
     after = [After("task", task.step, task.state.value, TaskState.SKIPPED.value)]
@@ -383,14 +408,15 @@ def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
     why, sentence = f"the outcome of {', '.join(doubts)} is unknown", "It does not wait behind an unknown outcome."
     known = provided("outcomes_known", sentence, not doubts, why, "OUTCOME_UNKNOWN", "first find out")
     risky = f"{name} was not frozen by a person, but by {by}." if frozen and by not in ("", "person") else ""
-    after = (After(*_thing(scene, given), "frozen", "going on"),)
+    things = [("task", t.step) for t in blocked(scene)] if given.get("what") == CHARGES else [_thing(scene, given)]
+    after = tuple(After(*thing, "frozen", "going on") for thing in things)
     return Plan((stands, known), after=after, risky=risky, reads={"frozen": frozen})
 
 
 def _frozen(scene: Scene, given: Given) -> tuple[str, Json]:
     thing, name = _thing(scene, given)
     if thing == CHARGES:
-        return name, next((t.frozen for t in blocked(scene)), None)
+        return name, {f"T-{t.id}": t.frozen for t in blocked(scene)} or None
     of_task = scene.task.frozen if scene.task else None
     return f"{thing} {name}".strip(), scene.order.frozen if thing == "order" else of_task
 
@@ -415,18 +441,21 @@ FOUND = {"done": CommandState.DONE, "rejected": CommandState.REJECTED, "absent":
 
 
 def declare_outcome(scene: Scene, action: RepairAction, given: Given) -> Plan:
-    """A person looked where no system could be asked, and says what happened, with evidence (rule 2)."""
-    command, said = scene.command, str(given.get("outcome", ""))
+    """A person looked where no system can be asked, or where asking did not settle it, and says what happened, with
+    evidence (rule 2).
+    """
+    command, operation, said = scene.command, scene.operation, str(given.get("outcome", ""))
     unknown = command is not None and command.state is CommandState.UNKNOWN
     state = command.state.value if command else "not there"
     asked = provided(
         "unknown", "Its outcome is unknown.", unknown, f"its outcome is not unknown: it is {state}", "NOT_UNKNOWN"
     )
-    if command is None or said not in FOUND:
+    if command is None or operation is None or not unknown or said not in FOUND:
         return Plan((asked,))
+    refusal = why_not_declared("", command, operation, scene.all_commands, scene.now, done=said == "done")
+    looked = _met("asked", "Whatever can be asked was asked, and did not settle it.", refusal)
     after = After("command", f"C-{command.id}", command.state.value, FOUND[said].value)
-    risky = "That it never happened is said by a second person too." if said == "absent" else ""
-    return Plan((asked,), after=(after,), risky=risky, reads={"outcome": said})
+    return Plan((asked, looked), after=(after,), reads={"outcome": said})
 
 
 CHARACTERISTICS, PLACE_CLAUSE = "characteristics.", "place."

@@ -5,14 +5,25 @@ would have to be undone first. Pure, like all planners.
 from collections.abc import Mapping
 
 from fallsafe.core.cases.case import CONTRADICTIONS, Case, case_key
-from fallsafe.core.commands.ledger import CommandState, Purpose, key_for
+from fallsafe.core.commands.ledger import CommandState, Purpose, key_for, still_in_doubt
 from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.draft import INSTANT_HINT, instant
 from fallsafe.core.orders.item import NO_UNDO
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.repair import actions
 from fallsafe.core.repair.catalogue import RepairAction
-from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending, provided
+from fallsafe.core.repair.preview import (
+    After,
+    Change,
+    Condition,
+    Given,
+    NewTask,
+    Plan,
+    Planner,
+    Scene,
+    Sending,
+    provided,
+)
 
 
 def wait_for(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -123,17 +134,29 @@ def mark_completed(scene: Scene, action: RepairAction, given: Given) -> Plan:
 
 
 def plan_again(scene: Scene, action: RepairAction, given: Given) -> Plan:
-    """A held item is planned by the newest policy set; what runs keeps its plan (model rule 9)."""
-    item = scene.item
+    """A held item is planned by the newest policy set, and with it whatever else of its order is held and can be; what
+    runs keeps its plan (model rule 9).
+    """
+    item, made = scene.item, scene.replanned
     held = item is not None and bool(item.hold_code)
     why = "none of it is held for want of a plan"
     there = provided("held", "An item waits for a plan.", held, why, "NOTHING_HELD")
+    if item is None or made is None:
+        return Plan((there,))
+    cannot = made.held.get(item.external_id, "")
     able = provided(
-        "plannable", "The newest policy set can plan it.", not scene.unplannable, scene.unplannable, "STILL_HELD",
-        "publish the mapping first",
-    )  # fmt: skip
-    name = item.external_id if item else ""
-    return Plan((there, able), after=(After("item", name, "held", "in_progress"),), reads={"newest": scene.newest})
+        "plannable", "The newest policy set can plan it.", not cannot, cannot, "STILL_HELD", "publish the mapping first"
+    )
+    items = [After("item", name, "held", "in_progress") for name in made.freed]
+    tasks = [After("task", f"{t.step} of {t.item}", "not there", "planned") for t in made.tasks]
+    sends = tuple(_in_its_turn(scene, task) for task in made.tasks if task.operation)
+    return Plan((there, able), sends=sends, after=(*items, *tasks), reads={"newest": scene.newest})
+
+
+def _in_its_turn(scene: Scene, task: NewTask) -> Sending:
+    key = key_for(scene.order.source, scene.order.external_id, task.item, task.step, Purpose.FULFILL, 1)
+    what = f"{task.step} of {task.item}, when its turn comes"
+    return Sending(Purpose.FULFILL.value, task.operation, key, task.effect, what)
 
 
 def renew_reservation(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -196,14 +219,19 @@ def undo_first(scene: Scene, action: RepairAction, given: Given) -> Plan:
 
 
 def _is_effect(task: Task) -> bool:
-    return task.state is TaskState.COMPLETED and task.undo not in NO_UNDO
+    """Whether it exists outside until something undoes it, or for good: past a hard point of no return nothing does."""
+    return task.state is TaskState.COMPLETED and (task.undo not in NO_UNDO or task.ponr == "hard")
 
 
 def _nothing_undone(done: list[Task]) -> Condition:
-    steps = ", ".join(f"{t.step} ({t.undo})" for t in done)
+    steps = ", ".join(f"{t.step} ({_way_back(t)})" for t in done)
     why = f"{steps} would have to be undone, and this release undoes nothing"
     hint = "ask the people of those systems: REQUEST_FIX_ELSEWHERE; or CANCEL_AND_REORDER"
     return provided("undone", "Nothing has to be undone.", not done, why, "UNDO_NEEDED", hint)
+
+
+def _way_back(task: Task) -> str:
+    return "past its point of no return" if task.undo in NO_UNDO else task.undo
 
 
 def _effects(done: list[Task]) -> tuple[After, ...]:
@@ -220,7 +248,7 @@ def cancel_item(scene: Scene, action: RepairAction, given: Given) -> Plan:
     quiet = provided(
         "quiet", "Nothing of it is under way.", not busy, f"{', '.join(busy)} is under way", "TASK_UNDER_WAY"
     )
-    doubt = sorted(c.key for c in scene.all_commands if _in_doubt(c.state) and c.task_id in {t.id for t in own})
+    doubt = sorted(c.key for c in scene.all_commands if still_in_doubt(c) and c.task_id in {t.id for t in own})
     known = provided(
         "known", "Its outcomes are known.", not doubt, f"{', '.join(doubt)} may have left", "OUTCOME_UNKNOWN"
     )
@@ -230,10 +258,6 @@ def cancel_item(scene: Scene, action: RepairAction, given: Given) -> Plan:
     there = provided("item", "It is about an item.", bool(item and own), "it has no item with tasks", "NO_ITEM")
     after = tuple(After("task", t.step, t.state.value, TaskState.CANCELLED.value) for t in left)
     return Plan((there, quiet, known, alone, _nothing_undone([t for t in own if _is_effect(t)])), after=after)
-
-
-def _in_doubt(state: CommandState) -> bool:
-    return state in (CommandState.ABSENT, CommandState.UNKNOWN)
 
 
 def _waits(task: Task, own: list[Task]) -> bool:

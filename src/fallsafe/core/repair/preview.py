@@ -35,15 +35,36 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task that would be planned: item and step, and what its command asks ("" = it has none)."""
+
+    item: str
+    step: str
+    operation: str
+    effect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replanned:
+    """What the set in force would make of the held items of an order: those that it frees, the tasks that they would
+    have, and why the others stay as they are, each by item.
+    """
+
+    freed: Sequence[str]
+    tasks: Sequence[NewTask]
+    held: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """What a repair may read: the case with its order, item, task and commands, the contract of its command, whether
     that is on its way by itself (`scheduled`), what its request reads (`asked`, and of its item `values`), and what it
-    relies on that does not count any more (`lapsed`). `done_with` names for a fact the steps that had an effect made
-    with it, `others` are the other open cases of the order, `codes` and `types` what policy knows (a task type gives
-    its operation), `groups` who may own it, `charging` the tasks of the order that would charge and have not begun,
-    `newest` the set in force, `unplannable` why that cannot plan the item, `engine` the operation by which
-    another engine is told what to do with its steps ("" = none). `salted` gives the digest of a value that may be
-    personal.
+    relies on that does not count any more (`lapsed`). `neighbours` are the other items at the same place, `done_with`
+    names for a fact the steps that had an effect made with it, wherever it is corrected. `others` are the other open
+    cases of the order, `codes` and `types` what policy knows (a task type gives its operation), `groups` who may own
+    it, `charging` the tasks of the order that would charge and have not begun, `newest` the set in force, `replanned`
+    what that would plan of what is held, `engine` the operation by which another engine is told what to do with its
+    steps ("" = none). `salted` gives the digest of a value that may be personal.
     """
 
     case: Case
@@ -60,6 +81,7 @@ class Scene:
     values: Mapping[str, Json] = field(default_factory=dict)
     lapsed: Refusal | None = None
     asked: frozenset[str] = frozenset()
+    neighbours: Sequence[str] = ()
     done_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
     others: Sequence[Case] = ()
     all_commands: Sequence[Command] = ()
@@ -68,7 +90,7 @@ class Scene:
     groups: frozenset[str] = frozenset()
     charging: Sequence[Task] = ()
     newest: str = ""
-    unplannable: str = ""
+    replanned: Replanned | None = None
     engine: str = ""
     renewal: Renewal | None = None
 
@@ -271,14 +293,17 @@ def _read_by_all(scene: Scene, action: RepairAction) -> dict[str, Json]:
         "action": action.digest,
         "case": f"F-{scene.case.id}",
         "case.open": scene.case.state in OPEN_CASE_STATES,
+        "case.code": scene.case.code,
         "order.fingerprint": scene.order.fingerprint,
         "order.phase": scene.order.phase.value,
         "order.frozen": bool(scene.order.frozen),
+        "order.policySet": scene.order.policy_set,
         "task.state": task.state.value if task else "",
         "task.frozen": bool(task and is_frozen(task, scene.tasks)),
         "command": f"C-{command.id}" if command else "",
         "command.state": command.state.value if command else "",
         "command.attempts": command.attempts if command else 0,
+        "command.contract": command.contract_set if command else "",
     }
 
 

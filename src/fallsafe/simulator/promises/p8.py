@@ -21,7 +21,9 @@ DEAL = (
     "regulated",
     "parent_id",
 )
-ALWAYS_AGREED = ("SKIP_TASK", "FIX_ACCOUNT_MAPPING", "ADOPT_EXTERNAL_RESULT", "MARK_EXTERNAL_COMPLETED")
+ALWAYS_AGREED = (
+    "SKIP_TASK", "FIX_ACCOUNT_MAPPING", "ADOPT_EXTERNAL_RESULT", "MARK_EXTERNAL_COMPLETED", "DECLARE_OUTCOME",
+)  # fmt: skip
 # What an order holds to be fulfilled, and may be put right without asking the customer.
 DATA = (
     *("site", "slot", "serial", "lineId", "addressKey", "portRequest", "recipient", "accountId"),
