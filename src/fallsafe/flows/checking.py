@@ -101,7 +101,7 @@ async def claim(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> l
         repair = aggregate.repairs.get(d.id)
         if repair is None or repair.state is not RepairState.CHECKING:
             continue
-        refusal = await _switched_off(turn, repair)
+        refusal = await _why_not_on(turn, aggregate, repair)
         if refusal is not None:
             fail(turn, aggregate, repair, refusal)
             continue
@@ -253,19 +253,21 @@ async def _go_on(turn: Turn, aggregate: Aggregate, repair: Repair, evidence: tup
     if left:
         file(turn, aggregate, "check", repair.id, turn.now, _system(left[0]))
         return
-    refusal = _other_deal(aggregate, asked) or await _switched_off(turn, repair)
-    refusal = refusal or await repairs.moved(turn, aggregate, repair, "cannot go on")
+    refusal = _other_deal(aggregate, asked) or await _why_not_on(turn, aggregate, repair)
     if refusal is not None:
         fail(turn, aggregate, repair, refusal, evidence)
         return
     await repairs.do(turn, aggregate, repair, evidence)
 
 
-async def _switched_off(turn: Turn, repair: Repair) -> Refusal | None:
-    """Whether what began by itself may not go on by itself any more."""
-    from fallsafe.flows import automating
+async def _why_not_on(turn: Turn, aggregate: Aggregate, repair: Repair) -> Refusal | None:
+    """Why a repair is neither asked about nor done any more: it began by itself and may not now, or it is not what was
+    previewed.
+    """
+    from fallsafe.flows import automating, repairs
 
-    return await automating.why_not_on(turn.tx, repair)
+    refusal = await automating.why_not_on(turn.tx, repair)
+    return refusal or await repairs.moved(turn, aggregate, repair, "cannot go on")
 
 
 def _other_deal(aggregate: Aggregate, asked: Sequence[Question]) -> Refusal | None:
