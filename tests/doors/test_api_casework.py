@@ -17,7 +17,7 @@ from tests.flows.test_callbacks import apply, receive, said
 from fallsafe.core.access import system
 from fallsafe.core.cases.handling import column_of, handling_of
 from fallsafe.core.cases.work import CLAIM_LASTS
-from fallsafe.flows import installation, review
+from fallsafe.flows import access, installation, review
 from fallsafe.store.ids import inside
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Why
@@ -64,7 +64,7 @@ class WhenPeopleWorkOnACase:
         await api.post(f"{one}/escalate", {"reason": "two hours without an answer"})
         raised = (await the_case(api))["owner"]
         assert raised["escalatedTo"] == group["escalatesTo"] and raised["group"] == group["group"]
-        await api.post(f"{one}/assign", {"assignee": "eva", "reason": "she knows it"})
+        await self._is_given_to_somebody_who_is_known(api, one)
         assert (await the_case(api))["owner"]["assignee"] == "eva"
         unknown = await api.post(f"{one}/transfer", {"ownerGroup": "NOBODY", "reason": "x"}, status=409)
         assert unknown["code"] == "OWNER_UNKNOWN" and unknown["pointer"] == "/ownerGroup"
@@ -72,10 +72,20 @@ class WhenPeopleWorkOnACase:
         verbs = [line["verb"] for line in trail if line["thing"] == "case"]
         wanted = [
             *("claim", "refuse_claim", "claim", "claim", "wait", "go_on", "lapse", "claim"),
-            *("wait", "go_on", "escalate", "transfer", "refuse_transfer"),
+            *("wait", "go_on", "escalate", "refuse_transfer", "transfer", "refuse_transfer"),
         ]
         assert [verb for verb in verbs if verb in wanted] == wanted
         assert {line["event"] for line in trail if line["verb"] == "escalate"} == {"FalloutEscalated"}
+
+    @staticmethod
+    async def _is_given_to_somebody_who_is_known(api: Api, one: str) -> None:
+        eva = {"assignee": "eva", "reason": "she knows it"}
+        unknown = await api.post(f"{one}/assign", eva, status=422)
+        assert (unknown["code"], unknown["pointer"]) == ("PERSON_UNKNOWN", "/assignee")
+        await api.database.transact(
+            lambda tx: access.ensure_person(tx, "eva", "Eva", ["operator"], system("installation"))
+        )
+        await api.post(f"{one}/assign", eva)
 
     @staticmethod
     async def _has_waited(api: Api, name: str) -> None:

@@ -60,7 +60,7 @@ def _about_cases(there: Installation) -> dict[str, Right]:
         f"{path}/transfer": Right({"case_id": kept}, {"ownerGroup": "ORDER_DESK", "reason": "it is theirs", **GIVEN}),
         f"{path}/evidence": Right({"case_id": kept}, PAPER),
         f"{path}/return": Right({"case_id": back}, {"reason": "it is not ours"}),
-        f"{path}/assign": Right({"case_id": kept}, {"assignee": "eva", "reason": "she knows it"}),
+        f"{path}/assign": Right({"case_id": kept}, {"assignee": "you", "reason": "you know it"}),
         f"{path}/consult": Right({"case_id": kept}, ASKED),
         f"{path}/reply": Right({"case_id": asked}, {"group": ASKED["group"], "answer": "it is"}),
         f"{path}/withdraw": Right({"case_id": ended}, {"reason": "it is nothing"}),

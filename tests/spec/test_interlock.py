@@ -147,7 +147,7 @@ ROUTES: dict[str, tuple[Fifty, str | None]] = {
             code,
         )
         for action, body, code in (
-            ("assign", {"assignee": "eva", "reason": "she knows it"}, None),
+            ("assign", {"assignee": "you", "reason": "you know it"}, None),
             ("transfer", {"ownerGroup": "NOWHERE", "reason": "it is theirs"}, "OWNER_UNKNOWN"),
             ("claim", {}, CLAIMED),
             ("diagnose", {}, None),

@@ -155,11 +155,11 @@ class CaseWorkDoor:
         one = "/fallout-cases/{case_id}"
         for action, takes in ACTIONS.items():
             path, answers = f"{one}/{action}", ref(wire.Asked)
-            handler, wrong = self.handler(action), (403, 404, 409, 412)
+            handler, wrong = self.handler(action), (403, 404, 409, 412, 422)
             add(made, "POST", path, handler, answers=answers, takes=takes, problems=wrong, if_match=True)
-        worked, wrong = ref(wire.WorkedOn), (403, 404, 409, 422)
+        worked, refused = ref(wire.WorkedOn), (403, 404, 409, 422)
         asked = ref(wire.Asked)
-        add(made, "POST", "/fallout-cases", self.open, answers=asked, status=201, takes="new_case", problems=wrong)
+        add(made, "POST", "/fallout-cases", self.open, answers=asked, status=201, takes="new_case", problems=refused)
         add(made, "POST", "/fallout-cases/actions", self.many, answers=worked, takes="case_actions")
         add(made, "GET", f"{one}/comments", self.comments, answers=wire.pages(wire.Comment), problems=(403, 404))
         return made

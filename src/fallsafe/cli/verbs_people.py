@@ -122,7 +122,7 @@ def token_create(
     roles: Roles = [],  # noqa: B006
     groups: Groups = ["*"],  # noqa: B006
     kind: Annotated[str, typer.Option(help="person or machine; a machine never approves.")] = "machine",
-    expires: Annotated[str, typer.Option(help="Until when it counts, as in 2027-01-31T00:00:00Z.")] = "",
+    expires: Annotated[str, typer.Option(help="Until when it counts, as in 2027-01-31T00:00:00Z; else a year.")] = "",
     reason: Reason = "asked on the command line",
     as_json: AsJson = False,
 ) -> None:

@@ -99,13 +99,16 @@ async def work(
 
 @dataclass(frozen=True, slots=True)
 class _Other:
-    """What a case is to be related to; `case_id` 0 is an order."""
+    """What a case is to be related to; `case_id` 0 is an order, both 0 a person whom it is to be given to."""
 
     order_id: int
     case_id: int
 
 
 async def _other(tx: Tx, ask: Ask) -> _Other | None:
+    if isinstance(ask, asks.Transfer):
+        rows = await tx.fetch("people/by_name", person=ask.assignee)
+        return _Other(0, 0) if rows and rows[0]["left_at"] is None else None
     if not isinstance(ask, Relate):
         return None
     number, order = inside("case", ask.to), inside("order", ask.to)

@@ -42,7 +42,7 @@ TOKENS = {name: f"token-of-{name}" for name in PEOPLE}
 AT_A_PLACE = ("FIBER-HOME-COMPLETE",)
 UNPLANNABLE = Line("old-tv", "TV-CLASSIC-2009", "", 900)
 CASE_WORK: Mapping[str, Mapping[str, str]] = {
-    "transfer": {"assignee": "eva", "reason": "she knows it"},
+    "transfer": {"assignee": "operator.ben", "reason": "he knows it"},
     "accept": {},
     "return": {"reason": "it is not ours"},
     "consult": {"group": "ORDER_DESK", "asked": "is it still wanted?"},

@@ -179,7 +179,8 @@ RIGHT_OF: Mapping[type, str] = {
 @dataclass(frozen=True, slots=True)
 class Around:
     """What stands around a case: its failure ("" = it does not stand any more), another open case of its key, and for
-    each owner group whoever stands above ("" = nobody). `known` says that what it is to be related to exists.
+    each owner group whoever stands above ("" = nobody). `known` says that what it is to be related to, or whoever it is
+    to be given to, exists.
     """
 
     stands: str
@@ -284,6 +285,9 @@ def _transferred(case: Case, name: str, ask: Transfer, around: Around, now: date
     what, group = f"cannot give case {name} away", ask.owner_group
     if group and group not in around.above:
         return _no_group(what, group, around, "/ownerGroup")
+    if ask.assignee and not around.known:
+        why, hint = f"nobody is known as {ask.assignee}", "GET /people lists them: fallsafe person list"
+        return Refusal("PERSON_UNKNOWN", what, why, hint, "/assignee")
     to = group or case.owner_group
     assignee = ask.assignee or (case.assignee if to == case.owner_group else "")
     if (to, assignee) == (case.owner_group, case.assignee):
