@@ -53,6 +53,7 @@ class WhenTheCaseItselfIsWorkedOn:
             api, account["id"], "REQUEST_FIX_ELSEWHERE", whom="billing", what="the account of Sari Wulandari is closed",
             right="open it", until=LATER,
         )  # fmt: skip
+        assert (await decide(api, {**seen, "caseId": pool["id"]}, status=404))["code"] == "NOT_FOUND"
         await decide(api, seen)
         one = await api.get(f"/fallout-cases/{account['id']}")
         assert one["waitingFor"] == {
@@ -61,8 +62,11 @@ class WhenTheCaseItselfIsWorkedOn:
         }  # fmt: skip
 
         assert why_not(await seen_of(api, pool["id"], "OVERRIDE_CLASSIFICATION", code="NO_SUCH", because="I know it"))
+        before = await seen_of(api, pool["id"], "SUPERSEDE_REJECTED", correctedElsewhere="they made room")
         seen = await seen_of(api, pool["id"], "OVERRIDE_CLASSIFICATION", code="PAYLOAD_REJECTED", because="wrong pool")
         await decide(api, seen)
+        moved = await decide(api, before, status=409)
+        assert moved["code"] == "MOVED" and f"case.code: {pool['code']} → PAYLOAD_REJECTED" in moved["detail"]
         one = await api.get(f"/fallout-cases/{pool['id']}")
         judged = one["classification"]
         assert (judged["code"], judged["rule"]) == ("PAYLOAD_REJECTED", f"person/{seen['id']}")
@@ -323,6 +327,13 @@ LOCKED = "SELECT FROM automations WHERE action = %s FOR UPDATE"
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
+def by_days(api: Api, days: int) -> None:
+    """What ran, and what was switched, happened so many days later."""
+    with psycopg.connect(api.database.url) as connection:
+        connection.execute("UPDATE repairs SET run_at = run_at + make_interval(days => %s)", (days,))
+        connection.execute("UPDATE automations SET switched_at = switched_at + make_interval(days => %s)", (days,))
+
+
 async def two_at_once(api: Api, action: str) -> None:
     """Two workers look at the same instant, and the budget lets one more run: one of them runs it."""
     due = [await fails(api, name) for name in ("709", "710")]
@@ -381,14 +392,23 @@ class WhenAnActionRunsByItself:
             assert await by_itself(api, str(n)) == [
                 f"CRM/{n}/fiber.activateFiberService/query/1", f"CRM/{n}/fiber.activateFiberService/fulfill/2",
             ]  # fmt: skip
+        by_days(api, -3)  # it is counted from when it was switched on, however long ago that was
         assert await by_itself(api, "704") == []
+        by_days(api, 3)
         told = {a["action"]: a for a in (await api.get("/automations"))["items"]}[action]
         assert (told["state"], told["why"]) == ("stopped", "3 in a row came to nothing")
         assert (told["ran"], told["proved"], told["failed"], told["switchedBy"]) == (3, 0, 3, "system:automation")
         await api.post(f"{switch}/on", {"reason": "once more"}, "engineer")
         assert len(await by_itself(api, "705")) == 2
         await self._within_its_budget(api, action)
+        for verb in ("off", "on"):
+            await api.post(f"{switch}/{verb}", {"reason": "one more"}, "engineer")
+        await mends(api, await fails(api, "711"))
         await api.post(f"{switch}/off", {"reason": "enough"}, "engineer")
+        assert await asks_again(api) == []
+        (one,) = (await api.get("/fallout-cases", orderId=NAMES["711"]))["items"]
+        (asking,) = (await api.get(f"/fallout-cases/{one['id']}/repairs"))["items"]
+        assert asking["endedBecause"] == f"SWITCHED_OFF: {action} runs by itself no more: enough"
         assert await by_itself(api, "706") == []
         (one,) = (await api.get("/fallout-cases", orderId=NAMES["705"]))["items"]
         book = (await api.get(f"/fallout-cases/{one['id']}"))["playbook"]

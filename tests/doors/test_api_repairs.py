@@ -104,6 +104,12 @@ class WhenARequestWasRefused:
             seen = await shown(api, "SUPERSEDE_REJECTED", fields={name: "1"})
             assert not seen["ready"] and seen["id"] == ""
             assert any("cannot be corrected" in c["why"] for c in seen["conditions"])
+        case = await the_case(api)
+        tried = [
+            line for line in (await api.get(f"/fallout-cases/{case['id']}/timeline", limit=1000))["items"]
+            if line["verb"] == "refuse_preview"
+        ]  # fmt: skip
+        assert [(line["actor"], line["facts"]["code"]) for line in tried] == [("person:a-operator", "FIELD_LOCKED")] * 4
         assert await go_on(api) == []
 
 
@@ -221,10 +227,19 @@ class WhenASecondPersonHasToAgree:
         assert await go_on(api) == ["CRM/777/billing.createSubscription/fulfill/1"]
         one = await api.get(f"/fallout-cases/{seen['caseId']}")
         assert (one["resolution"]["type"], one["resolution"]["verified"]) == ("RetriedSameKey", True)
+        trail = (await api.get(f"/fallout-cases/{seen['caseId']}/timeline", limit=1000))["items"]
+        said = {line["verb"]: line["reason"] for line in trail if line["thingId"] == repeat["id"]}
+        assert (said["preview"], said["approve"], said["run"]) == ("they told us", "go", "go")
 
-    async def test_a_world_that_moved_voids_what_was_agreed_to(self, api: Api) -> None:
+    async def test_a_world_that_moved_voids_what_was_agreed_to(self, api: Api, monkeypatch) -> None:
         seen = await self.absent(api)
         await decide(api, seen, "approve", "manager")
+        monkeypatch.setattr(repairs, "WAITING_MAX", 2)
+        later = {"ownerGroup": "ORDER_DESK", "until": "2099-01-01T00:00:00Z"}
+        calls = [await shown(api, "CREATE_FOLLOW_UP", "support", what=f"call, time {n}", **later) for n in range(3)]
+        assert [(await again(api, one))["state"] for one in (*calls, seen)] == [
+            "voided", "voided", "previewed", "approved",
+        ]  # fmt: skip
         case = await the_case(api)
         task, order = inside("task", case["taskId"]), inside("order", case["orderId"])
         await world.make_due(api.database, "lookup", task or 0, order)

@@ -167,6 +167,18 @@ WRONG = [
         "    available: true\n    resolves: Skipped", "SKIP_TASK:",
         "no code offers SKIP_TASK", "every_case: true", id="an action that nobody is offered",
     ),
+    pytest.param(
+        "actions.yaml", "      item.characteristics.serial: free",
+        "      item.characteristics.serial: free\n      item.characteristics.addressKey: free", "addressKey: free",
+        "SELECT_RESOURCE corrects item.characteristics.addressKey only after it was asked again",
+        "ask ADR.qualify in its `checks` too, or leave it to SELECT_RESOURCE", id="a correction without its check",
+    ),
+    pytest.param(
+        "actions.yaml", "    approval: A second person looks at what was seen.\n    approves_when: always",
+        "    approval: A second person looks at what was seen.\n    approves_when: risk", "DECLARE_OUTCOME:",
+        "by DECLARE_OUTCOME one person alone would say what happened outside", "approves_when: always",
+        id="an outcome that one person says",
+    ),
 ]  # fmt: skip
 
 

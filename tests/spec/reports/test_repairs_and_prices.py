@@ -75,6 +75,36 @@ class WhenAHouseNumberIsCorrected:
         assert await go_on(api) == []
         one = await api.get(f"/fallout-cases/{case['id']}")
         assert (one["state"], one["nextAction"]) == ("diagnosing", checking.HAND_OFF)
+        seen = await seen_of(api, case["id"], "CORRECT_SERVICE_ADDRESS", **RIGHT)
+        await decide(api, seen)
+        await answered(api, TAX_before="", TAX_after="")
+        ended = (await again(api, seen))["endedBecause"]
+        assert ended == "CHECK_REFUSED: The tax area stays the same: TAX says yes, and does not say which"
+        assert await go_on(api) == []
+
+    async def test_what_was_done_for_another_item_there_or_with_the_name_elsewhere_counts(self, api: Api) -> None:
+        items = [an_item("aaa", "FIBER-HOME-1G", place=WRONG_HOUSE)]
+        items.append(an_item("fiber", "FIBER-HOME-COMPLETE", place=WRONG_HOUSE))
+        order = (await api.post("/orders", an_order("56", items=items), "machine", 201))["id"]
+        await go_on(api, NOT_FOUND)
+        (case,) = (await api.get("/fallout-cases", orderId=order))["items"]
+        seen = await seen_of(api, case["id"], "CORRECT_SERVICE_ADDRESS", **RIGHT)
+        assert "activateFiberService of aaa" in why_not(seen)["not_done_with"]
+        assert [c["title"] for c in seen["changes"]] == ["item.place.houseNumber", "item.place.houseNumber of aaa"]
+
+        items = [an_item(name, "BUSINESS-NETWORK") for name in ("aaa", "bbb")]
+        order = (await api.post("/orders", an_order("58", items=items), "machine", 201))["id"]
+        while claimed := await world.claim(api.database, api.context):
+            for one in claimed:
+                unknown = one.operation.name == "DOC.send" and "/bbb." in one.key
+                await world.answer(api.database, api.context, one, Rejected("SIGNER_UNKNOWN", "x") if unknown else OK)
+        (case,) = (await api.get("/fallout-cases", orderId=order))["items"]
+        judged = {"code": "PAYLOAD_REJECTED", "because": "it is the payload"}
+        if case["code"] != judged["code"]:
+            await decide(api, await seen_of(api, case["id"], "OVERRIDE_CLASSIFICATION", **judged))
+        spelt = {"name": "Sari Wulandary", "proof": "identity card, seen at the shop"}
+        seen = await seen_of(api, case["id"], "CORRECT_NAME_SPELLING", **spelt)
+        assert " of aaa was done" in why_not(seen)["not_done_with"]
 
 
 class WhenARunFailedForAReasonThatIsGone:
@@ -197,11 +227,13 @@ class WhenOneItemHasNoMapping:
     """I: the whole order is lost because one of its items has no mapping."""
 
     async def test_it_is_stored_the_rest_goes_on_and_the_item_is_planned_after_the_mapping(self, api: Api) -> None:
-        items = [an_item("fiber", "FIBER-HOME-1G"), an_item("pbx", UNMAPPED)]
+        items = [an_item("fiber", "FIBER-HOME-1G"), an_item("pbx", UNMAPPED), an_item("pbx-2", UNMAPPED)]
         taken = await api.post("/orders", an_order("57", items=items), "machine", 201)
         keys = await go_on(api)
         assert keys and not any("pbx" in key for key in keys)
-        case = await the_case(api)
+        case, other = [
+            await api.get(f"/fallout-cases/{row['id']}") for row in (await api.get("/fallout-cases"))["items"]
+        ]
         assert (case["classification"]["code"], case["classification"]["domain"]) == (
             "PRODUCT_MAPPING_MISSING",
             "Catalog",
@@ -211,10 +243,15 @@ class WhenOneItemHasNoMapping:
         assert why_not(early).keys() == {"plannable"} and early["id"] == ""
         fixed = api.under(mapped(api.context))
         seen = await seen_of(fixed, case["id"], "PLAN_AGAIN", "engineer")
+        assert [a["name"] for a in seen["after"] if a["thing"] == "item"] == ["pbx", "pbx-2"]
+        assert {f"CRM/57/{item}.reserveRouter/fulfill/1" for item in ("pbx", "pbx-2")} <= {
+            s["key"] for s in seen["sends"]
+        }
         await decide(fixed, seen, role="engineer")
         assert any("/pbx.reserveRouter/" in key for key in await go_on(fixed))
         assert (await fixed.get(f"/orders/{taken['id']}"))["order"]["state"] == "completed"
-        assert (await fixed.get(f"/fallout-cases/{case['id']}"))["state"] == "resolved"
+        for one in (case, other):
+            assert (await fixed.get(f"/fallout-cases/{one['id']}"))["state"] == "resolved"
 
 
 class WhenANewerPlanIsPublishedWhileAnOrderIsRepaired:
