@@ -5,12 +5,14 @@ which failures a success of the work ends (§8, §9, P1, P4, P7).
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.core.things import a_case, an_item, an_order
+from tests.core.things import a_case, a_command, a_task, an_item, an_order
 
 from fallsafe.core.cases.case import is_of_the_work
 from fallsafe.core.cases.work import Around, Claim, Wait, decide, joined, lapsed, standing, waited
+from fallsafe.core.commands.ledger import CommandState, Purpose
 from fallsafe.core.orders.draft import instant
 from fallsafe.core.orders.item import ItemState
+from fallsafe.core.orders.task import TaskState
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -27,6 +29,16 @@ class WhenAnItemIsHeld:
         item = an_item(state=ItemState.HELD, hold_code=hold_code)
         case = a_case(task_id=None, item_id=item.id, detector=detector)
         assert bool(standing(case, an_order(), item, None)) is stands
+
+
+class WhenAnEngineWasToBeToldSomethingAndItsRetriesAreSpent:
+    def test_its_case_stands_until_the_word_was_sent(self) -> None:
+        step = a_task(state=TaskState.HANDED_OVER, executor="external")
+        intended, done = (
+            a_command(state, purpose=Purpose.RESUME) for state in (CommandState.INTENDED, CommandState.DONE)
+        )
+        assert "has not been sent" in standing(a_case(), None, None, step, intended)
+        assert standing(a_case(), None, None, step, done) == ""
 
 
 class WhenTwoCasesOfOneFailureBecomeOne:

@@ -4,11 +4,13 @@ from tests.flows import orders as world
 from tests.flows.test_signals import judge, said, tell
 
 from fallsafe.core.access import Actor
-from fallsafe.core.commands.outcome import Done, Rejected
+from fallsafe.core.commands.outcome import Done, Fact, Rejected, Says
 from fallsafe.core.orders.task import TaskState
-from fallsafe.flows import amending
+from fallsafe.flows import amending, facts, settle
 from fallsafe.flows.context import Applied, Context
-from fallsafe.store.tx import Database
+from fallsafe.flows.facts import Told
+from fallsafe.flows.turn import begin
+from fallsafe.store.tx import Database, Tx
 
 
 class WhenAFailureComesBehindATaskWithAnOpenCase:
@@ -35,6 +37,35 @@ class WhenAFailureComesBehindATaskWithAnOpenCase:
         over = world.task(here, "createBillingAccount")
         assert over.state is TaskState.COMPLETED
         assert {case.task_id for case in here.open_cases} == {over.id, world.task(here, "createSubscription").id}
+
+    async def test_it_is_a_case_of_its_own_where_it_was_sent_before_that_task_was_frozen(
+        self, store: Database, context: Context
+    ) -> None:
+        (order,) = await world.submit(store, context, world.drill())
+        assert isinstance(order, Applied)
+        sent = {}
+        while claimed := await world.claim(store, context):
+            for one in claimed:
+                sent[one.operation.name] = one
+                if one.operation.name not in ("PRV.configureIp", "BIL.createSubscription"):
+                    await world.answer(store, context, one, Done("R-1"))
+        over = world.task(await world.seen(store, order.id), "activateFiberService")
+        await tell(store, context, said("A-1", task="activateFiberService", item="fiber"))
+        await judge(store, context)
+
+        async def done_twice(tx: Tx) -> None:
+            (here,) = await tx.lock([order.id])
+            turn = await begin(tx, context, world.ACTOR)
+            await facts.apply(turn, here, here.current(over.id), Told(Fact(Says.DONE, "callback", "R-2")))
+            await settle.end(turn)
+
+        await store.transact(done_twice)
+        await world.answer(store, context, sent["PRV.configureIp"], Rejected("PORT_FAULT", "no"))
+        here = await world.seen(store, order.id)
+        failed = world.task(here, "activateStaticIp")
+        assert here.tasks[over.id].frozen
+        assert failed.state is TaskState.FAILED
+        assert {over.id, failed.id} == {case.task_id for case in here.open_cases}
 
 
 class WhenATaskWasGivenUp:

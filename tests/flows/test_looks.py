@@ -87,3 +87,34 @@ class WhenAnEmptyLookDoesNotCountAnyMore:
         counted = (await world.seen(store, answer.id)).commands[claimed.command_id].first_empty_at
         assert counted is not None
         assert counted > doubted_at + claimed.operation.settle_window
+
+
+class WhenItIsFoundUnfinishedAfterItsBreach:
+    async def test_it_is_late_once_more_later_and_then_earlier_answers_do_not_count(
+        self, store: Database, context: Context
+    ) -> None:
+        (answer,) = await world.submit(store, context, world.drill())
+        assert isinstance(answer, Applied)
+        claimed = next(c for c in await world.claim(store, context) if c.operation.name == "BIL.createAccount")
+        await world.answer(store, context, claimed, Lost("timeout"))
+        task_id = (await world.seen(store, answer.id)).commands[claimed.command_id].task_id
+
+        async def grow_late(tx: Tx) -> None:
+            (order,) = await tx.lock([answer.id])
+            late = replace(order.tasks[task_id], breach_at=await tx.now() - timedelta(hours=1))
+            order.put(late, "age", Why(world.ACTOR, "a test"))
+
+        await store.transact(grow_late)
+        for question in await world.look(store, context):
+            await say(store, context, question, Says.PENDING, b'{"status":"in progress"}')
+        assert await world.due(store, context, "overdue") == []
+
+        await store.transact(grow_late)
+        await world.make_due(store, "overdue", task_id, answer.id)
+        silent = await world.due(store, context, "overdue")
+        await store.transact(lambda tx: commands.find_overdue(tx, context, silent, world.ACTOR))
+        for question in await world.look(store, context):
+            await say(store, context, question, Says.REJECTED, b'{"code":"NO"}')
+        order = await world.seen(store, answer.id)
+        assert order.commands[claimed.command_id].state is CommandState.REJECTED
+        assert "LOOKUP_UNDECIDED" not in {case.code for case in order.cases.values()}

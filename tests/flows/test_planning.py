@@ -80,6 +80,17 @@ class WhenAnItemHasNoMapping:
         sent = {c.operation.name for c in await world.claim(store, fixed)}
         assert "WHS.reserve" in sent
 
+    async def test_the_fix_ends_no_other_case_of_its_item(self, store: Database, context: Context) -> None:
+        first = await submit(store, context)
+        twin = replace(with_unmapped_router(), external_id="778")
+        held_first = tuple(sorted(twin.items, key=lambda item: item.offer != UNMAPPED))
+        (answer,) = await world.submit(store, context, replace(twin, items=held_first, customer_ref="CU-777"))
+        fixed = mapped(context)
+        await store.transact(lambda tx: planning.plan_again(tx, fixed, [first, answer.id], ENGINEER, "mapped"))
+        order = await world.seen(store, answer.id)
+        assert order.order.frozen
+        assert [c.code for c in order.open_cases] == ["SUSPECTED_DUPLICATE_ORDER"]
+
     async def test_it_is_planned_again_by_itself_once_a_set_can(self, store: Database, context: Context) -> None:
         order_id = await submit(store, context)
         fixed = mapped(context)

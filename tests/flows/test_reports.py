@@ -3,12 +3,13 @@ reports come; what contradicts is a case (model rule 3).
 """
 
 import random
+from functools import partial
 from itertools import permutations
 from typing import Any
 
 import msgspec
 import pytest
-from tests.flows.orders import ACTOR, drill, due, make_due, seen, submit
+from tests.flows.orders import ACTOR, claim, drill, due, make_due, seen, submit
 from tests.flows.test_signals import judge, known, said
 
 from fallsafe.core.access import Actor
@@ -17,7 +18,8 @@ from fallsafe.core.detect.signal import signal_draft
 from fallsafe.core.orders.order import OrderState
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.orders.watched import report_draft
-from fallsafe.flows import commands, reports, review, signals
+from fallsafe.core.recover.breaker import Came, Heard
+from fallsafe.flows import commands, downstreams, reports, review, signals, steering
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.store import audit
 from fallsafe.store.tx import Database
@@ -317,3 +319,29 @@ class WhenItIsReviewed:
         person = Actor("system", "scanner")
         await store.transact(lambda tx: review.review(tx, context, looks, person))
         assert (await order(store)).open_cases == []
+
+
+class WhenTheEngineItselfIsDown:
+    async def test_what_it_is_to_be_told_waits_and_goes_out_once_it_works(self, store, context) -> None:
+        failed = step("activate", "failed", system="PRV", code="PORT_FAULT", message="port 7 is down")
+        await tell(store, context, FIRST, report("EV-2", 2, failed))
+        await apply(store, context)
+        here = await order(store)
+        task = next(t for t in here.tasks.values() if t.step == "activate")
+        ben = Actor("person", "ben", frozenset({"operator"}))
+        down = [Heard("ENG", 1, Came.BACK)] * 5
+        await store.transact(lambda tx: downstreams.observe(tx, context, down, ACTOR))
+        steers = partial(steering.steer, task_ids=[task.id], actor=ben, reason="go", verb="retry")
+        (told,) = await store.transact(lambda tx: steers(tx, context))
+        assert await claim(store, context) == []
+        (parked,) = await store.fetch("downstreams/waiting", now="infinity")
+        assert (parked["gate"], parked["parked"]) == (context.gates["ENG"], 1)
+        assert (await order(store)).tasks[task.id].state is TaskState.FAILED
+
+        works = {"state": "clear", "since": None, "changed_at": None, "why": "", "failures": 0, "probes": 0}
+        works |= {"canary": None, "look_at": None, "moves": 2}
+        await store.transact(lambda tx: tx.execute("downstreams/write", system="ENG", **works))
+        await make_due(store, "release", task.id, here.order.id)
+        called = await due(store, context, "release")
+        await store.transact(lambda tx: downstreams.release(tx, context, called, ACTOR))
+        assert [claimed.command_id for claimed in await claim(store, context)] == [told.id]

@@ -13,7 +13,8 @@ from fallsafe import policyset
 from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.commands.outcome import Done, NotSent
 from fallsafe.core.orders.task import TaskState
-from fallsafe.flows import commands
+from fallsafe.core.recover.breaker import Came, Heard
+from fallsafe.flows import commands, downstreams
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Aggregate, Why
@@ -86,6 +87,30 @@ class WhenTheSendersOwnProcessWasTooSlow:
             (claimed,) = await world.claim(store, context)
         order = await world.seen(store, order_id)
         assert (activation(order).retries, order.open_cases) == (0, [])
+
+
+class WhenTheLeaseOfAQuestionThatCostsNothingEndsAtAStoppedSystem:
+    async def test_no_attempt_is_spent_and_its_task_waits_like_the_others(
+        self, store: Database, context: Context
+    ) -> None:
+        whole = world.item("fiber", "FIBER-HOME-COMPLETE", parent="")
+        (taken,) = await world.submit(store, context, replace(world.drill(), items=(whole,)))
+        asked = next(c for c in await world.claim(store, context) if not c.operation.effect)
+        down = [Heard(asked.operation.system, 1, Came.BACK)] * 5
+        await store.transact(lambda tx: downstreams.observe(tx, context, down, world.ACTOR))
+
+        async def end_lease(tx: Tx) -> None:
+            (order,) = await tx.lock([taken.id])
+            ended = replace(order.commands[asked.command_id], lease_until=await tx.now())
+            order.put(ended, "age", Why(OPERATOR, "a test"))
+
+        await store.transact(end_lease)
+        task_id = (await world.seen(store, taken.id)).commands[asked.command_id].task_id
+        await world.make_due(store, "lease", task_id, taken.id)
+        leases = await world.due(store, context, "lease")
+        await store.transact(lambda tx: commands.expire_leases(tx, context, leases, world.ACTOR))
+        order = await world.seen(store, taken.id)
+        assert (order.commands[asked.command_id].retries, order.tasks[task_id].state) == (0, TaskState.PARKED)
 
 
 class WhenAttemptsAreSpent:

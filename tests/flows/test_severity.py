@@ -1,6 +1,7 @@
 """§5.3 through the flows: how bad a case is follows the facts, also those of other orders, as long as they stand."""
 
 from tests.flows import orders as world
+from tests.flows.test_callbacks import accepted, apply, receive, said
 
 from fallsafe.core.access import system
 from fallsafe.core.commands.outcome import Rejected
@@ -43,3 +44,12 @@ class WhenManyOrdersFailAlike:
         looks = await world.due(store, context, "review")
         await store.transact(lambda tx: review.review(tx, context, looks, system("scanner")))
         assert ALIKE in sentences(await world.seen(store, order_ids[0]))
+
+
+class WhenACaseOpensAndEndsInOneTurn:
+    async def test_it_says_how_bad_it_was(self, store: Database, context: Context) -> None:
+        order_id = await accepted(store, context)
+        await receive(store, context, said("EV-O", object="CRM/nobody/nothing"), said("EV-1"))
+        await apply(store, context)
+        (case,) = (await world.seen(store, order_id)).cases.values()
+        assert (case.state, bool(case.reasons), case.sla_due_at is not None) == ("resolved", True, True)

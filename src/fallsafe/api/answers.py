@@ -423,7 +423,8 @@ def _action(action: RepairAction, file: CaseFile, why: list[str]) -> wire.Action
 
 
 def _why_locked(action: RepairAction, file: CaseFile, asker: Asker) -> Iterable[str]:
-    return file.why_locked(action, asker.actor, standing(file.case, file.order, file.item, file.task))
+    stands = standing(file.case, file.order, file.item, file.task, file.command)
+    return file.why_locked(action, asker.actor, stands)
 
 
 def _undo(file: OrderFile, asker: Asker) -> list[wire.Undo]:

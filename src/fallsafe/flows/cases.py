@@ -30,6 +30,7 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.recover.strategy import Freeze
 from fallsafe.core.triage.classify import Classification, classify
 from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.core.triage.impact import impact_of
@@ -75,6 +76,8 @@ async def open_raised(turn: Turn) -> None:
     for (raised, judgement), print_ in zip(judged, prints, strict=True):
         found = _Found(judgement, print_, seen.get(print_, 0), amounts[raised.aggregate.order.id])
         case_id = await _open_one(turn, raised, found)
+        if isinstance(raised.step, Freeze):
+            _freeze(turn, raised, case_id)
         if raised.stored:
             turn.managed[raised.stored] = case_id
         if raised.ended is not None:
@@ -132,7 +135,7 @@ async def _open_one(turn: Turn, raised: Raised, found: _Found) -> int:
     thing = signal.task_id or signal.item_id
     cause = (
         aggregate.open_case(key)
-        or _cause(aggregate, signal.task_id, judged.code)
+        or _cause(aggregate, raised)
         or next((c for c in aggregate.open_cases if _is_otherwise_judged(c, thing, found.fingerprint)), None)
     )
     if cause is not None:
@@ -185,14 +188,27 @@ def _reopen(turn: Turn, aggregate: Aggregate, case: Case, judged: Classification
     look_again(turn, again)
 
 
-def _cause(aggregate: Aggregate, task_id: int | None, code: str) -> Case | None:
-    """The open case that a failure is a consequence of. What fails at another engine did not wait for anything here: it
-    is a failure of its own.
+def _freeze(turn: Turn, raised: Raised, case_id: int) -> None:
+    """The task of a case stands still until somebody has verified what there is; without a task, the whole order."""
+    aggregate, signal, judged = raised.aggregate, raised.signal, raised.judged
+    why = turn.why(judged.code, policy=turn.context.newest, rule=judged.rule, evidence=signal.evidence)
+    mark: Json = {"by": "recover", "why": judged.code, "until": None, "case": case_id}
+    task = aggregate.tasks.get(signal.task_id or 0)
+    if task is not None and task.frozen is None:
+        aggregate.put(replace(task, frozen=mark), "freeze", why)
+    elif task is None and aggregate.order.frozen is None:
+        aggregate.put(replace(aggregate.order, frozen=mark), "freeze", why)
+
+
+def _cause(aggregate: Aggregate, raised: Raised) -> Case | None:
+    """The open case that a failure is a consequence of. Only what waits can be one of another task: what was begun, or
+    fails at another engine, did not wait for anything here. What its task is frozen for is a failure of its own.
     """
-    if task_id is None or is_watched(aggregate.tasks[task_id]):
+    task = aggregate.tasks.get(raised.signal.task_id or 0)
+    if task is None or is_watched(task) or isinstance(raised.step, Freeze):
         return None
-    waits = {t.id: t.depends_on for t in aggregate.tasks.values()}
-    return joins(_that_stop(aggregate), task_id, code, waits)
+    waits = {t.id: t.depends_on for t in aggregate.tasks.values()} if task.state is TaskState.PLANNED else {}
+    return joins(_that_stop(aggregate), task.id, raised.judged.code, waits)
 
 
 def _that_stop(aggregate: Aggregate) -> list[Case]:
@@ -367,13 +383,19 @@ def _severity(turn: Turn, aggregate: Aggregate, case: Case, newest: PolicySet, s
 
 
 async def score_all(turn: Turn, aggregates: Iterable[Aggregate]) -> None:
-    """Scores every open case of orders; called when something of them changed."""
-    touched = list(aggregates)
-    seen = await seen_alike(turn, (case for aggregate in touched for case in aggregate.open_cases))
-    for aggregate in touched:
+    """Scores every open case of orders, and those that opened and ended in one turn; called when something of them
+    changed.
+    """
+    scored = [(aggregate, _to_score(aggregate)) for aggregate in aggregates]
+    seen = await seen_alike(turn, (case for _, cases in scored for case in cases))
+    for aggregate, cases in scored:
         worth = worth_of(aggregate.items.values())
-        for case in aggregate.open_cases:
+        for case in cases:
             score(turn, aggregate, case, seen[case.id], worth)
+
+
+def _to_score(aggregate: Aggregate) -> list[Case]:
+    return [c for c in aggregate.cases.values() if c.state in OPEN_CASE_STATES or aggregate.is_new(c.id)]
 
 
 def heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
@@ -401,7 +423,7 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     command, evidence = ended.command, ended.evidence
     for case in aggregate.open_cases:
         ends = _ends(command, case.task_id, case.command_id) and is_of_the_work(case)
-        if ends and not _stopped_by_hand(aggregate, case):
+        if ends and not has_frozen(aggregate, case):
             resolution = _resolved_by(turn, case, _resolution(ended.was, case), evidence, ended.proved)
             how = resolution["type"]
             healed = advance(case, "heal", turn.now, resolution=resolution, repair=None)
@@ -412,8 +434,8 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
             turn.tx.clear("review", case.id)
 
 
-def _stopped_by_hand(aggregate: Aggregate, case: Case) -> bool:
-    """Whether somebody who works on a case has frozen its order or task: it stays theirs until they let go."""
+def has_frozen(aggregate: Aggregate, case: Case) -> bool:
+    """Whether the order or task of a case stands still for it: it stays open until somebody lets go."""
     task = aggregate.tasks.get(case.task_id or 0)
     marks = (aggregate.order.frozen, task.frozen if task else None)
     return any(isinstance(mark, Mapping) and mark.get("case") == case.id for mark in marks)
@@ -422,7 +444,7 @@ def _stopped_by_hand(aggregate: Aggregate, case: Case) -> bool:
 def let_go(turn: Turn, aggregate: Aggregate, case_id: int, repair: str) -> None:
     """What somebody had frozen goes on; where nothing of its failure stands any more, its case ends by that."""
     case = aggregate.cases.get(case_id)
-    if case is None or case.state not in OPEN_CASE_STATES or _stopped_by_hand(aggregate, case):
+    if case is None or case.state not in OPEN_CASE_STATES or has_frozen(aggregate, case):
         return
     item, task = aggregate.items.get(case.item_id or 0), aggregate.tasks.get(case.task_id or 0)
     over = task is not None and task.state in FINAL_TASK_STATES
@@ -485,7 +507,11 @@ def skipped(turn: Turn, aggregate: Aggregate, own: int, task: Task, repair: Mapp
 def end_by_itself(
     turn: Turn, aggregate: Aggregate, case: Case, rule: str, reason: str, evidence: tuple[int, ...] = ()
 ) -> None:
-    """What a case was about is so no more, and whoever saw it says so: resolved, verified by that."""
+    """What a case was about is so no more, and whoever saw it says so: resolved, verified by that; not while its order
+    or task stands still for it.
+    """
+    if has_frozen(aggregate, case):
+        return
     healed = advance(case, "heal", turn.now, resolution=healed_by_itself(turn, evidence), repair=None)
     aggregate.put(healed, "heal", turn.why(reason, rule=rule, evidence=evidence))
     turn.tx.clear("review", case.id)

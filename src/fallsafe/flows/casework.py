@@ -14,7 +14,7 @@ from fallsafe.core.cases.case import Case, CaseState
 from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Relate, Reopen, Step, Wait, decide, standing
 from fallsafe.core.errors import Refusal
 from fallsafe.core.values import replace
-from fallsafe.flows import commands, downstreams, installation, loose, rewound
+from fallsafe.flows import commands, downstreams, installation, loose, rewound, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Turn, begin
@@ -89,12 +89,14 @@ async def work(
     turn = await begin(tx, context, actor)
     if other is not None and other.order_id and other.order_id not in tx.aggregates:
         other = None
-    return [
+    answers = [
         await (_of_order if known[number]["order_id"] else _loose)(turn, known[number], ask, reason, paper, other)
         if number in known
         else Refused("case", number, no_such(number))
         for number in case_ids
     ]
+    await settle.end(turn)
+    return answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ async def _of_order(
     other = aggregate.open_case(case.case_key)
     item, task = aggregate.items.get(case.item_id or 0), aggregate.tasks.get(case.task_id or 0)
     ask, reason = await _discreetly(turn, aggregate, ask), await discreet(turn, aggregate, reason)
-    decided = _decided(turn, case, ask, standing(case, aggregate.order, item, task), other, related is not None)
+    stands = standing(case, aggregate.order, item, task, aggregate.commands.get(case.command_id or 0))
+    decided = _decided(turn, case, ask, stands, other, related is not None)
     if isinstance(decided, Refusal):
         aggregate.refuse("case", case.id, _verb(ask), decided, turn.why(askedBecause=reason))
         return Refused("case", case.id, decided)

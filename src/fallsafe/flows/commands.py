@@ -160,14 +160,14 @@ async def _claim_one(
         turn.tx.clear(due.kind, due.id)
         return None
     if aggregate.order.frozen or is_frozen(task, aggregate.tasks):
-        _look_later(turn, aggregate, task)
+        _look_later(turn, aggregate, command)
         return None
     _, operation = facts.contract(turn, aggregate, command)
     if lost is not None and rewound.may_be_there(turn, aggregate, task, command, operation, lost):
         await rewound.doubt_intended(turn, aggregate, command, operation, lost)
         return None
     refusal = may_send(command, operation, turn.now)
-    if refusal is None and not parking.lets(turn, task):
+    if refusal is None and not parking.lets(turn, command):
         parking.park(turn, aggregate, command)
         return None
     if refusal is None and lapse.holds(turn, aggregate, task, command):
@@ -201,9 +201,10 @@ def _put_off(turn: Turn, aggregate: Aggregate, command: Command) -> None:
     file(turn, aggregate, "send", command.task_id, turn.now + least.per / least.calls, command.system)
 
 
-def _look_later(turn: Turn, aggregate: Aggregate, task: Task) -> None:
-    turn.tx.clear("send", task.id)
-    file(turn, aggregate, "send", task.id, turn.now + turn.policy(aggregate).limits.replan_every, task.system)
+def _look_later(turn: Turn, aggregate: Aggregate, command: Command) -> None:
+    turn.tx.clear("send", command.task_id)
+    later = turn.now + turn.policy(aggregate).limits.replan_every
+    file(turn, aggregate, "send", command.task_id, later, command.system)
 
 
 def _refuse(turn: Turn, aggregate: Aggregate, command: Command, refusal: Refusal) -> None:
@@ -438,6 +439,7 @@ async def expire_leases(tx: Tx, context: Context, due: Sequence[Due], actor: Act
 
     await tx.lock((d.order_id for d in due if d.order_id), skip_locked=True)
     turn = await begin(tx, context, actor)
+    turn.health = await read_health(tx)
     for d in await still_stand(tx, due, turn.now):
         aggregate = tx.aggregates[d.order_id or 0]
         command = aggregate.commands.get(d.id) or aggregate.current(d.id)

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import case_key
+from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Record
 from fallsafe.core.lifecycle import move
@@ -137,18 +138,19 @@ async def release(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) ->
 
 
 def _call_back(turn: Turn, aggregate: Aggregate, task_id: int) -> None:
-    """A parked task goes on, with its attempts counted anew, where its downstream lets it."""
+    """What was parked goes on, with its attempts counted anew, where its downstream lets it."""
     task, command = aggregate.tasks.get(task_id), aggregate.current(task_id)
-    if task is None or command is None or task.state is not TaskState.PARKED:
+    if task is None or command is None or command.state is not CommandState.INTENDED:
         return
-    if not lets(turn, task):
+    if not lets(turn, command):
         park(turn, aggregate, command)
         return
     why = turn.why("its system is tried again", rule="recover/system_down", causation=command.key)
     if command.retries:
         aggregate.put(replace(command, retries=0, failing_since=None), "release", why)
-    aggregate.put(replace(task, state=move(TASK_LIFECYCLE, task.state, KIND), waiting=None), KIND, why)
-    file(turn, aggregate, "send", task.id, turn.now, task.system)
+    if task.state is TaskState.PARKED:
+        aggregate.put(replace(task, state=move(TASK_LIFECYCLE, task.state, KIND), waiting=None), KIND, why)
+    file(turn, aggregate, "send", task.id, turn.now, command.system)
 
 
 async def _tend(turn: Turn, known: Downstream) -> None:

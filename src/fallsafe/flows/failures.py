@@ -15,7 +15,6 @@ from fallsafe.core.policy.policy_set import retry_for
 from fallsafe.core.recover import retry
 from fallsafe.core.recover.strategy import (
     FailureFacts,
-    Freeze,
     OpenCase,
     Park,
     RetrySameCommand,
@@ -62,7 +61,7 @@ def meet(turn: Turn, aggregate: Aggregate, signal: Signal, code: str = "", known
     row = row_of(facts)
     step = row.step(facts)
     _write_down(turn, aggregate, signal, judged, row, step)
-    _do(turn, aggregate, signal, judged, step)
+    _do(turn, aggregate, signal, step)
     if needs_a_case(step):
         if _is_spent(facts, step):
             signal = replace(signal, spent=True)
@@ -178,26 +177,13 @@ def _about(aggregate: Aggregate, signal: Signal) -> tuple[str, int]:
     return "order", aggregate.order.id
 
 
-def _do(turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classification, step: Step) -> None:
-    """What a step does at once, beside the case that it may need."""
+def _do(turn: Turn, aggregate: Aggregate, signal: Signal, step: Step) -> None:
+    """What a step does at once; what it does with the case that it may need is done when that opens."""
     command = aggregate.commands.get(signal.command_id or 0)
     match step:
         case RetrySameCommand(at) if command is not None:
             file(turn, aggregate, "send", command.task_id, at, command.system)
         case Park() if command is not None:
             parking.park(turn, aggregate, command)
-        case Freeze():
-            _freeze(turn, aggregate, signal, judged)
         case _:
             pass  # safe because the others are done by people, on the case
-
-
-def _freeze(turn: Turn, aggregate: Aggregate, signal: Signal, judged: Classification) -> None:
-    """The task stands still until somebody has verified what there is; without a task, the whole order."""
-    why = turn.why(judged.code, policy=turn.context.newest, rule=judged.rule, evidence=signal.evidence)
-    frozen: Json = {"by": "recover", "why": judged.code, "until": None}
-    task = aggregate.tasks.get(signal.task_id or 0)
-    if task is not None and task.frozen is None:
-        aggregate.put(replace(task, frozen=frozen), "freeze", why)
-    elif task is None and aggregate.order.frozen is None:
-        aggregate.put(replace(aggregate.order, frozen=frozen), "freeze", why)

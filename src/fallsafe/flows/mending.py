@@ -9,6 +9,7 @@ from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.draft import instant
+from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.further import FOLLOW_UP
@@ -75,7 +76,9 @@ def _rules(newest: PolicySet) -> list[Rule]:
 
 
 async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
-    """This case ends in the other one, which counts what was seen of both."""
+    """This case ends in the other one, which counts what was seen of both, and for which stands still what stood still
+    for this one.
+    """
     into = next(c for c in aggregate.open_cases if outside("case", c.id) == given["into"])
     case, why = aggregate.cases[scene.case.id], why_of(turn, repair)
     resolution: Json = {"type": "Merged", "verified": False, "into": outside("case", into.id)}
@@ -83,7 +86,25 @@ async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     both = joined(into, case, turn.now)
     aggregate.put(replace(both, related=link(both.related, outside("case", case.id), "merged")), "join", why)
     turn.tx.clear("review", case.id)
+    held: list[Order | Task] = [aggregate.order, *aggregate.tasks.values()]
+    for row in held:
+        handed = _handed(row.frozen, case, into)
+        if handed != row.frozen:
+            aggregate.put(replace(row, frozen=handed), "freeze", why)
     return None
+
+
+def _handed(frozen: Json, case: Case, into: Case) -> Json:
+    """The mark of what stands still, where it named one case naming the other."""
+    if not isinstance(frozen, Mapping):
+        return frozen
+    return {name: into.id if name in MARKS and value == case.id else value for name, value in frozen.items()}
+
+
+MARKS = ("case", "blockedBy")
+"""How the mark of what stands still names the case that it stands still for: until somebody lets go, or until that
+ends.
+"""
 
 
 async def split(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:

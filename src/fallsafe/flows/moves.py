@@ -120,7 +120,7 @@ def times(
         return {}
     stamp = {f"{anchor}_at": now}
     outside = policy.anchor not in ANCHORS
-    late = anchor == "accepted" and policy.anchor == "sent" and task.breach_at is None
+    late = anchor == "accepted" and (task.breach_at is None or task.breach_at <= now)
     if not (late or anchor == policy.anchor or (outside and anchor != "ready")):
         return stamp
     since = max(now, date) if outside and date is not None else now

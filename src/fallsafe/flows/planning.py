@@ -21,7 +21,7 @@ from fallsafe.core.policy.move import Running, plan_move
 from fallsafe.core.policy.policy_set import PolicySet
 from fallsafe.core.repair.preview import NewTask, Replanned
 from fallsafe.core.values import replace
-from fallsafe.flows import failures, moves, settle
+from fallsafe.flows import cases, failures, moves, settle
 from fallsafe.flows.commands import Due, still_stand
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
@@ -319,7 +319,8 @@ async def rewire(turn: Turn, aggregate: Aggregate, made: plan.Plan, n: int, why:
 def _heal(turn: Turn, aggregate: Aggregate, item: Item) -> None:
     """The case of a hold ends with the hold, proved by the plan."""
     for case in aggregate.open_cases:
-        if case.item_id == item.id and case.task_id is None and case.code == case.raw_code:
+        of_the_hold = case.item_id == item.id and case.task_id is None and case.raw_code == item.hold_code
+        if of_the_hold and not cases.has_frozen(aggregate, case):
             fixed: Json = {"type": "FixedElsewhere", "verified": True, "evidence": [], "at": turn.now.isoformat()}
             healed = replace(
                 case, state=move(CASE_LIFECYCLE, case.state, "heal"), touched_at=turn.now, resolution=fixed

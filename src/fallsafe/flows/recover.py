@@ -301,7 +301,7 @@ async def _decide(turn: Turn, aggregate: Aggregate, query: Command, outcome: Loo
     if target.state is not CommandState.UNKNOWN or _asking(aggregate, target):
         return
     policy, operation = facts.contract(turn, aggregate, target)
-    asked = [c for c in aggregate.commands.values() if c.target_id == target.id and c.look == target.looks]
+    asked = _asked(aggregate, target, operation)
     if any(c.state is CommandState.INTENDED for c in asked):
         _look_after(turn, aggregate, target, None)
         return
@@ -309,6 +309,18 @@ async def _decide(turn: Turn, aggregate: Aggregate, query: Command, outcome: Loo
     finding = reconcile(target, operation, answers, (), turn.now, pending_looks_max=policy.limits.pending_looks_max)
     said = await looked.answers(turn, aggregate, asked)
     await _conclude(turn, aggregate, target, operation, finding, said, outcome)
+
+
+def _asked(aggregate: Aggregate, target: Command, operation: Operation) -> list[Command]:
+    """The questions of the look that is under way: of each way the newest. Looks are counted anew after each loss, so
+    one of an earlier loss may bear the same number.
+    """
+    newest = dict[str, Command]()
+    for query in aggregate.commands.values():
+        if query.target_id == target.id and query.look == target.looks:
+            known = newest.setdefault(query.method, query)
+            newest[query.method] = max(known, query, key=lambda c: c.n)
+    return [newest[way.method] for way in operation.look_ups if way.method in newest]
 
 
 async def _hear(turn: Turn, aggregate: Aggregate, target: Command, query: Command, outcome: Looked) -> None:

@@ -32,6 +32,7 @@ from fallsafe.flows import (
     payload,
     planning,
     recover,
+    signals,
     steering,
 )
 from fallsafe.flows.facts import Told
@@ -255,6 +256,7 @@ async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     whose = mark.get("case") if isinstance(mark, Mapping) else None
     if isinstance(whose, int):
         cases.let_go(turn, aggregate, whose, outside("repair", repair.id))
+        await signals.end_taken_back(turn, [whose])
     return None
 
 

@@ -238,12 +238,14 @@ class _Work:
             count = await self.turn.tx.execute("signals/write", rows=as_json([written(was, now) for was, now in pairs]))
             if count != len(pairs):
                 raise Bug(f"signals: {count} of {len(pairs)} rows stood as they were seen under their locks")
-        if self._loosened:
-            await _heal(self.turn, sorted(self._loosened))
+        if self._loosened and await end_taken_back(self.turn, sorted(self._loosened)):
+            await settle.end(self.turn)
 
 
-async def _heal(turn: Turn, case_ids: Sequence[int]) -> None:
-    """Ends the cases that stood on signals alone, all of which were taken back by those who saw them (§9.5)."""
+async def end_taken_back(turn: Turn, case_ids: Sequence[int]) -> bool:
+    """Ends those of the cases that stood on signals alone, all of which were taken back by those who saw them (§9.5);
+    whether there were any.
+    """
     counted = {r["case_id"]: r for r in await turn.tx.fetch("signals/of_cases", ids=list(case_ids))}
     healed = False
     for aggregate in turn.tx.aggregates.values():
@@ -251,8 +253,7 @@ async def _heal(turn: Turn, case_ids: Sequence[int]) -> None:
             if case.id in counted and _stands_on_nothing(turn, aggregate, case, counted[case.id]):
                 cases.end_by_itself(turn, aggregate, case, ALL_ENDED, "all who saw it say that it is so no more")
                 healed = True
-    if healed:
-        await settle.end(turn)
+    return healed
 
 
 def _stands_on_nothing(turn: Turn, aggregate: Aggregate, case: Case, counted: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Callback channels that went silent (§6.2, §6.4): one case for the owner of the system, not one for each word that
-waits, and the words are asked about while it lasts. It ends by itself when something comes again.
+waits, and the words are asked about while it lasts. It ends by itself when callbacks come again, not with the one word
+after which there is silence again.
 
 A rule in shadow only leaves a record; where too many channels fall silent at once the brake makes it one case about us.
 """
@@ -36,10 +37,10 @@ async def listen(tx: Tx, context: Context, actor: Actor) -> int:
     turn = await begin(tx, context, actor)
     channels = await _channels(turn, policy)
     open_ = await _open_cases(turn, channels)
-    for system, case in open_.items():
-        if max(channels[system].heard, default=case.detected_at) > case.detected_at:
-            _end(turn, case)
     silent = {name: since for name, one in channels.items() if (since := silent_since(policy, one, turn.now))}
+    for system, case in open_.items():
+        if system not in silent and max(channels[system].heard, default=case.detected_at) > case.detected_at:
+            _end(turn, case)
     fresh = [system for system in silent if system not in open_]
     if fresh and await _is_us(turn, policy, channels, silent):
         return 0

@@ -202,7 +202,7 @@ def _listed(file: CaseFile, newest: PolicySet, actor: Actor) -> Iterable[Offered
     known = newest.codes.get(file.case.code)
     codes = known.actions if known else ()
     more = (a.code for a in newest.actions.values() if a.every_case and a.code not in codes)
-    stands = standing(file.case, file.order, file.item, file.task)
+    stands = standing(file.case, file.order, file.item, file.task, file.command)
     for code in (*codes, *more):
         action = newest.actions.get(code)
         if action is None or code == RECONCILE:

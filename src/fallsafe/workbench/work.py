@@ -69,7 +69,7 @@ def work_of(file: CaseFile, newest: PolicySet, actor: Actor, comments: Sequence[
         may_work=works and open_,
         may_diagnose=works and case.state is CaseState.ASSIGNED,
         may_end=ends and open_,
-        stands=standing(case, file.order, file.item, file.task) if open_ else "",
+        stands=standing(case, file.order, file.item, file.task, file.command) if open_ else "",
         resolved=ends and case.state is CaseState.RESOLVED,
         ended=not open_,
         locked="" if works else f"Your roles may read this case. Working on it belongs to {workers}.",

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case, CaseState, advance
 from fallsafe.core.cases.handling import CONSULTS_MAX, TICKETS_MAX, Handling, Handover, Ticket, column_of, handling_of
 from fallsafe.core.cases.handling import Consult as Question
+from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.detect.signal import Detector
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
@@ -197,12 +198,16 @@ class Step:
     case: Case
 
 
-def standing(case: Case, order: Order | None, item: Item | None, task: Task | None) -> str:
-    """Why the failure of a case stands still; empty where it does not."""
+def standing(
+    case: Case, order: Order | None, item: Item | None, task: Task | None, command: Command | None = None
+) -> str:
+    """Why the failure of a case stands still; empty where it does not. `command` is the one that the case is about."""
     if task is not None and task.state in NEEDS_A_CASE:
         return f"its task {task.step} is {task.state.value}, and that needs somebody who owns it"
     if task is not None and task.state is TaskState.READY:
         return f"its task {task.step} has not been sent, and nothing may send it by itself any more"
+    if command is not None and command.purpose is Purpose.RESUME and command.state is CommandState.INTENDED:
+        return f"what {command.system} was to be told has not been sent, and nothing may send it by itself any more"
     if task is not None and task.frozen:
         return f"its task {task.step} is frozen until somebody has verified what there is"
     if order is not None and order.frozen:

@@ -17,7 +17,7 @@ LOOK_OF = {"ready": "send", "sending": "lease", "waiting_callback": "overdue", "
 LIVE_COMMANDS = ("sending", "accepted", "unknown")
 # What another engine executes is looked at when it is its turn and it stays silent; a word to it as any command is.
 THEIR_TURN = ("ready", "handed_over")
-LOOK_OF_WORD = {"intended": "send", "sending": "lease", "unknown": "lookup"}
+LOOKS_OF_WORD = {"intended": ("send", "release"), "sending": ("lease",), "unknown": ("lookup",)}
 
 
 def broken(seen: Seen) -> Iterator[Broken]:
@@ -92,9 +92,13 @@ def _watched(seen: OrderSeen, task: Task) -> Iterator[Broken]:
     if (state in THEIR_TURN or begins) and "overdue" not in looks:
         yield _told(seen, "task", task.id, f"{task.step} is {state} elsewhere, and nobody will look whether it goes on")
     for command in seen.commands.values():
-        wanted = LOOK_OF_WORD.get(command.state.value) if command.task_id == task.id else None
-        if command.purpose.value == "resume" and wanted is not None and wanted not in looks:
-            yield _told(seen, "command", command.id, f"{command.key} is {command.state} without an entry {wanted!r}")
+        if command.purpose.value != "resume" or command.task_id != task.id:
+            continue
+        wanted = LOOKS_OF_WORD.get(command.state.value, ())
+        spent = command.state.value == "intended" and any(c.command_id == command.id for c in seen.open_cases)
+        if wanted and not looks.keys() & {*wanted} and not spent:
+            what = f"{command.key} is {command.state} without an entry {' or '.join(wanted)}"
+            yield _told(seen, "command", command.id, what)
 
 
 def _planned(seen: OrderSeen, task: Task) -> Iterator[Broken]:
