@@ -56,9 +56,11 @@ class Installation:
         """What its processes read as settings."""
         return {"FALLSAFE_HOME": str(self.home), "FALLSAFE_KILL": ""}
 
-    def ask(self, path: str, body: object = None, method: str | None = None) -> Any:
-        """A request with the token of whoever installed. Raises OSError when it is not answered well."""
-        token = (self.home / "token").read_text().strip()
+    def ask(self, path: str, body: object = None, method: str | None = None, token: str = "") -> Any:
+        """A request with a token, of whoever installed where none is given. Raises OSError when it is not answered
+        well.
+        """
+        token = token or (self.home / "token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.wiring.api}/api/v1{path}", data, headers, method=method)

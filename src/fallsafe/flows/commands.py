@@ -21,7 +21,9 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
 from fallsafe.core.orders.task import Task, is_frozen
 from fallsafe.core.recover.breaker import DOWN_CAUSES, Came, Downstream, Heard
-from fallsafe.core.repair.actions import why_not_resend
+from fallsafe.core.repair import clauses
+from fallsafe.core.repair.actions import why_not_resend, why_outdated
+from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.values import replace
 from fallsafe.flows import cases, facts, failures, handed, lapse, parking, payload, rewound, settle, windows
 from fallsafe.flows.context import Answer, Applied, Context, Refused
@@ -496,6 +498,7 @@ async def resend(tx: Tx, context: Context, command_ids: Sequence[int], actor: Ac
     contract makes a repeat harmless (rule 2), or one whose attempts are spent and of which nothing ever left.
     """
     aggregates = await tx.lock(await orders_of(tx, command_ids))
+    await tx.load_repairs()
     turn = await begin(tx, context, actor)
     rows = await tx.fetch("agenda/of_orders", ids=[a.order.id for a in aggregates])
     scheduled = frozenset(row["id"] for row in rows if row["kind"] in ("send", parking.KIND))
@@ -557,7 +560,16 @@ def _why_not_resend(turn: Turn, aggregate: Aggregate, command: Command, schedule
     task = aggregate.tasks.get(command.task_id)
     lapsed = lapse.why_not(turn, aggregate, task, what) if task is not None else None
     refusal = why_not_resend(what, command, operation, turn.now, scheduled and lapsed is None)
-    return refusal or lapsed
+    return refusal or why_outdated(what, outdated_by(turn, aggregate, command)) or lapsed
+
+
+def outdated_by(turn: Turn, aggregate: Aggregate, command: Command) -> Amendment | None:
+    """The change of the deal after which a command does not say any more what is agreed; None where there is none."""
+    task = aggregate.tasks.get(command.task_id)
+    if task is None:
+        return None
+    item, every = aggregate.items[task.item_id], aggregate.amendments.values()
+    return clauses.outdated_by(command, task, item, every, turn.policy(aggregate).request_facts)
 
 
 async def send_again(turn: Turn, aggregate: Aggregate, command: Command, why: Why) -> None:

@@ -12,6 +12,7 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.repair.actions import CHARACTERISTIC, CUSTOMER, PLACE
+from fallsafe.core.repair.clauses import below
 from fallsafe.core.repair.preview import Scene
 from fallsafe.core.values import replace
 from fallsafe.flows import commands, payload
@@ -22,11 +23,6 @@ from fallsafe.store.work import Aggregate, Why
 Facts = Mapping[str, Json]
 OWN_NAME = f"{PLACE}id"
 """What a register calls a place; a place that is described anew has none before the register was asked."""
-
-
-def below(fields: Facts, prefix: str) -> dict[str, Json]:
-    """Those of some facts that are below a name, by the rest of theirs."""
-    return {name.removeprefix(prefix): value for name, value in fields.items() if name.startswith(prefix)}
 
 
 def as_corrected(known: Facts, fields: Facts, answered: Mapping[str, str]) -> dict[str, Json]:

@@ -18,7 +18,7 @@ from fallsafe.core.repair.request import Repair
 from fallsafe.core.triage.classify import Rule
 from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.core.values import replace
-from fallsafe.flows import cases, lapse, moves, parking, planning
+from fallsafe.flows import amending, cases, lapse, moves, parking, planning
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.marking import why_of
 from fallsafe.flows.moves import move_command
@@ -85,6 +85,7 @@ async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     aggregate.put(advance(case, "merge", turn.now, resolution=resolution, repair=None), "merge", why)
     both = joined(into, case, turn.now)
     aggregate.put(replace(both, related=link(both.related, outside("case", case.id), "merged")), "join", why)
+    amending.take_over(turn, aggregate, case, into, why)
     turn.tx.clear("review", case.id)
     held: list[Order | Task] = [aggregate.order, *aggregate.tasks.values()]
     for row in held:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from fallsafe.core.access import Actor
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
-from fallsafe.core.orders import approvals, intake, plan, snapshot
-from fallsafe.core.orders.draft import ItemDraft, OrderDraft
+from fallsafe.core.orders import intake, plan, snapshot
+from fallsafe.core.orders.draft import ApprovalDraft, ItemDraft, OrderDraft
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState, Phase
 from fallsafe.core.repair.amendment import AmendmentState
 from fallsafe.core.values import replace
-from fallsafe.flows import duplicates, failures, planning, settle, signals
+from fallsafe.flows import approvals, duplicates, planning, settle, signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.correcting import seal
 from fallsafe.flows.turn import Turn, begin
@@ -171,7 +171,7 @@ async def order_row(turn: Turn, draft: OrderDraft) -> Order:
         snapshot={},
         fingerprint="",
         quote=dict(draft.quote),
-        approvals=[_approval(a.what, a.fingerprint, a.by) for a in draft.approvals],
+        approvals=[_approval(a) for a in draft.approvals],
         parties=[{"role": p.role, "ref": p.ref} for p in draft.parties],
         links=[{"kind": ln.kind, "source": ln.source, "externalId": ln.external_id} for ln in draft.links],
         correlation_id=draft.correlation_id,
@@ -183,8 +183,14 @@ async def order_row(turn: Turn, draft: OrderDraft) -> Order:
     )
 
 
-def _approval(what: str, fingerprint: str, by: str) -> Json:
-    return {"what": what, "fingerprint": fingerprint, "by": by}
+def _approval(given: ApprovalDraft) -> Json:
+    ends = snapshot.instant_text(given.expires_at)
+    return {
+        "what": given.what,
+        "fingerprint": given.fingerprint,
+        "by": given.by,
+        **({"expiresAt": ends} if ends else {}),
+    }
 
 
 async def _store(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
@@ -198,7 +204,7 @@ async def _store(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
         media_type="application/json",
     )
     await acknowledge(turn, aggregate, draft, (body.id,))
-    _check_approvals(turn, aggregate, draft)
+    approvals.hold(turn, aggregate, aggregate.order.quote, draft.approvals)
     await planning.plan_new(turn, aggregate, plan.of_drafts(draft.items))
 
 
@@ -253,16 +259,3 @@ def _item(aggregate: Aggregate, item: ItemDraft, ids: dict[str, int]) -> Item:
         state=ItemState.ACKNOWLEDGED,
         hold_code="",
     )
-
-
-def _check_approvals(turn: Turn, aggregate: Aggregate, draft: OrderDraft) -> None:
-    """A missing or stale approval freezes the order before its first command, with a policy exception as its case."""
-    facts = approvals.order_facts(draft, draft.items)
-    required = [(rule.what, rule.sentence) for rule in turn.context.newest.approvals if rule.condition(facts)]
-    order = aggregate.order
-    hold = approvals.check_approvals(order.fingerprint, order.quote, draft.approvals, required, turn.now)
-    if hold is None:
-        return
-    frozen: Json = {"by": "policy", "why": hold.code, "until": None}
-    aggregate.put(replace(order, frozen=frozen), "freeze", turn.why(hold.why, policy=turn.context.newest))
-    failures.meet(turn, aggregate, planning.signal(turn, aggregate, None, hold), hold.code)

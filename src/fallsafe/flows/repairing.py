@@ -10,11 +10,13 @@ from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.order import SUCCESSOR
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, CUSTOMER, PLACE, blocked, why_not_resend
-from fallsafe.core.repair.amendment import REORDER
+from fallsafe.core.repair.amendment import REORDER, reorder_of
+from fallsafe.core.repair.clauses import customer_at
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
 from fallsafe.core.values import replace
@@ -38,6 +40,7 @@ from fallsafe.flows import (
 from fallsafe.flows.facts import Told
 from fallsafe.flows.marking import mark, why_of
 from fallsafe.flows.moves import move_command, times
+from fallsafe.flows.stopping import stop
 from fallsafe.flows.turn import Turn
 from fallsafe.store.ids import outside
 from fallsafe.store.work import Aggregate, Why
@@ -84,6 +87,11 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         replanned=planning.foreseen(turn, aggregate) if item is not None and item.hold_code else None,
         renewal=lapse.renewal(turn, aggregate, task) if task is not None else None,
         lapsed=lapse.why_not(turn, aggregate, task, "cannot go on") if task else None,
+        offers=amending.offers(turn),
+        done_for=lambda paths: amending.done_for(turn, aggregate, paths),
+        reorder=reorder_of(aggregate.amendments.values()),
+        outdated=commands.outdated_by(turn, aggregate, command) if command else None,
+        accepted_name=await _accepted_name(turn, aggregate),
     )
 
 
@@ -152,6 +160,16 @@ def _values(
     for prefix, held in zip(CORRECTABLE, correctable, strict=True):
         names |= {f"{prefix}{name}" for name in held} if isinstance(held, Mapping) else set()
     return {name: value for name in sorted(names) if (value := _at(known, name)) is not None}
+
+
+async def _accepted_name(turn: Turn, aggregate: Aggregate) -> str:
+    """The name of the customer as it was accepted, whatever was corrected since; empty where none was."""
+    at, content = customer_at(aggregate.order.snapshot), aggregate.order.snapshot
+    personal = (await commands.personal_of(turn, [aggregate.order.id])).get(aggregate.order.id, {})
+    parties = content.get("parties") if isinstance(content, Mapping) else None
+    party = parties[at] if at is not None and isinstance(parties, list) else None
+    person = personal.get(str(_at(party, "person.personal"))) if isinstance(party, Mapping) else None
+    return str(person.get("name") or "") if isinstance(person, Mapping) else ""
 
 
 def _at(known: Mapping[str, Json], name: str) -> Json:
@@ -325,8 +343,7 @@ async def _reorder(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repai
     """Nothing more is sent for the order, and who sells is asked to close it and order anew."""
     name, why = outside("repair", repair.id), why_of(turn, repair)
     by: Json = {"source": given.get("newSource") or aggregate.order.source, "externalId": given["newOrder"]}
-    mark_: Json = {"by": "person", "who": repair.run_by, "why": name, "until": None, "case": scene.case.id}
-    aggregate.put(replace(aggregate.order, frozen=mark_), "freeze", why)
+    stop(aggregate, SUCCESSOR, name, why, who=repair.run_by, case=scene.case.id)
     await amending.hand_off(turn, aggregate, repair, why, "", REORDER, by)
     return None
 

@@ -3,20 +3,19 @@
 what was previewed off the table, and stands on the order's cases until somebody has dealt with it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fallsafe.core.access import Actor, not_allowed
+from fallsafe.core.access import Actor, not_allowed, refused, works_elsewhere
 from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
-from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.order import UPSTREAM
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, WAITING
 from fallsafe.core.values import replace
 from fallsafe.flows import failures, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.stopping import stop
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
 from fallsafe.store.tx import Tx
@@ -44,7 +43,7 @@ async def revise(tx: Tx, context: Context, asked: Revision, actor: Actor) -> Ans
         hint = "GET /orders lists them"
         return Refused("order", asked.order_id, Refusal("NOT_FOUND", what, "there is no such order", hint))
     await tx.load_repairs()
-    refusal = not_allowed(actor, "submit_order", what)
+    refusal = not_allowed(actor, "submit_order", what) or _works_elsewhere(aggregate, actor, what)
     known = await tx.fetch("evidence/revision", order_id=asked.order_id, head=asked.external_id)
     if refusal is None and known:
         if known[0]["digest"] == aggregate.key.digest(asked.body):
@@ -61,6 +60,15 @@ async def revise(tx: Tx, context: Context, asked: Revision, actor: Actor) -> Ans
     return Applied("order", asked.order_id)
 
 
+def _works_elsewhere(aggregate: Aggregate, actor: Actor, what: str) -> Refusal | None:
+    """What stops an order is for those who sell, and for people of a group that owns one of its cases: whoever may not
+    freeze it may not stop it by this door either.
+    """
+    owners = sorted({case.owner_group for case in aggregate.open_cases})
+    why = [works_elsewhere(actor, owner) for owner in owners if actor.kind == "person"]
+    return refused(what, why[0]) if why and all(why) else None
+
+
 async def _take(turn: Turn, aggregate: Aggregate, asked: Revision) -> None:
     kept = await turn.tx.add_evidence(
         aggregate.order.id, aggregate.key, kind="revision", source=str(turn.actor), body=asked.body,
@@ -69,10 +77,8 @@ async def _take(turn: Turn, aggregate: Aggregate, asked: Revision) -> None:
     why = turn.why(
         f"a {asked.kind} came from upstream", evidence=(kept.id,), kind=asked.kind, revision=asked.external_id
     )
-    mark: Json = {"by": UPSTREAM, "why": asked.kind, "until": None, "revision": asked.external_id}
     aggregate.record("order", aggregate.order.id, "revise", why)
-    if aggregate.order.frozen is None or _by_a_person(aggregate.order.frozen):
-        aggregate.put(replace(aggregate.order, frozen=mark), "freeze", why)
+    stop(aggregate, UPSTREAM, asked.kind, why, revision=asked.external_id)
     for repair in [r for r in aggregate.repairs.values() if r.state in WAITING]:
         ended = replace(repair, state=move(REPAIR_LIFECYCLE, repair.state, "void"), ended_because=why.reason)
         aggregate.put(ended, "void", why)
@@ -82,11 +88,6 @@ async def _take(turn: Turn, aggregate: Aggregate, asked: Revision) -> None:
         step = f"A {asked.kind} came from upstream. {first} deal with {asked.external_id}"
         aggregate.put(replace(case, next_action=step, touched_at=turn.now), "revise", why)
     failures.meet(turn, aggregate, _signal(turn, aggregate, asked, kept.id), CODE)
-
-
-def _by_a_person(frozen: Json) -> bool:
-    """Whether somebody here stopped it: their letting it go must not let go what came from upstream too."""
-    return isinstance(frozen, Mapping) and frozen.get("by") == "person"
 
 
 def _signal(turn: Turn, aggregate: Aggregate, asked: Revision, evidence: int) -> Signal:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from fallsafe.core.events import Json
 
+NEVER = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class PartyDraft:
@@ -126,6 +128,15 @@ def _approval(told: Mapping[str, Json]) -> ApprovalDraft:
         _text(told, "by"),
         instant(_text(told, "at")),
         _instant(told, "expiresAt"),
+    )
+
+
+def stored_approvals(rows: Json) -> tuple[ApprovalDraft, ...]:
+    """The approvals that an order came with, as they stand in its row; when they were given is not kept there."""
+    kept = [each for each in rows if isinstance(each, Mapping)] if isinstance(rows, list) else []
+    return tuple(
+        ApprovalDraft(_text(a, "what"), _text(a, "fingerprint"), _text(a, "by"), NEVER, _instant(a, "expiresAt"))
+        for a in kept
     )
 
 

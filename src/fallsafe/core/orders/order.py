@@ -57,8 +57,10 @@ PHASE_LIFECYCLE: dict[tuple[Phase, str], Phase] = {
 }
 
 
-UPSTREAM = "upstream"
-"""By whom an order is frozen that those who sell want changed."""
+PERSON, UPSTREAM, SUCCESSOR = "person", "upstream", "reorder"
+"""By whom an order is frozen: somebody here, those who sell and want it changed, or another order that is to take its
+place.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ def content_of(draft: OrderDraft, stand_in: StandIn) -> dict[str, Json]:
     return {
         "catalogVersion": draft.catalog_version,
         "customerRef": draft.customer_ref,
-        "requestedAt": _instant(draft.requested_at),
-        "committedAt": _instant(draft.committed_at),
+        "requestedAt": instant_text(draft.requested_at),
+        "committedAt": instant_text(draft.committed_at),
         "timeZone": draft.time_zone,
         "quote": draft.quote,
         "parties": [
@@ -56,7 +56,8 @@ def _item(item: ItemDraft, stand_in: StandIn) -> dict[str, Json]:
     }
 
 
-def _instant(at: datetime | None) -> str | None:
+def instant_text(at: datetime | None) -> str | None:
+    """An instant as it stands in the content."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at is not None else None
 
 

@@ -22,11 +22,12 @@ from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.item import NO_UNDO
-from fallsafe.core.orders.order import UPSTREAM
+from fallsafe.core.orders.order import PERSON, UPSTREAM
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import VERBS, is_watched
 from fallsafe.core.recover.reconcile import why_not_declared
-from fallsafe.core.repair import correction
+from fallsafe.core.repair import clauses, correction
+from fallsafe.core.repair.amendment import Amendment, AmendmentState, replacement
 from fallsafe.core.repair.catalogue import LOCKED, SENSITIVE, Check, RepairAction, class_of
 from fallsafe.core.repair.preview import After, Change, Condition, Given, Plan, Planner, Scene, Sending, provided
 from fallsafe.core.values import replace
@@ -105,8 +106,22 @@ def resend_same_key(scene: Scene, action: RepairAction, given: Given) -> Plan:
         "key.lives": key_lives(command, operation, scene.now),
         "scheduled": scene.scheduled,
     }
-    conditions = (sendable, _not_over(scene), _relied(scene))
+    conditions = (sendable, _not_over(scene), _current(scene), _relied(scene))
     return Plan(conditions, sends=(told,), after=tuple(after), risky=risky and f"{risky}.", reads=reads)
+
+
+def _current(scene: Scene) -> Condition:
+    """Its bytes say what is agreed now."""
+    refusal = why_outdated("", scene.outdated)
+    return _met("current", "Its request says what is agreed now.", refusal)
+
+
+def why_outdated(what: str, changed: Amendment | None) -> Refusal | None:
+    """Whether a command says what was agreed before a change of the deal; None is no."""
+    if changed is None:
+        return None
+    why = f"its request was written for what was agreed before AM-{changed.id}"
+    return Refusal("AGREED_ANEW", what, why, "ask for what is agreed now: SUPERSEDE_REJECTED")
 
 
 def supersede_rejected(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -129,7 +144,9 @@ def correct(scene: Scene, action: RepairAction, given: Given) -> Plan:
         "see its other actions",
     )  # fmt: skip
     asks = tuple(_asking(check) for check in action.checks)
-    return replace(made, conditions=(reads, _same_person(made.changes), *made.conditions), sends=(*asks, *made.sends))
+    return replace(
+        made, conditions=(reads, _same_person(scene, made.changes), *made.conditions), sends=(*asks, *made.sends)
+    )
 
 
 def wanted_of(action: RepairAction, given: Given) -> dict[str, Json]:
@@ -155,13 +172,19 @@ ALIKE_MIN = 0.7
 """How much of a name must stay for it to be another spelling of the same one."""
 
 
-def _same_person(changes: tuple[Change, ...]) -> Condition:
-    """A corrected name is a spelling of the name that was accepted: another person is another deal (§18.1)."""
+def _same_person(scene: Scene, changes: tuple[Change, ...]) -> Condition:
+    """A corrected name is a spelling of the name that was accepted, whatever it was corrected to since: another person
+    is another deal (§18.1).
+    """
     names = [c for c in changes if c.name == f"{CUSTOMER}name" and c.old]
-    other = [c for c in names if SequenceMatcher(None, str(c.old).lower(), str(c.new).lower()).ratio() < ALIKE_MIN]
+    other = [c for c in names if not _is_spelling(scene.accepted_name or str(c.old), str(c.new))]
     why = "the name would be that of another person" if other else ""
     hint = "hand it off as a change of the deal: REQUEST_AMENDMENT"
     return Condition("same_person", "The name stays that of the same person.", why, "BUSINESS_CORRECTION", hint)
+
+
+def _is_spelling(accepted: str, wanted: str) -> bool:
+    return SequenceMatcher(None, accepted.lower(), wanted.lower()).ratio() >= ALIKE_MIN
 
 
 def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *, elsewhere: bool) -> Plan:
@@ -407,10 +430,23 @@ def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
     doubts = sorted(f"C-{c.id}" for c in scene.all_commands if by == UPSTREAM and c.state is CommandState.UNKNOWN)
     why, sentence = f"the outcome of {', '.join(doubts)} is unknown", "It does not wait behind an unknown outcome."
     known = provided("outcomes_known", sentence, not doubts, why, "OUTCOME_UNKNOWN", "first find out")
-    risky = f"{name} was not frozen by a person, but by {by}." if frozen and by not in ("", "person") else ""
+    risky = f"{name} was not frozen by a person, but by {by}." if frozen and by not in ("", PERSON) else ""
     things = [("task", t.step) for t in blocked(scene)] if given.get("what") == CHARGES else [_thing(scene, given)]
     after = tuple(After(*thing, "frozen", "going on") for thing in things)
-    return Plan((stands, known), after=after, risky=risky, reads={"frozen": frozen})
+    return Plan((stands, known, _not_reordered(scene, given)), after=after, risky=risky, reads={"frozen": frozen})
+
+
+def _not_reordered(scene: Scene, given: Given) -> Condition:
+    """What was stopped because it is ordered anew does not go on beside the other order."""
+    one, sentence = scene.reorder, "It is not ordered anew elsewhere."
+    if one is None or _thing(scene, given)[0] != "order":
+        return Condition("not_reordered", sentence)
+    if one.state is AmendmentState.ACCEPTED:
+        why, hint = f"it was closed here for {replacement(one)}", "go on with that; its people end what is left here"
+    else:
+        why = f"AM-{one.id} asks that {replacement(one)} takes its place"
+        hint = f"have that declined first: fallsafe amendment decline AM-{one.id}"
+    return Condition("not_reordered", sentence, why, "REORDERED", hint)
 
 
 def _frozen(scene: Scene, given: Given) -> tuple[str, Json]:
@@ -458,61 +494,54 @@ def declare_outcome(scene: Scene, action: RepairAction, given: Given) -> Plan:
     return Plan((asked, looked), after=(after,), reads={"outcome": said})
 
 
-CHARACTERISTICS, PLACE_CLAUSE = "characteristics.", "place."
-
-
 def request_amendment(scene: Scene, action: RepairAction, given: Given) -> Plan:
-    """A change of the deal is handed off with its diff, clause by clause, and what it needs; nothing of it is done here
-    (§18).
+    """A change of the deal is handed off with its diff, clause by clause, what it needs, and what was done for what was
+    agreed before; nothing of it is done here (§18).
     """
     fields, item = given.get("changes"), str(given.get("item") or (scene.item.external_id if scene.item else ""))
-    wanted = dict(fields) if isinstance(fields, Mapping) else {}
-    known = item in _items(scene.order.snapshot)
+    wanted, content = dict(fields) if isinstance(fields, Mapping) else {}, scene.order.snapshot
+    known = item in clauses.items_of(content) or not any(map(clauses.is_of_item, wanted))
     there = provided("item", "The item is part of the deal.", known, f"the deal has no item {item!r}", "NO_SUCH_ITEM")
-    below = (CHARACTERISTICS, PLACE_CLAUSE)
-    strange = sorted(n for n in wanted if n not in CLAUSES and not n.startswith(below))
+    strange = sorted(n for n in wanted if not clauses.is_clause(n))
     clauses_known = provided(
         "clauses", "What changes are clauses of the deal.", not strange, f"no clause is called {', '.join(strange)}",
-        "NO_SUCH_CLAUSE", f"clauses are {', '.join(CLAUSES)}, characteristics.<name> and place.<field>",
+        "NO_SUCH_CLAUSE", f"clauses are {clauses.NAMES}",
     )  # fmt: skip
-    asked = amended(scene.order.snapshot, item, wanted, _stand_in(scene, item, wanted))
-    clauses = correction.business(correction.diff(scene.order.snapshot, asked, lambda _: False))
+    wrong = clauses.wrong(wanted, content, item, scene.offers)
+    fits = provided(
+        "fits", "Each clause is what an order may say.", not wrong, "; ".join(wrong), "CLAUSE_WRONG",
+        "say it as an order is handed in",
+    )  # fmt: skip
+    asked = clauses.amended(content, item, wanted, *_stand_ins(scene, item, wanted))
+    found = correction.business(correction.diff(content, asked, lambda _: False))
     differs = provided(
-        "differs", "It changes what was agreed.", bool(clauses), "it is what was agreed already", "NO_CHANGE",
+        "differs", "It changes what was agreed.", bool(found), "it is what was agreed already", "NO_CHANGE",
         "if only data is wrong: SUPERSEDE_REJECTED",
     )  # fmt: skip
-    fits = [n for n, v in wanted.items() if n in WHOLE and (isinstance(v, bool) or not isinstance(v, int))]
-    whole = provided(
-        "fits", "Amounts and counts are whole numbers.", not fits, f"{', '.join(fits)} is none", "NOT_A_NUMBER"
+    changes = tuple(Change(c.path, f"{c.what}: needs {c.requires}", LOCKED, c.old, c.new) for c in found)
+    effects = [After("effect", t.step, t.reference, FOR_THE_FORMER) for t in scene.done_for([c.path for c in found])]
+    after = (*effects, After("amendment", item, "not there", "handed_off"))
+    return Plan((there, clauses_known, fits, differs, _still_here(scene)), changes, after=after)
+
+
+FOR_THE_FORMER = "stays as it was agreed before, until its people change it"
+
+
+def _still_here(scene: Scene) -> Condition:
+    """The order is not closed here for another one."""
+    closed = scene.reorder is not None and scene.reorder.state is AmendmentState.ACCEPTED
+    why = f"it was closed here for {replacement(scene.reorder)}" if closed and scene.reorder else ""
+    hint = "change the deal of the other order"
+    return Condition("still_here", "The order is not closed here for another one.", why, "REORDERED", hint)
+
+
+def _stand_ins(scene: Scene, item: str, wanted: Mapping[str, Json]) -> tuple[Json, Json]:
+    """What stands in the deal for a place and a person that are asked for; None where they stay. Both are personal."""
+    place, person = clauses.below(wanted, clauses.PLACE), clauses.below(wanted, clauses.CUSTOMER)
+    return (
+        {"personal": f"items/{item}/place", "digest": scene.salted(place)} if place else None,
+        {"personal": "parties/person", "digest": scene.salted(person)} if person else None,
     )
-    changes = tuple(Change(c.path, f"{c.what}: needs {c.requires}", LOCKED, c.old, c.new) for c in clauses)
-    after = (After("amendment", item, "not there", "handed_off"),)
-    return Plan((there, clauses_known, whole, differs), changes, after=after)
-
-
-CLAUSES = tuple(name for name in correction.OF_ITEM if name not in ("place", "parent", "dependsOn", "action"))
-WHOLE = ("quantity", "oneOffMinor", "monthlyMinor", "termMonths")
-
-
-def _stand_in(scene: Scene, item: str, wanted: Mapping[str, Json]) -> Json:
-    """What stands in the deal for a place that is asked for; None where it stays. The place itself is personal."""
-    fields = {n.removeprefix(PLACE_CLAUSE): v for n, v in wanted.items() if n.startswith(PLACE_CLAUSE)}
-    return {"personal": f"items/{item}/place", "digest": scene.salted(fields)} if fields else None
-
-
-def amended(content: Json, item: str, wanted: Mapping[str, Json], place: Json) -> Json:
-    """The accepted content as it is asked for; `place` stands in for the place of the item where that is another."""
-    own = {n: v for n, v in wanted.items() if not n.startswith((CHARACTERISTICS, PLACE_CLAUSE))}
-    own |= {"place": place} if place is not None else {}
-    inner = {n.removeprefix(CHARACTERISTICS): v for n, v in wanted.items() if n.startswith(CHARACTERISTICS)}
-    changed = _with(content, item, inner) if inner else content
-    if not isinstance(changed, Mapping) or not isinstance(changed.get("items"), list):
-        return changed
-    items = [
-        {**each, **own} if isinstance(each, Mapping) and each.get("externalId") == item else each
-        for each in changed["items"]  # type: ignore[union-attr]  # safe because it is a list
-    ]
-    return {**changed, "items": items}
 
 
 def cancel_and_reorder(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -526,18 +555,14 @@ def cancel_and_reorder(scene: Scene, action: RepairAction, given: Given) -> Plan
     own = (scene.order.source, scene.order.external_id)
     named = (str(given.get("newSource", scene.order.source)), str(given.get("newOrder", "")))
     other = provided("other", "The other order is another one.", named != own, "it is this very order", "SAME_ORDER")
-    effects = tuple(After("effect", t.step, t.reference, "adopt" if t.step in adopt else _undone(t)) for t in done)
+    effects = [After("effect", t.step, t.reference, "adopt" if t.step in adopt else _undone(t)) for t in done]
+    doubt = [t for t in scene.tasks.values() if t.state in clauses.UNDER_WAY]
+    effects += [After("effect", t.step, t.reference, f"find out what becomes of it, then {_undone(t)}") for t in doubt]
     return Plan((known, other), after=(*effects, After("order", scene.order.external_id, "going on", "frozen")))
 
 
 def _undone(task: Task) -> str:
     return "nothing to undo" if task.undo in NO_UNDO else f"undo: {task.undo}"
-
-
-def _items(content: Json) -> frozenset[str]:
-    items = content.get("items") if isinstance(content, Mapping) else None
-    found = items if isinstance(items, list) else []
-    return frozenset(str(each.get("externalId")) for each in found if isinstance(each, Mapping))
 
 
 PLANNERS: Mapping[str, Planner] = {

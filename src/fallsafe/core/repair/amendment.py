@@ -5,7 +5,7 @@ at all.
 Nothing here changes a deal. What is accepted outside is written down, both contents are kept, and the order goes on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -80,13 +80,16 @@ def why_not_answer(one: Amendment, fingerprint: str, now: datetime, what: str) -
     return None
 
 
-def item_after(clauses: Mapping[str, Json]) -> dict[str, Json]:
-    """The columns of an item that clauses of the deal stand in, by column."""
-    columns = {
-        "offer": "offer", "quantity": "quantity", "action": "action", "oneOffMinor": "one_off_minor",
-        "monthlyMinor": "monthly_minor", "currency": "currency", "termMonths": "term_months", "regulated": "regulated",
-    }  # fmt: skip
-    return {columns[name]: value for name, value in clauses.items() if name in columns}
+def replacement(one: Amendment) -> str:
+    """The order that takes the place of this one, as its source calls it: `CRM:778`."""
+    by = one.replaced_by if isinstance(one.replaced_by, Mapping) else {}
+    return f"{by.get('source')}:{by.get('externalId')}"
+
+
+def reorder_of(every: Iterable[Amendment]) -> Amendment | None:
+    """The request by which an order is closed here, or is to be; None where there is none."""
+    stand = (A.HANDED_OFF, A.ACCEPTED)
+    return next((one for one in every if one.kind == REORDER and one.state in stand), None)
 
 
 def same_plan(steps: Sequence[tuple[str, str]], tasks: Sequence[Task]) -> bool:

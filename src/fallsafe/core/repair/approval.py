@@ -1,6 +1,7 @@
 """The second person: who may agree to a repair, and when their yes counts (P6, model rule 5).
 
-Whoever asked never agrees, and neither does a machine. What was agreed to is a hash; what has another hash was not.
+Whoever asked never agrees, under no token of theirs, and neither does a machine. What was agreed to is a hash; what has
+another hash was not.
 """
 
 from datetime import datetime
@@ -11,6 +12,22 @@ from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.request import Repair, RepairState
 
 RIGHT = "approve_repair"
+
+
+def is_same(actor: Actor, who: str) -> bool:
+    """Whether two are one: a token of a machine that bears somebody's name is in their hands (model rule 5). `who` is
+    a kind with a name (`person:mei`); the product itself is nobody's hand.
+    """
+    kind, _, name = who.partition(":")
+    return "system" not in (kind, actor.kind) and name.casefold() == actor.name.casefold()
+
+
+def self_approval(actor: Actor, who: str, what: str) -> Refusal | None:
+    """The refusal of somebody who would agree to what they asked for themselves."""
+    if not is_same(actor, who):
+        return None
+    other = f", as {who}" if who != str(actor) else ""
+    return Refusal("SELF_APPROVAL", what, f"{actor} asked for it{other}", "a second person has to agree")
 
 
 def may_decide(
@@ -24,15 +41,13 @@ def may_decide(
         why = has_none_of(actor, action.approvers)
     if why:
         return refused(what, why)
-    if str(actor) == repair.asked_by:
-        return Refusal("SELF_APPROVAL", what, f"{actor} asked for it", "a second person has to agree")
-    return _other_hash(repair, given_hash, what)
+    return self_approval(actor, repair.asked_by, what) or _other_hash(repair, given_hash, what)
 
 
 def may_decline(repair: Repair, actor: Actor, what: str, group: str) -> Refusal | None:
     """Whether this person may take it off the table: whoever asked, or whoever may agree."""
     why = why_not(actor, RIGHT, group)
-    if str(actor) == repair.asked_by or (actor.kind == "person" and not why):
+    if is_same(actor, repair.asked_by) or (actor.kind == "person" and not why):
         return None
     return refused(what, f"{actor} did not ask for it; {why}" if why else f"{actor} is no person")
 

@@ -20,6 +20,7 @@ from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import Task, is_frozen
 from fallsafe.core.orders.watched import is_watched
+from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.catalogue import RepairAction
 
 Given = Mapping[str, Json]
@@ -65,6 +66,10 @@ class Scene:
     it, `charging` the tasks of the order that would charge and have not begun, `newest` the set in force, `replanned`
     what that would plan of what is held, `engine` the operation by which another engine is told what to do with its
     steps ("" = none). `salted` gives the digest of a value that may be personal.
+
+    Of the deal: `offers` are those that are sold, `done_for` gives the tasks that were done or are under way with
+    clauses of some paths, `reorder` is the request by which the order is closed here, `outdated` the one that changed
+    what the command says, `accepted_name` the customer's name as it was accepted.
     """
 
     case: Case
@@ -93,6 +98,11 @@ class Scene:
     replanned: Replanned | None = None
     engine: str = ""
     renewal: Renewal | None = None
+    offers: frozenset[str] = frozenset()
+    done_for: Callable[[Sequence[str]], Sequence[Task]] = lambda _: ()
+    reorder: Amendment | None = None
+    outdated: Amendment | None = None
+    accepted_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def _record(order: OrderSeen, record: Row) -> Iterator[Broken]:
         if "place" in delta and not _agreed(order, record) and not _shows(order, record, "item.place."):
             yield Broken("P8", where, "its place was corrected, and no repair had shown it", order.order.id)
     person = record["thing"] == "order" and record["was"] and "parties" in delta
-    if person and not _shows(order, record, "customer."):
+    if person and not _agreed(order, record) and not _shows(order, record, "customer."):
         yield Broken("P8", where, "its customer was corrected, and no repair had shown it", order.order.id)
     deal = record["thing"] == "order" and record["was"] and {"snapshot", "fingerprint"} & set(delta)
     if deal and not _agreed(order, record):
@@ -146,11 +146,19 @@ def _shown(order: OrderSeen) -> Iterator[tuple[str, str]]:
         if (repair.approval or repair.action in ALWAYS_AGREED) and not repair.approved_by:
             yield where, "was run, and nobody had agreed to it"
         if repair.approved_by and (
-            repair.approved_by == repair.asked_by or not repair.approved_by.startswith("person:")
+            _name(repair.approved_by) == _name(repair.asked_by) or not repair.approved_by.startswith("person:")
         ):
             yield where, f"{repair.approved_by} agreed to what {repair.asked_by} asked for"
         if order.records:
             yield from _did(order, repair.id, repair.preview, where)
+    for number, request in order.amendments.items():
+        if request.state.value == "accepted" and _name(request.answered_by) == _name(request.asked_by):
+            yield order.where("amendment", number), f"{request.answered_by} accepted what they had asked for themselves"
+
+
+def _name(who: str) -> str:
+    """Whose hand it was, whatever the token."""
+    return who.partition(":")[2]
 
 
 def _revised(order: OrderSeen) -> Iterator[tuple[str, str]]:
