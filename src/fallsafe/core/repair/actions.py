@@ -156,11 +156,11 @@ def wanted_of(action: RepairAction, given: Given) -> dict[str, Json]:
 
 def personal_in(action: RepairAction, given: Given) -> list[Json]:
     """The personal values that an action is given; nothing that is written of it may say them."""
-    fields, clauses = _mapping(given.get("fields", {})), _mapping(given.get("changes", {}))
+    fields, changes = _mapping(given.get("fields", {})), _mapping(given.get("changes", {}))
     corrected = [*wanted_of(action, given).items(), *fields.items()]
     return [
         *(value for name, value in corrected if name.startswith(PERSONAL)),
-        *(value for name, value in clauses.items() if name.startswith((PLACE_CLAUSE, CUSTOMER))),
+        *(value for name, value in changes.items() if name.startswith(clauses.PERSONAL)),
     ]
 
 

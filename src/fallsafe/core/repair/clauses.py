@@ -19,7 +19,7 @@ from fallsafe.core.repair.amendment import Amendment, AmendmentState
 
 CHARACTERISTICS, PLACE, CUSTOMER, QUOTE = "characteristics.", "place.", "customer.", "quote."
 BELOW = (CHARACTERISTICS, PLACE, CUSTOMER, QUOTE)
-OF_ORDER_BELOW = (CUSTOMER, QUOTE)
+OF_ORDER_BELOW, PERSONAL = (CUSTOMER, QUOTE), (PLACE, CUSTOMER)
 AMOUNTS = ("oneOffMinor", "monthlyMinor")
 TERM_MONTHS_MAX, DISCOUNT_MAX = 1_200, 100
 _FIELD = re.compile(r"[^./\s]{1,60}")
@@ -101,8 +101,8 @@ def _unfit(wanted: Mapping[str, Json], offers: Collection[str]) -> Iterator[str]
             yield f"offer is {_said(value)}, which the catalog does not sell"
         elif name == DISCOUNT and not _is_percent(value):
             yield f"{name} is {_said(value)}, and has to be a number from 0 to {DISCOUNT_MAX}"
-        elif name.startswith((PLACE, CUSTOMER)) and not isinstance(value, str):
-            yield f"{name} is {_said(value)}, and has to be a text"
+        elif name.startswith(PERSONAL) and not isinstance(value, str):
+            yield f"{name} has to be a text"
 
 
 def _said(value: Json) -> str:
