@@ -302,4 +302,16 @@ class WhenACaseEndedOnAPersonsWord:
         one = await api.get(f"/fallout-cases/{case}")
         assert (await api.get(f"/signals/{again['id']}"))["caseId"] == case
         assert (one["state"], one["resolution"], one["occurrences"]) == ("assigned", None, 2)
+        await self._it_does_so_whatever_it_was_judged_to_be(api, case)
         assert (await api.get("/coverage"))["percent"] == 100
+
+    @staticmethod
+    async def _it_does_so_whatever_it_was_judged_to_be(api: Api, case: str) -> None:
+        await decide(api, await shown(api, "OVERRIDE_CLASSIFICATION", code="PAYLOAD_REJECTED", because="wrong data"))
+        for name in ("A-3", "A-4"):  # while it is open, and once it is said to be over
+            told = await api.post("/signals", a_signal(name, task="reserveRouter"), "machine", 202)
+            await judge(api)
+            assert (await api.get(f"/signals/{told['id']}"))["caseId"] == case
+            assert (await api.get(f"/fallout-cases/{case}"))["state"] == "assigned"
+            over = {"type": "SolvedElsewhere", "text": "they changed the cable"}
+            await api.post(f"/fallout-cases/{case}/resolve", over)

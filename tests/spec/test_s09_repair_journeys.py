@@ -412,6 +412,7 @@ class WhenTheRestOfTheCatalogueIsNeeded:
         for name in ("known-there", "by-letter", "mute"):
             is_completed(there, name)
         assert ended(there, known) == ("resolved", "Adopted") and ended(there, mute) == ("resolved", "Skipped")
+        assert not there.ask(f"/fallout-cases/{mute}")["resolution"]["verified"]  # nothing waited for it
         assert ended(there, letter) == ("resolved", "ReconciledDone")
         done = {*effects(there, "known-there"), *effects(there, "by-letter")}
         assert done and not any("subscribeContent" in key for key in done)

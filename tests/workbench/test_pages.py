@@ -387,7 +387,7 @@ class WhenSomebodyWorksOnACase:
         for action, form in (
             ("claim", {}),
             ("comment", {"text": "<b>no light</b> since Monday"}),
-            ("wait", {"whom": "network", "what": "an answer", "until": "2099-01-01T09:00"}),
+            ("wait", {"whom": "network", "what": "an answer", "until": "2099-01-01T09:00+07:00"}),
             ("escalate", {"reason": "two hours"}),
         ):
             answer = await browser.post(f"{url}/work/{action}", data={"csrf": csrf, **form})
@@ -395,6 +395,7 @@ class WhenSomebodyWorksOnACase:
         page = (await browser.get(url)).text
         assert "&lt;b&gt;no light&lt;/b&gt; since Monday" in page
         assert "network: an answer" in page and "It waits no longer" in page and "Escalated to" in page
+        assert "2099-01-01 02:00" in page
         assert "It cannot be ended: its task" in page and "It is no failure" not in page
 
     async def test_what_is_refused_or_not_complete_is_said(self, browser: httpx2.AsyncClient, drilled: Drill):
@@ -405,10 +406,18 @@ class WhenSomebodyWorksOnACase:
         for action, form in (
             ("comment", {"text": " "}),
             ("wait", {"whom": "a", "what": "b", "until": "soon"}),
+            ("wait", {"whom": "a", "what": "b", "until": "0001-01-01T00:00+14:00"}),
             ("x", {}),
         ):
             answer = await browser.post(f"{url}/work/{action}", data={"csrf": csrf, **form})
             assert answer.status_code == 400 and "not complete" in answer.text
+        for path, form, status in (
+            (f"{url}/work/comment", {"text": "a\0b"}, 400),
+            (f"{url}/repairs/new/FREEZE", {"what": "order", "reason": "a\0b"}, 400),
+            (f"{url}/repairs/new/REQUEST_AMENDMENT", {"changes/0": "monthlyMinor=--5"}, 409),
+            ("/people", {"name": "x", "title": "y", "roles": "operator", "reason": "r", "seen": "9" * 5_000}, 409),
+        ):
+            assert (await browser.post(path, data={"csrf": csrf, **form})).status_code == status, path
         assert (await browser.post(f"{url}/work/claim", data={"csrf": "another"})).status_code == 403
 
 
