@@ -14,10 +14,11 @@ from fallsafe.core.cases.query import CaseQuery
 from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.commands.outcome import Accepted, Lost
 from fallsafe.flows import callbacks
+from fallsafe.flows.access import open_evidence
 from fallsafe.flows.callbacks import Received
 from fallsafe.flows.context import Applied, Context
 from fallsafe.store.audit import verify
-from fallsafe.store.evidence import evidence_by_id, open_body
+from fallsafe.store.evidence import evidence_by_id
 from fallsafe.store.queue import Asked, find
 from fallsafe.store.reads import order_file
 from fallsafe.store.tx import Database
@@ -91,7 +92,8 @@ class WhenACallbackSaysDone:
         (kept,) = [e for e in file.evidence if e.kind == "callback"]
         sealed = await evidence_by_id(store, kept.id)
         assert sealed is not None and sealed.order_id == order_id
-        assert b"Sari Wulandari" in await open_body(store, sealed)
+        whole = await store.transact(lambda tx: open_evidence(tx, world.ACTOR, sealed, whole=True))
+        assert b"Sari Wulandari" in whole
 
     async def test_what_was_verified_before_is_verified_after_it(
         self, store: Database, context: Context, owner_url: str

@@ -107,7 +107,8 @@ class CasesDoor:
         whole: Annotated[bool, Query(description="As it was, with what is personal or confidential.")] = False,
     ) -> Response:
         """A piece of evidence without what is personal or confidential in it, or the whole of it, for those who may;
-        that they saw it, and how much of it, is in the journal.
+        that they saw it, and how much of it, is in the journal. Of what belongs to no order nothing is shown but the
+        whole.
         """
         right, what = "read_whole_evidence" if whole else "read_evidence", f"cannot open evidence {evidence_id[:40]}"
         actor = await self.deps.allowed(request, right, what)

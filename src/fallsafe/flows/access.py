@@ -323,7 +323,7 @@ async def read_comments(tx: Tx, actor: Actor, order_id: int, case: str, *, whole
     what is personal in it. Of a case without an order it is for those who may read evidence. Raises `Tampered`.
     """
     written = await comments_on(tx, order_id, case)
-    if whole:
+    if whole or not written:
         return [Said(by, at, (await open_evidence(tx, actor, piece, whole=True)).decode()) for by, at, piece in written]
     key, private = await _key_and_words(tx, order_id)
     hidden = not order_id and not may(actor, "read_evidence")

@@ -1,11 +1,10 @@
-"""Evidence read back: what is known of a piece, and its bytes, opened with the key of its order."""
+"""Evidence read back, still sealed."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from fallsafe.core.cases.evidence import PERSONAL
 from fallsafe.store.tx import Database, Tx
-from fallsafe.store.vault import Tampered
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,3 @@ async def comments_on(tx: Tx, order_id: int, name: str) -> list[tuple[str, datet
     return [
         (row["source"], row["at"], Sealed(row["id"], order_id, row["media_type"], bytes(row["sealed"]))) for row in rows
     ]
-
-
-async def open_body(database: Database, sealed: Sealed) -> bytes:
-    """The bytes as they went out or came in. Raises `Tampered` when they are not what was sealed."""
-    key = database.vault.known(sealed.order_id)
-    if key is None:
-        rows = await database.fetch("order_keys/of_orders", ids=[sealed.order_id])
-        if not rows:
-            raise Tampered(f"the data key of order {sealed.order_id} is not there")
-        key = database.vault.unwrap(sealed.order_id, bytes(rows[0]["wrapped"]))
-    return key.open(sealed.sealed)

@@ -262,7 +262,7 @@ async def own_upload(deps: Deps, request: Request, actor: Actor) -> tuple[dict[s
             upload = Upload(str(part.get_filename())[:NAME_LETTERS_MAX], part.get_content_type(), found)
         else:
             fields[name] = found.decode("utf-8", "replace")
-    await _check_texts(deps, request, actor, (*fields.values(), upload.name if upload else ""))
+    await _check_texts(deps, request, actor, (*fields, *fields.values(), upload.name if upload else ""))
     return (fields, upload) if is_ours(request, fields.get("csrf", "")) else None
 
 
@@ -277,7 +277,7 @@ async def own_form(
     except TooLong:
         await note(deps, request, actor, "TOO_LARGE", f"a form holds {size(bytes_max)}")
         raise
-    await _check_texts(deps, request, actor, (form or {}).values())
+    await _check_texts(deps, request, actor, (*(form or {}), *(form or {}).values()))
     return form if form is not None and is_ours(request, form.get("csrf", "")) else None
 
 
