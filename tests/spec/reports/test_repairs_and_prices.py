@@ -174,6 +174,7 @@ class WhenSomebodyWantsToPushAnOrderOn:
                 assert answer.status_code in (404, 405)
         skipped = await seen_of(api, case["id"], "SKIP_TASK")
         assert why_not(skipped).keys() == {"optional"} and skipped["id"] == ""
+        assert why_not(await seen_of(api, case["id"], "SKIP_TASK", verb="cancel")).keys() == {"watched"}
         ended = await api.post(
             f"/fallout-cases/{case['id']}/resolve", {"type": "HandedOff", "text": "paid"}, status=409
         )

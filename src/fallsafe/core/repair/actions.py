@@ -378,6 +378,9 @@ def skip_task(scene: Scene, action: RepairAction, given: Given) -> Plan:
         return Plan((Condition("task", "It has a task.", "this case has no task"),))
     if is_watched(task):
         return _tell_engine(scene, task, str(given.get("verb", "skip")))
+    if given.get("verb", "skip") != "skip":
+        why, hint = f"{task.step} is executed here, by no other engine", "skip it, or give its item up: CANCEL_ITEM"
+        return Plan((Condition("watched", "Another engine executes it.", why, "NOT_WATCHED", hint),))
     way = "repair it; or cancel the item, or change the deal"
     optional = provided(
         "optional", "The task is optional.", not task.mandatory, f"{task.step} is mandatory", "TASK_MANDATORY", way
