@@ -56,7 +56,7 @@ CALLBACK = {
     "callback_of_a_second_effect": 0.02,
     "callback_of_progress": 0.1,
     "callback_of_progress_late": 0.04,
-    "callback_of_delay": 0.12,
+    "callback_of_delay": 0.25,
     "callback_forged": 0.04,
     "callback_about_other": 0.02,
     "callback_unmatched": 0.02,
@@ -116,7 +116,7 @@ FOLDER = {
 }
 LETTERS = {
     "reply_twice": 0.2,
-    "reply_of_delay": 0.15,
+    "reply_of_delay": 0.3,
 }
 REPAIRS = {
     "repair_of_anything": 0.2,
