@@ -281,11 +281,40 @@ class WhenSomethingWouldHaveToBeUndone:
         other = await api.post("/orders", an_order("778"), "machine", 201)
         (asked,) = (await api.get("/amendments", state="handed_off"))["items"]
         assert asked["kind"] == "cancel_and_reorder" and len(asked["effects"]) == 2
-        await api.post(f"/amendments/{asked['id']}/accept", {"reference": "Q-3"}, "machine")
+        path, let_go = f"/amendments/{asked['id']}/accept", {"action": "THAW", "what": "order"}
+        assert (await api.post(path, {"reference": "Q-3"}, "manager", 403))["code"] == "SELF_APPROVAL"
+        early = await seen_of(api, case["id"], **let_go)
+        assert why_not(early) == {"not_reordered": f"{asked['id']} asks that CRM:778 takes its place"}
+        await api.post(path, {"reference": "Q-3"}, "machine")
+        late = await seen_of(api, case["id"], **let_go)
+        assert why_not(late) == {"not_reordered": "it was closed here for CRM:778"}
+        again_ = await seen_of(api, case["id"], "SUPERSEDE_REJECTED", correctedElsewhere="freed it")
+        assert why_not(again_)["not_frozen"]
+        assert not any(key.startswith("CRM/777/") for key in await go_on(api))
         old = (await api.get(f"/orders/{order}"))["order"]
         new = (await api.get(f"/orders/{other['id']}"))["order"]
         assert old["links"] == [{"kind": "replaced_by", "source": "CRM", "externalId": "778"}]
         assert new["links"] == [{"kind": "replaces", "source": "CRM", "externalId": "777"}]
+
+
+class WhenACaseWithAWishForAnotherDealEndsInAnother:
+    async def test_the_other_one_takes_it_over_and_what_stood_still_for_a_new_order_goes_on(self, api: Api) -> None:
+        order = await play(api, SLOT_TAKEN)
+        case, proof = (await the_case(api))["id"], {"newOrder": "778", "consent": "she said so on the phone"}
+        await agreed(api, await seen_of(api, case, "CANCEL_AND_REORDER", "manager", **proof), "manager")
+        told = {"orderId": order, "item": "fiber", "task": "scheduleInstallation", "code": "PRICE_MISMATCH"}
+        mine = (await api.post("/fallout-cases", {**told, "text": "odd", "reason": "it looks odd"}, status=201))["id"]
+        wish = {"changes": {"characteristics.slot": "PM"}, "item": "fiber"}
+        await decide(api, await seen_of(api, case, "REQUEST_AMENDMENT", **wish))
+        await decide(api, await seen_of(api, case, "MERGE", into=mine))
+        asked = {a["kind"]: a for a in (await api.get("/amendments"))["items"]}
+        assert {a["caseId"] for a in asked.values()} == {mine}
+        assert (await api.get(f"/fallout-cases/{mine}"))["waitingFor"]["for"] == "amendment"
+        await api.post(f"/amendments/{asked['amend']['id']}/accept", {"reference": "Q-1"}, "machine")
+        assert (await api.get(f"/amendments/{asked['cancel_and_reorder']['id']}"))["state"] == "superseded"
+        assert (await api.get(f"/orders/{order}"))["order"]["frozen"] is None
+        assert "CRM/777/fiber.scheduleInstallation/fulfill/2" in await go_on(api)
+        assert (await api.get(f"/fallout-cases/{mine}"))["resolution"]["type"] == "Amended"
 
 
 NAMES: dict[str, str] = {}

@@ -100,6 +100,10 @@ class WhenARepairIsSafe:
         for role in ("operator", "support", "engineer"):
             path = f"/amendments/{request['id']}/accept"
             assert (await api.post(path, {"reference": "Q-1"}, role, 403))["code"] == "NOT_ALLOWED"
+        made = await api.post("/tokens", {"name": "a-support", "roles": ["machine"]}, "admin", 201)
+        api.tokens["theirs"] = made["token"]
+        own = await api.post(path, {"reference": "Q-1"}, "theirs", 403)
+        assert own["code"] == "SELF_APPROVAL" and "as person:a-support" in own["detail"]
 
     async def test_principle_4_it_is_idempotent(self, api: Api, doors: Doors) -> None:
         await play(api, SLOT_TAKEN)

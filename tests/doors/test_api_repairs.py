@@ -179,6 +179,62 @@ class WhenTheDealIsToChange:
             wrong = await shown(api, "REQUEST_AMENDMENT", "support", **given)
             assert not wrong["ready"] and any(code in c["why"] for c in wrong["conditions"])
 
+    async def test_what_was_done_for_the_former_one_and_a_missing_approval_stop_the_order(self, api: Api) -> None:
+        order = await play(api, {"BIL.createSubscription": Rejected("PRICE_PLAN_RETIRED", "retired")})
+        case = (await the_case(api))["id"]
+        clauses = {
+            "characteristics.profile": "FIBER-100M", "customerRef": "CU-9", "customer.name": "Marin Hartono Ltd",
+            "committedAt": "2027-04-01T00:00:00Z", "quote.discountPercent": 25,
+        }  # fmt: skip
+        seen = await shown(api, "REQUEST_AMENDMENT", item="fiber", changes=clauses)
+        done = {a["name"] for a in seen["after"] if a["thing"] == "effect"}
+        assert {"activateFiberService", "createBillingAccount"} <= done
+        await decide(api, seen)
+        (asked,) = (await api.get("/amendments"))["items"]
+        assert {e["step"] for e in asked["effects"]} == done and "Marin" not in str(asked)
+        await api.post(f"/amendments/{asked['id']}/accept", {"reference": "Q-1"}, "machine")
+        there = (await api.get(f"/orders/{order}"))["order"]
+        assert (there["customerRef"], there["committedAt"], there["quote"]) == (
+            "CU-9", "2027-04-01T00:00:00.000000Z", {"discountPercent": 25},
+        )  # fmt: skip
+        assert there["frozen"]["by"] == "policy" and await go_on(api) == []
+        cases = {c["code"]: c for c in (await api.get("/fallout-cases"))["items"]}
+        assert {"DONE_FOR_FORMER_DEAL", "APPROVAL_MISSING"} < cases.keys() and len(cases) == 3
+        assert "activateFiberService" in (await api.get(f"/fallout-cases/{case}"))["nextAction"]
+        for code in ("DONE_FOR_FORMER_DEAL", "APPROVAL_MISSING"):
+            ends = {"type": "HandedOff", "text": "they were told"}
+            one = await api.post(f"/fallout-cases/{cases[code]['id']}/resolve", ends, status=409)
+            assert one["code"] == "FAILURE_STANDS"
+        body = {"action": "THAW", "input": {"what": "order"}, "reason": "they changed it"}
+        thaw = await api.post(f"/fallout-cases/{cases['APPROVAL_MISSING']['id']}/repairs/preview", body)
+        assert thaw["state"] == "awaited"
+        assert thaw["approval"]["why"].endswith("but by policy: DONE_FOR_FORMER_DEAL, APPROVAL_MISSING.")
+        lines = await api.get("/journal", orderId=order, limit=200)
+        assert "Marin" not in str(lines) and (await api.get("/coverage"))["percent"] == 100
+
+    async def test_what_was_only_found_absent_is_left_to_two_people_and_says_what_is_agreed_now(self, api: Api) -> None:
+        await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        case, said = await the_case(api), {"seen": "not in their list of today", "where": "screen 7"}
+        await world.ask_in_vain(api.database, api.context)
+        absent = await shown(api, "DECLARE_OUTCOME", outcome="absent", **said)
+        await decide(api, absent, "approve", "manager")
+        await decide(api, absent)
+        wish = await shown(api, "REQUEST_AMENDMENT", "finance", item="billing", changes={"monthlyMinor": 900})
+        await decide(api, wish, role="finance")
+        (asked,) = (await api.get("/amendments"))["items"]
+        waits = {"whom": "the customer", "what": "her answer", "until": "2099-01-01T00:00:00Z"}
+        await api.post(f"/fallout-cases/{case['id']}/wait", waits)
+        await api.post(f"/amendments/{asked['id']}/accept", {"reference": "Q-3"}, "machine")
+        assert await go_on(api) == []
+        one = await the_case(api)
+        assert one["waitingFor"]["for"] == "the customer" and "only found absent" in one["nextAction"]
+        resend = await shown(api, "RESEND_SAME_KEY")
+        assert not resend["ready"] and any("agreed before" in c["why"] for c in resend["conditions"])
+        door = await api.post(f"/commands/{case['commandId']}/resend", {"reason": "again"}, status=409)
+        assert door["code"] in ("REPEAT_NOT_SAFE", "AGREED_ANEW")
+        anew = await shown(api, "SUPERSEDE_REJECTED", correctedElsewhere="agreed as Q-3")
+        assert anew["state"] == "awaited"
+
 
 class WhenTwoWantTheSame:
     async def test_a_second_preview_of_the_same_is_void_and_says_who_did_it(self, api: Api) -> None:

@@ -433,7 +433,8 @@ def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
     doubts = sorted(f"C-{c.id}" for c in scene.all_commands if by == UPSTREAM and c.state is CommandState.UNKNOWN)
     why, sentence = f"the outcome of {', '.join(doubts)} is unknown", "It does not wait behind an unknown outcome."
     known = provided("outcomes_known", sentence, not doubts, why, "OUTCOME_UNKNOWN", "first find out")
-    risky = f"{name} was not frozen by a person, but by {by}." if frozen and by not in ("", PERSON) else ""
+    because = str(frozen.get("why", "")) if isinstance(frozen, Mapping) else ""
+    risky = f"{name} was not frozen by a person, but by {by}: {because}." if frozen and by not in ("", PERSON) else ""
     things = [("task", t.step) for t in blocked(scene)] if given.get("what") == CHARGES else [_thing(scene, given)]
     after = tuple(After(*thing, "frozen", "going on") for thing in things)
     return Plan((stands, known, _not_reordered(scene, given)), after=after, risky=risky, reads={"frozen": frozen})
