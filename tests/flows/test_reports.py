@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.flows.orders import ACTOR, claim, drill, due, make_due, seen, submit
+from tests.flows.orders import ACTOR, claim, drill, due, lose_agenda, make_due, seen, submit
 from tests.flows.test_signals import judge, known, said
 
 from fallsafe.core.access import Actor
@@ -337,6 +337,11 @@ class WhenTheEngineItselfIsDown:
         (parked,) = await store.fetch("downstreams/waiting", now="infinity")
         assert (parked["gate"], parked["parked"]) == (context.gates["ENG"], 1)
         assert (await order(store)).tasks[task.id].state is TaskState.FAILED
+
+        assert await store.fetch("reads/coverage_gaps") == []
+        await lose_agenda(store, here.order.id)
+        gaps = {(row["thing"], row["thing_id"]) for row in await store.fetch("reads/coverage_gaps")}
+        assert ("command", told.id) in gaps
 
         works = {"state": "clear", "since": None, "changed_at": None, "why": "", "failures": 0, "probes": 0}
         works |= {"canary": None, "look_at": None, "moves": 2}
