@@ -79,6 +79,7 @@ class WhenTheWorkIsDone:
             ("outcome", "PAYLOAD_REJECTED", False, True),
             ("outcome", "DUPLICATE_EFFECT", False, False),
             ("person", "PRICE_MISMATCH", False, False),
+            ("signal", "LINE_DOWN", False, False),
             ("person", "MISSING_CALLBACK", False, True),
             ("person", "PRICE_MISMATCH", True, True),
         ],

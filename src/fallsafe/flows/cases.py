@@ -403,7 +403,8 @@ def heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     answer that proved it; so is what was seen of it earlier in this turn and has no case yet.
 
     A contradiction (`ABSENCE_WRONG`, `CALLBACK_CONFLICT`) is not healed by success; it is what has to be looked at.
-    Neither is what somebody said of the task (that it was charged twice), unless they only asked what became of it.
+    Neither is what a person or another system said of the task (that it was charged twice), unless they only asked what
+    became of it.
     """
     command = ended.command
     for n, raised in enumerate(turn.raised):

@@ -137,11 +137,12 @@ CONTRADICTIONS = frozenset(
 
 def is_of_the_work(case: Case) -> bool:
     """Whether a case says that the work of its task failed, so that it ends when the work is done or left out. A
-    contradiction does not, nor what somebody says of the task, unless it is the same doubt, or was repaired by it.
+    contradiction does not, nor what a person or another system says of the task (which ends as they say), unless it is
+    the same doubt, or was repaired by it.
     """
     if case.code in CONTRADICTIONS:
         return False
-    said = case.detector == Detector.PERSON.value
+    said = case.detector in (Detector.PERSON.value, Detector.SIGNAL.value)
     return not said or case.code in ONE_DOUBT or isinstance(case.repair, Mapping)
 
 
