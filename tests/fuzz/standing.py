@@ -2,11 +2,9 @@
 for each of these operations one right request.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.request import Request, urlopen
 
 from tests.crash.outside import Installation, order, until
 from tests.spec.at_real_systems import WAIT_SECONDS, case, command, goes_wrong, told
@@ -90,7 +88,7 @@ SOLVED = {"type": "SolvedElsewhere", "text": "they say that it is done"}
 
 
 def _about_repairs(there: Installation) -> dict[str, Right]:
-    second = there.token_of("second", ["manager"])
+    second, desk = there.token_of("second", ["manager"]), there.token_of("desk", ["operator"])
     decisions = {}
     for verb, name, action, given in (
         ("approve", "agreed", "ADD_TASK", {"taskType": "determineTax"}),
@@ -101,11 +99,11 @@ def _about_repairs(there: Installation) -> dict[str, Right]:
         path = f"POST /api/v1/fallout-cases/{{case_id}}/repairs/{{repair_id}}/{verb}"
         decisions[path] = Right({"case_id": seen["caseId"], "repair_id": seen["id"]}, _decided(seen))
     for name in ("sold", "sold-again"):
-        seen = _previewed(there, name, "REQUEST_AMENDMENT", {"changes": {"termMonths": 36}})
+        seen = _previewed(there, name, "REQUEST_AMENDMENT", {"changes": {"termMonths": 36}}, desk)
         where = f"/fallout-cases/{seen['caseId']}/repairs/{seen['id']}"
         if seen["state"] == "awaited":
-            _ask_as(second, there, f"{where}/approve", _decided(seen))
-        there.ask(f"{where}/run", _decided(seen))
+            there.ask(f"{where}/approve", _decided(seen), token=second)
+        there.ask(f"{where}/run", _decided(seen), token=desk)
     one, other = (row["id"] for row in there.ask("/amendments?state=handed_off")["items"])
     return decisions | {
         "GET /api/v1/amendments/{amendment_id}": Right({"amendment_id": one}),
@@ -114,10 +112,12 @@ def _about_repairs(there: Installation) -> dict[str, Right]:
     }
 
 
-def _previewed(there: Installation, name: str, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _previewed(
+    there: Installation, name: str, action: str, given: Mapping[str, Any], token: str = ""
+) -> dict[str, Any]:
     number = case(there, name, "SKU_OUT_OF_STOCK")["id"]
     body = {"action": action, "input": given, "reason": "they told us"}
-    seen: dict[str, Any] = there.ask(f"/fallout-cases/{number}/repairs/preview", body)
+    seen: dict[str, Any] = there.ask(f"/fallout-cases/{number}/repairs/preview", body, token=token)
     assert seen["id"], seen
     return seen
 
@@ -126,19 +126,12 @@ def _decided(seen: Mapping[str, Any]) -> dict[str, Any]:
     return {"hash": seen["hash"], "reason": "go"}
 
 
-def _ask_as(token: str, there: Installation, path: str, body: object, method: str = "POST", **more: str) -> Any:
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **more}
-    request = Request(f"{there.wiring.api}/api/v1{path}", json.dumps(body).encode(), headers, method=method)
-    with urlopen(request, timeout=10) as answer:
-        return json.loads(answer.read())
-
-
 def _about_others(there: Installation) -> dict[str, Right]:
     until(lambda: told(there, "watched", "ENG")["tasks"], WAIT_SECONDS, "no report was applied")
     (steered,) = told(there, "watched", "ENG")["tasks"]
     until(lambda: command(there, "digs", WORKS)["state"] == "accepted", WAIT_SECONDS, "no letter was sent")
-    mine, nina = (there.home / "token").read_text().strip(), {"title": "Nina", "roles": ["operator"], "reason": "new"}
-    _ask_as(mine, there, "/people/nina", nina, "PUT")
+    nina = {"title": "Nina", "roles": ["operator"], "reason": "new"}
+    there.ask("/people/nina", nina, "PUT")
     dug = {"says": "done", "seen": "the trench is closed", "where": "mail of 2 July", "reference": "CW-7"}
     return {
         "POST /api/v1/tasks/{task_id}/{verb}": Right(
@@ -155,12 +148,11 @@ def _about_others(there: Installation) -> dict[str, Right]:
 def _about_policy(there: Installation) -> dict[str, Right]:
     shipped = policyset.shipped("telco")
     files = {path.name: path.read_text() for path in sorted(shipped.glob("*.yaml"))}
-    mine = (there.home / "token").read_text().strip()
     versions = {}
     for n, name in enumerate(("published", "dropped", "compared"), start=1):
         dated = {**files, "set.yaml": files["set.yaml"].replace(shipped.name, f"2026-12-0{n}")}
         body = {"files": dated, "reason": "to be tried"}
-        versions[name] = _ask_as(mine, there, f"/policy-drafts/{name}", body, "PUT")["version"]
+        versions[name] = there.ask(f"/policy-drafts/{name}", body, "PUT")["version"]
     path, reason = "/api/v1/policy-drafts/{name}", {"reason": "it was tried"}
     whole = {"files": {**files, "set.yaml": files["set.yaml"].replace(shipped.name, "2026-12-09")}, "activate": False}
     return {

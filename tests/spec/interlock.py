@@ -266,7 +266,7 @@ class World:
 
     def amendment(self) -> str:
         """A change of the deal that somebody else has just asked for."""
-        desk = self.there.ask("/tokens", {"name": "desk", "roles": ["operator"]})["token"]
+        desk = self.there.token_of("desk", ["operator"])
         case = f"/fallout-cases/{outside('case', self.case_id)}/repairs"
         changes = {"changes": {"termMonths": next(MONTHS)}}
         seen = self.there.ask(f"{case}/preview", {"action": "REQUEST_AMENDMENT", "input": changes}, token=desk)
