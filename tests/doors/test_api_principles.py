@@ -252,6 +252,11 @@ class WhenSomebodyTriesAnAntiPattern:
         assert (await decide(api, seen, status=409))["code"] == "PREVIEW_EXPIRED"
         await doors.no_decision(seen, "run", "it is voided: its preview was good until")
         assert (await the_case(api))["states"]["task"] == "unknown" and await go_on(api) == []
+        await agreed(api, await shown(api, "DECLARE_OUTCOME", **{**said, "outcome": "rejected"}))
+        elsewhere = {"correctedElsewhere": "they opened it for us"}
+        anew = await seen_of(api, seen["caseId"], "SUPERSEDE_REJECTED", **elsewhere)
+        assert anew["state"] == "awaited" and "a person's word" in anew["approval"]["why"]
+        assert (await decide(api, anew, status=409))["code"] == "APPROVAL_NEEDED" and await go_on(api) == []
 
 
 class WhenTwoOperatorsRunTheSameRepairAtTheSameInstant:
