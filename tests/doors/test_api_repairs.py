@@ -227,7 +227,7 @@ class WhenTheDealIsToChange:
         await api.post(f"/amendments/{asked['id']}/accept", {"reference": "Q-3"}, "machine")
         assert await go_on(api) == []
         one = await the_case(api)
-        assert one["waitingFor"]["for"] == "the customer" and "only found absent" in one["nextAction"]
+        assert one["waitingFor"]["for"] == "the customer" and "is not proved refused" in one["nextAction"]
         resend = await shown(api, "RESEND_SAME_KEY")
         assert not resend["ready"] and any("agreed before" in c["why"] for c in resend["conditions"])
         door = await api.post(f"/commands/{case['commandId']}/resend", {"reason": "again"}, status=409)

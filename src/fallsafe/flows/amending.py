@@ -19,6 +19,7 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import SUCCESSOR
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task
 from fallsafe.core.repair import clauses
+from fallsafe.core.repair.actions import second_effect
 from fallsafe.core.repair.amendment import (
     AMEND,
     AMENDMENT_LIFECYCLE,
@@ -407,9 +408,9 @@ def _left_to_people(
         return f"The plan of {item.offer} is another: cancel and reorder"
     if begun:
         return f"First deal with what was done for what was agreed before: {', '.join(sorted(t.step for t in begun))}"
-    if command is not None and command.state is CommandState.ABSENT:
+    if command is not None and second_effect(command):
         name = outside("command", command.id)
-        return f"{name} was only found absent: SUPERSEDE_REJECTED asks for what is agreed now, with a second person"
+        return f"{name} is not proved refused: SUPERSEDE_REJECTED asks for what is agreed now, with a second person"
     return ""
 
 

@@ -85,7 +85,8 @@ class Shown:
 
 
 async def show(tx: Tx, context: Context, asked: Asked, actor: Actor) -> Shown | Refused:
-    """Computes what an action would do, and keeps it to be run where every condition is met. Nothing else changes.
+    """Computes what an action would do, and keeps it to be run where every condition is met; where one is not, that is
+    written down. Nothing else changes.
 
     Refused: a case that is not there or has no order, an action that is not for it, what does not fit the schema.
     """

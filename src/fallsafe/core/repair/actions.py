@@ -208,7 +208,7 @@ def _made_anew(scene: Scene, action: RepairAction, wanted: Mapping[str, Json], *
     n = 1 + max(c.n for c in scene.commands if c.purpose is command.purpose)
     key = key_for(scene.order.source, scene.order.external_id, item.external_id, task.step, command.purpose, n)
     sensitive = [c.name for c in changes if c.field_class == SENSITIVE]
-    risky = _second_effect(command) or (f"{', '.join(sensitive)} changes." if sensitive else "")
+    risky = second_effect(command) or (f"{', '.join(sensitive)} changes." if sensitive else "")
     return Plan(
         conditions,
         changes,
@@ -238,7 +238,7 @@ def _not_over(scene: Scene) -> Condition:
     return provided("not_over", "Its task is not over.", state not in FINAL_TASK_STATES, why, "ALREADY_DECIDED", hint)
 
 
-def _second_effect(command: Command) -> str:
+def second_effect(command: Command) -> str:
     """Why a new key could be a second effect although the first one is believed not to be there; empty where that is
     proved.
     """
