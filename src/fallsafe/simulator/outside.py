@@ -181,7 +181,7 @@ class Outside:
         self.travel = 0.01
         self._lurking: dict[str, tuple[Request, int]] = {}
         self._refused: set[str] = set()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling: set[asyncio.Task[bool]] = set()
         self._number = 0
 
     # -- requests -----------------------------------------------------------------------------------------------
@@ -361,13 +361,13 @@ class Outside:
         if silent or fault == "callback_never":
             return
         delay = {"callback_late": (60, 1_200), "callback_very_late": (1_800, 10_800)}.get(fault, (0.0, 0.2))
-        self._tell(held, told_of(held), self._dice.uniform(*delay))
+        first = self._tell(held, told_of(held), self._dice.uniform(*delay))
         if fault == "callback_twice":
             self._tell(held, told_of(held), self._dice.uniform(0, 120))
         elif fault == "callback_rejected_twice":
             self._tell(held, told_of(held, suffix="-R"), self._dice.uniform(0, 120))
         elif fault == "callback_changes_its_mind":
-            self._tell(held, _refused_later(held), self._dice.uniform(5, 120))
+            self._tell(held, _refused_later(held), self._dice.uniform(5, 120), behind=first)
         elif fault == "callback_of_a_second_effect":
             said, reference = told_of(held, suffix="-S"), held.kind.id_field
             self._tell(held, said | {reference: f"{said[reference]}-SECOND"}, self._dice.uniform(5, 120))
@@ -382,31 +382,44 @@ class Outside:
         elif fault == "callback_unmatched":
             self._tell(held, told_of(held, suffix="-U", key=f"{held.asked.key}-who"), 1.0)
 
-    def _tell(self, held: Held, said: Mapping[str, Json], after: float, *, forged: bool = False) -> None:
+    def _tell(
+        self,
+        held: Held,
+        said: Mapping[str, Json],
+        after: float,
+        *,
+        forged: bool = False,
+        behind: "asyncio.Task[bool] | None" = None,
+    ) -> "asyncio.Task[bool] | None":
+        """Tells what is said; what takes back what was said before is told only where that was heard (`behind`)."""
         system = held.kind.system
         if system == BY_FILE:
             self.folders.tell(dict(said), after)
-            return
+            return None
         body = json.dumps(said, separators=(",", ":")).encode()
         self.ledger.called.add(body)
         signature = sign("not the secret" if forged else self._secrets[system], body)
         patient = held.kind.operation in self._patient and not forged
         one = Delivery(system, str(said[held.kind.key_field]), body, signature, after, patient)
         # In a context of its own: what is on its way does not end with the process that sent the request.
-        task = self._loop.create_task(self._until_told(one), context=Context())
+        task = self._loop.create_task(self._until_told(one, behind), context=Context())
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+        return task
 
-    async def _until_told(self, one: Delivery) -> None:
-        """Tries until the door says that it has it; then gives up, as systems do."""
+    async def _until_told(self, one: Delivery, behind: "asyncio.Task[bool] | None") -> bool:
+        """Tries until the door says that it has it; then gives up, as systems do. Whether it was told."""
+        if behind is not None and not await behind:
+            return False
         await asyncio.sleep(one.after)
         for wait in chain(RETRY_WAITS, repeat(PATIENT_WAIT) if one.patient else (None,)):
             if await self._deliver(one):
                 self.ledger.told.append((one.system, one.body))
-                return
+                return True
             if wait is None:
-                return
+                return False
             await asyncio.sleep(wait)
+        return False
 
     @property
     def effects(self) -> Counter[str]:
