@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.plants.__main__ import ROOT, Plant, plant_it, plants
 
-PROMISES = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P12")
+PROMISES = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P10", "P12")
 EACH_MIN = 2
 PLANTS_MIN = 30
 
