@@ -73,10 +73,7 @@ def narrowed(actor: Actor, roles: Iterable[str], groups: Iterable[str]) -> Actor
     the tokens that they hold.
     """
     own = frozenset(groups)
-    if EVERY_GROUP in actor.groups or EVERY_GROUP in own:
-        reach = (actor.groups | own) - {EVERY_GROUP} or frozenset({EVERY_GROUP})
-    else:
-        reach = actor.groups & own
+    reach = actor.groups if EVERY_GROUP in own else own if EVERY_GROUP in actor.groups else actor.groups & own
     return Actor(actor.kind, actor.name, actor.roles & frozenset(roles), reach)
 
 

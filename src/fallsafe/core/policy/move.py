@@ -66,7 +66,10 @@ def plan_move(order: Running, was: PolicySet, now: PolicySet) -> Move | Refusal:
     held = {i.external_id for i in order.items.values() if i.hold_code}
     gone = tuple(sorted(task_id for name, task_id in planned.items() if name not in wanted and _open(order, task_id)))
     added = _added(order, made, there)
-    late = (f"{item}.{step}: does not come, what it was for has begun" for item, step in wanted.keys() - there - added)
+    late = (
+        f"{item}.{step}: does not come, what it was for has begun or was given up"
+        for item, step in wanted.keys() - there - added
+    )
     return Move(
         plan=made,
         added=tuple(name for name in wanted if name in added),
