@@ -91,7 +91,7 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         done_for=lambda paths: amending.done_for(turn, aggregate, paths),
         reorder=reorder_of(aggregate.amendments.values()),
         outdated=commands.outdated_by(turn, aggregate, command) if command else None,
-        accepted_name=await _accepted_name(turn, aggregate),
+        accepted_name=_accepted_name(aggregate, personal),
     )
 
 
@@ -162,10 +162,9 @@ def _values(
     return {name: value for name in sorted(names) if (value := _at(known, name)) is not None}
 
 
-async def _accepted_name(turn: Turn, aggregate: Aggregate) -> str:
+def _accepted_name(aggregate: Aggregate, personal: payload.Personal) -> str:
     """The name of the customer as it was accepted, whatever was corrected since; empty where none was."""
     at, content = customer_at(aggregate.order.snapshot), aggregate.order.snapshot
-    personal = (await commands.personal_of(turn, [aggregate.order.id])).get(aggregate.order.id, {})
     parties = content.get("parties") if isinstance(content, Mapping) else None
     party = parties[at] if at is not None and isinstance(parties, list) else None
     person = personal.get(str(_at(party, "person.personal"))) if isinstance(party, Mapping) else None
