@@ -10,6 +10,7 @@ from tests.core.things import MINUTE, NOW, a_command, a_task, an_item, an_order
 from fallsafe.core.access import Actor, system
 from fallsafe.core.events import Json
 from fallsafe.core.orders.draft import stored_approvals
+from fallsafe.core.orders.snapshot import fingerprint
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.repair import clauses
 from fallsafe.core.repair.actions import correct, request_amendment, resend_same_key, thaw
@@ -152,8 +153,10 @@ class WhenSomethingWasDoneForTheFormerDeal:
     def test_what_was_written_for_it_is_not_sent_again(self) -> None:
         command = a_command(order_id=1, attempts=1, request_evidence_id=7)
         assert refusals(resend_same_key, a_scene(command, outdated=an_amendment()), {})["current"] == "AGREED_ANEW"
-        accepted, later = an_amendment(), replace(command, intended_at=NOW + MINUTE)
-        for one, changed in ((command, accepted), (later, None), (replace(command, request_evidence_id=None), None)):
+        accepted, after = an_amendment(), NOW + 2 * MINUTE
+        later = replace(command, intended_at=after, first_sent_at=None)
+        sent_later, unwritten = replace(command, first_sent_at=after), replace(command, request_evidence_id=None)
+        for one, changed in ((command, accepted), (later, None), (sent_later, None), (unwritten, None)):
             assert clauses.outdated_by(one, a_task(), an_item(), [accepted], READS) is changed
 
 
@@ -162,6 +165,20 @@ def an_amendment(state: AmendmentState = AmendmentState.ACCEPTED, **changes: Any
     known: dict[str, Any] = dict.fromkeys(Amendment.__dataclass_fields__)
     known |= {"id": 5, "kind": "amend", "state": state, "answered_at": NOW + MINUTE}
     return Amendment(**{**known, "diff": [{"name": "items/fiber/characteristics/profile"}], **changes})
+
+
+class WhenAChangeNamesItsQuote:
+    """What was approved for one content is not approved for another, whatever the request says that it is called."""
+
+    @pytest.mark.parametrize(
+        ("named", "counts"), [("q1", False), (fingerprint(CONTENT), False), ("q2", True), (None, False)]
+    )
+    def test_an_approval_counts_for_it_unless_that_named_what_was_agreed_before(
+        self, named: Json, counts: bool
+    ) -> None:
+        quote: Json = {"id": "Q-2", "fingerprint": named}
+        before = [CONTENT, {**CONTENT, "quote": {"fingerprint": "q1"}}]
+        assert clauses.quoted_anew(quote, before) == (quote if counts else None)
 
 
 class WhenTheOrderIsToBeOrderedAnew:

@@ -206,7 +206,7 @@ async def _supersede(
     if refusal is not None:
         aggregate.refuse("amendment", request.id, "accept", refusal, why)
         return Refused("amendment", request.id, refusal)
-    item = next((i for i in aggregate.items.values() if i.external_id == request.item), None)
+    item = _item_of(aggregate, request)
     begun = done_for(turn, aggregate, clauses.paths_of(request))
     place, of_place = await _place(turn, aggregate, item, why, wanted)
     person, of_person = await _person(turn, aggregate, why, wanted)
@@ -219,9 +219,10 @@ async def _supersede(
     aggregate.put(changed, "amend", told)
     if item is not None:
         _amend_item(aggregate, item, wanted, place, why)
-    if begun:
-        _done_before(turn, aggregate, request, begun, why)
-    anew = aggregate.order.quote if f"{clauses.QUOTE}fingerprint" in wanted else None
+    if begun or _has_another_plan(turn, aggregate, request):
+        _stop_what_was_before(turn, aggregate, request, begun, why)
+    before = [one.superseded for one in aggregate.amendments.values() if one.state is AmendmentState.ACCEPTED]
+    anew = clauses.quoted_anew(aggregate.order.quote, [content for content in before if content is not None])
     approvals.hold(turn, aggregate, anew, stored_approvals(aggregate.order.approvals))
     await _resume(turn, aggregate, request, repair, begun, why)
     return Applied("amendment", request.id)
@@ -312,15 +313,20 @@ def _waits(command: Command) -> bool:
     return command.state is CommandState.INTENDED
 
 
-def _done_before(turn: Turn, aggregate: Aggregate, request: Amendment, begun: Sequence[Task], why: Why) -> None:
-    """Something outside is what was agreed before: nothing more is sent until people have dealt with that (§18.2)."""
-    steps = ", ".join(sorted(t.step for t in begun))
+def _stop_what_was_before(
+    turn: Turn, aggregate: Aggregate, request: Amendment, begun: Sequence[Task], why: Why
+) -> None:
+    """Something outside, or the plan, is what was agreed before: nothing more is sent until people have dealt with
+    that (§18.2).
+    """
+    steps, item = ", ".join(sorted(t.step for t in begun)), _item_of(aggregate, request)
     stop(aggregate, "policy", DONE_FOR_FORMER_DEAL, why)
-    said = f"{steps} was done, or is under way, for what was agreed before {outside('amendment', request.id)}"
+    what = f"{steps} was done, or is under way," if begun else f"the work of {request.item} was planned"
+    said = f"{what} for what was agreed before {outside('amendment', request.id)}"
     signal = Signal(
         detector=Detector.INTAKE,
         order_id=aggregate.order.id,
-        item_id=begun[0].item_id,
+        item_id=begun[0].item_id if begun or item is None else item.id,
         task_id=None,
         command_id=None,
         system="OMS",
@@ -400,11 +406,8 @@ def _left_to_people(
     turn: Turn, aggregate: Aggregate, request: Amendment, begun: Sequence[Task], command: Command | None
 ) -> str:
     """What a person does before the order goes on; empty where nothing is left to them."""
-    item = next((i for i in aggregate.items.values() if i.external_id == request.item), None)
-    plan = turn.policy(aggregate).plans.get((item.offer, item.action)) if item is not None else None
-    steps = [(step.step, step.task_type) for step in plan.steps] if plan is not None else []
-    own = [task for task in aggregate.tasks.values() if item is not None and task.item_id == item.id]
-    if item is not None and (plan is None or not same_plan(steps, own)):
+    item = _item_of(aggregate, request)
+    if item is not None and _has_another_plan(turn, aggregate, request):
         return f"The plan of {item.offer} is another: cancel and reorder"
     if begun:
         return f"First deal with what was done for what was agreed before: {', '.join(sorted(t.step for t in begun))}"
@@ -412,6 +415,21 @@ def _left_to_people(
         name = outside("command", command.id)
         return f"{name} is not proved refused: SUPERSEDE_REJECTED asks for what is agreed now, with a second person"
     return ""
+
+
+def _item_of(aggregate: Aggregate, request: Amendment) -> Item | None:
+    return next((i for i in aggregate.items.values() if i.external_id == request.item), None)
+
+
+def _has_another_plan(turn: Turn, aggregate: Aggregate, request: Amendment) -> bool:
+    """Whether what is sold now is done by other steps than those that were planned here for it."""
+    item = _item_of(aggregate, request)
+    sold = f"items/{request.item}/offer" in clauses.paths_of(request)
+    if item is None or not sold or item.hold_code or aggregate.order.reported is not None:
+        return False
+    plan = turn.policy(aggregate).plans.get((item.offer, item.action))
+    own = [task for task in aggregate.tasks.values() if task.item_id == item.id]
+    return plan is None or not same_plan([(step.step, step.task_type) for step in plan.steps], own)
 
 
 async def _write_anew(turn: Turn, aggregate: Aggregate, paths: Sequence[str], why: Why) -> None:

@@ -13,7 +13,7 @@ from fallsafe.core.events import Json
 from fallsafe.core.orders.draft import instant
 from fallsafe.core.orders.intake import AMOUNTS_MAX, QUANTITY_MAX
 from fallsafe.core.orders.item import Item
-from fallsafe.core.orders.snapshot import instant_text
+from fallsafe.core.orders.snapshot import fingerprint, instant_text
 from fallsafe.core.orders.task import Task, TaskState
 from fallsafe.core.repair.amendment import Amendment, AmendmentState
 
@@ -207,6 +207,15 @@ def order_after(wanted: Mapping[str, Json]) -> dict[str, Json | datetime]:
     return {OF_ORDER[n].column: instant(str(v)) if n in DATES else v for n, v in wanted.items() if n in OF_ORDER}
 
 
+def quoted_anew(quote: Json, before: Iterable[Json]) -> Json:
+    """The accepted quote of a content that takes the place of those `before`, where it names that content: an approval
+    that was given for it counts then. None where it names one of those, for which whatever was approved was approved.
+    """
+    known = [*before]
+    names = [*map(fingerprint, known), *(_mapping(_mapping(c).get("quote")).get("fingerprint") for c in known)]
+    return quote if _mapping(quote).get("fingerprint") not in names else None
+
+
 # -- what was done for what was agreed before -------------------------------------------------------------------------
 
 Reads = Mapping[str, frozenset[str]]
@@ -281,11 +290,14 @@ def paths_of(request: Amendment) -> list[str]:
 def outdated_by(
     command: Command, task: Task, item: Item, amendments: Iterable[Amendment], reads: Reads
 ) -> Amendment | None:
-    """The accepted request that changed what a command says, after that was written; None where none did."""
+    """The accepted request that changed what a command says, after that was written; None where none did. A command is
+    written when it first goes out.
+    """
     if command.request_evidence_id is None:
         return None
+    written = command.first_sent_at or command.intended_at
     since = (
         one for one in amendments
-        if one.state is AmendmentState.ACCEPTED and one.answered_at and one.answered_at > command.intended_at
+        if one.state is AmendmentState.ACCEPTED and one.answered_at and one.answered_at > written
     )  # fmt: skip
     return next((one for one in since if reads_one_of(task, item, paths_of(one), reads)), None)
