@@ -19,6 +19,7 @@ from tests.core.things import (
 )
 
 from fallsafe.core.commands.ledger import PERSON_SAID, Command, CommandState, Purpose
+from fallsafe.core.orders.frozen import marks_of, with_mark, without
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.repair.actions import correct, declare_outcome, supersede_rejected, thaw
 from fallsafe.core.repair.catalogue import RepairAction
@@ -172,3 +173,26 @@ class WhenAPreviewIsBound:
         assert [a.name for a in made.plan.after] == ["charge5", "charge6"] and made.ready
         other = replace(scene, charging=[charges[0], replace(charges[1], frozen={**still, "who": "ann"})])
         assert preview(other, ACTION, {"what": "billing"}, thaw, None).hash != made.hash
+
+
+class WhenAnOrderIsFrozenForSeveralReasons:
+    """None takes the place of another: whoever lets it go sees them all, and what any of them asks for is asked."""
+
+    def test_all_of_them_stand_until_each_is_over(self):
+        by_ann, sold = {"by": "person", "why": "RA-1", "case": 100}, {"by": "reorder", "why": "RA-2", "case": 100}
+        changed = {"by": "upstream", "why": "date"}
+        frozen = None
+        for mark in (by_ann, sold, changed, {**changed, "revision": "2"}):
+            frozen = with_mark(frozen, mark)
+        assert marks_of(frozen) == [by_ann, sold, changed]
+        assert without(frozen, lambda mark: mark["by"] == "reorder") == {**by_ann, "also": [changed]}
+        assert without(by_ann, lambda _: True) is None and marks_of(None) == []
+
+    def test_letting_go_names_whatever_no_person_stopped_and_waits_for_what_is_unknown(self):
+        frozen = None
+        for by, why in (("person", "RA-1"), ("policy", "APPROVAL_MISSING"), ("upstream", "date")):
+            frozen = with_mark(frozen, {"by": by, "why": why})
+        lost = a_lost_command()
+        plan = thaw(a_scene(order=an_order(frozen=frozen), all_commands=[lost]), ACTION, {"what": "order"})
+        assert plan.risky.endswith("but by policy: APPROVAL_MISSING and upstream: date.")
+        assert [c.code for c in plan.conditions if not c.met] == ["OUTCOME_UNKNOWN"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from tests.flows import orders as world
 
+from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import OPEN_CASE_STATES
 from fallsafe.core.commands.outcome import Done
 from fallsafe.core.orders.draft import LinkDraft, OrderDraft
@@ -45,6 +46,13 @@ class WhenACustomerSeemsToOrderTwice:
         assert {one.order_id for one in claimed} == {first}
         case = next(iter((await world.seen(store, second)).cases.values()))
         assert case.raw_message.startswith("like order CRM/1,")
+
+        (unapproved,) = await take(store, context, wants("4", quote={"discountPercent": 25}))
+        assert sorted(await codes(store, unapproved)) == ["APPROVAL_MISSING", CODE]
+        case = next(iter((await world.seen(store, unapproved)).open_cases))
+        ben = Actor("person", "ben", frozenset({"operator"}))
+        seen = (await world.preview(store, context, case.id, "THAW", {"what": "order"}, ben)).preview
+        assert seen.approval.endswith(f"but by policy: APPROVAL_MISSING and recover: {CODE}.")
 
     async def test_two_that_come_at_once_see_each_other(self, store: Database, context: Context) -> None:
         taken = await asyncio.gather(*(take(store, context, wants(f"{n}")) for n in range(4)))

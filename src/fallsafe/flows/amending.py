@@ -15,8 +15,8 @@ from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may, move
 from fallsafe.core.orders import snapshot
 from fallsafe.core.orders.draft import stored_approvals
+from fallsafe.core.orders.frozen import SUCCESSOR, without
 from fallsafe.core.orders.item import Item
-from fallsafe.core.orders.order import SUCCESSOR
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task
 from fallsafe.core.repair import clauses
 from fallsafe.core.repair.actions import second_effect
@@ -379,9 +379,9 @@ def _others(turn: Turn, aggregate: Aggregate, request: Amendment, why: Why) -> N
 
 def _let_go(aggregate: Aggregate, request: Amendment, why: Why) -> None:
     """What was stopped for another order goes on, where that will not take its place."""
-    mark = aggregate.order.frozen
-    if request.kind == REORDER and isinstance(mark, Mapping) and mark.get("by") == SUCCESSOR:
-        aggregate.put(replace(aggregate.order, frozen=None), "thaw", why)
+    left = without(aggregate.order.frozen, lambda mark: mark.get("by") == SUCCESSOR)
+    if request.kind == REORDER and left != aggregate.order.frozen:
+        aggregate.put(replace(aggregate.order, frozen=left), "thaw", why)
 
 
 async def _resume(

@@ -26,6 +26,7 @@ from fallsafe.core.comms.boundary import HIDDEN
 from fallsafe.core.detect.signal import Signal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.frozen import Mark, marks_of, with_mark, without
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
@@ -192,12 +193,12 @@ def _freeze(turn: Turn, raised: Raised, case_id: int) -> None:
     """The task of a case stands still until somebody has verified what there is; without a task, the whole order."""
     aggregate, signal, judged = raised.aggregate, raised.signal, raised.judged
     why = turn.why(judged.code, policy=turn.context.newest, rule=judged.rule, evidence=signal.evidence)
-    mark: Json = {"by": "recover", "why": judged.code, "until": None, "case": case_id}
+    mark: Mark = {"by": "recover", "why": judged.code, "until": None, "case": case_id}
     task = aggregate.tasks.get(signal.task_id or 0)
-    if task is not None and task.frozen is None:
-        aggregate.put(replace(task, frozen=mark), "freeze", why)
-    elif task is None and aggregate.order.frozen is None:
-        aggregate.put(replace(aggregate.order, frozen=mark), "freeze", why)
+    thing = task or aggregate.order
+    frozen = with_mark(thing.frozen, mark)
+    if frozen != thing.frozen:
+        aggregate.put(replace(thing, frozen=frozen), "freeze", why)
 
 
 def _cause(aggregate: Aggregate, raised: Raised) -> Case | None:
@@ -438,8 +439,8 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
 def has_frozen(aggregate: Aggregate, case: Case) -> bool:
     """Whether the order or task of a case stands still for it: it stays open until somebody lets go."""
     task = aggregate.tasks.get(case.task_id or 0)
-    marks = (aggregate.order.frozen, task.frozen if task else None)
-    return any(isinstance(mark, Mapping) and mark.get("case") == case.id for mark in marks)
+    marks = [*marks_of(aggregate.order.frozen), *marks_of(task.frozen if task else None)]
+    return any(mark.get("case") == case.id for mark in marks)
 
 
 def let_go(turn: Turn, aggregate: Aggregate, case_id: int, repair: str) -> None:
@@ -455,11 +456,11 @@ def let_go(turn: Turn, aggregate: Aggregate, case_id: int, repair: str) -> None:
 
 def unblock(turn: Turn, aggregate: Aggregate) -> None:
     """What stood still because of a case goes on with its end."""
+    over = {case.id for case in aggregate.cases.values() if case.state not in OPEN_CASE_STATES}
     for task in [*aggregate.tasks.values()]:
-        blocked_by = task.frozen.get("blockedBy") if isinstance(task.frozen, Mapping) else None
-        case = aggregate.cases.get(blocked_by) if isinstance(blocked_by, int) else None
-        if case is not None and case.state not in OPEN_CASE_STATES:
-            aggregate.put(replace(task, frozen=None), "thaw", turn.why("the case that it stood still for has ended"))
+        left = without(task.frozen, lambda mark: mark.get("blockedBy") in over)
+        if left != task.frozen:
+            aggregate.put(replace(task, frozen=left), "thaw", turn.why("the case that it stood still for has ended"))
 
 
 def _resolved_by(turn: Turn, case: Case, how: str, evidence: tuple[int, ...], proved: bool = True) -> dict[str, Json]:

@@ -9,6 +9,7 @@ from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.draft import instant
+from fallsafe.core.orders.frozen import frozen_by, marks_of
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
 from fallsafe.core.policy.policy_set import PolicySet
@@ -96,10 +97,10 @@ async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
 
 
 def _handed(frozen: Json, case: Case, into: Case) -> Json:
-    """The mark of what stands still, where it named one case naming the other."""
-    if not isinstance(frozen, Mapping):
-        return frozen
-    return {name: into.id if name in MARKS and value == case.id else value for name, value in frozen.items()}
+    """The marks of what stands still, where they named one case naming the other."""
+    return frozen_by(
+        [{n: into.id if n in MARKS and v == case.id else v for n, v in mark.items()} for mark in marks_of(frozen)]
+    )
 
 
 MARKS = ("case", "blockedBy")

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from fallsafe.core.access import Actor
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
-from fallsafe.core.events import Json
-from fallsafe.core.values import replace
 from fallsafe.flows import failures, settle
 from fallsafe.flows.context import Context
+from fallsafe.flows.stopping import stop
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.flows.unreadable import keep_unreadable
 from fallsafe.store.tx import Tx
@@ -44,9 +43,7 @@ async def set_aside_unread(tx: Tx, context: Context, one: int, doing: str, why: 
 
 
 def _freeze(turn: Turn, aggregate: Aggregate, doing: str, why: str) -> None:
-    if aggregate.order.frozen is None:
-        frozen: Json = {"by": "quarantine", "why": why, "until": None}
-        aggregate.put(replace(aggregate.order, frozen=frozen), "freeze", turn.why(why, rule="third_death"))
+    stop(aggregate, "quarantine", why, turn.why(why, rule="third_death"))
     signal = Signal(
         detector=Detector.QUARANTINE,
         order_id=aggregate.order.id,

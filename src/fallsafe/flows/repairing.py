@@ -9,12 +9,12 @@ from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
+from fallsafe.core.orders.frozen import PERSON, SUCCESSOR, marks_of, without
 from fallsafe.core.orders.item import Item
-from fallsafe.core.orders.order import SUCCESSOR
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
-from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, CUSTOMER, PLACE, blocked, why_not_resend
+from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, CUSTOMER, PLACE, blocked, frozen_thing, why_not_resend
 from fallsafe.core.repair.amendment import REORDER, reorder_of
 from fallsafe.core.repair.clauses import customer_at
 from fallsafe.core.repair.preview import Given, Scene
@@ -258,7 +258,7 @@ async def _skip(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
 
 async def _freeze(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     name = outside("repair", repair.id)
-    by: Json = {"by": "person", "who": repair.run_by, "why": name, "until": None, "case": scene.case.id}
+    by: Json = {"by": PERSON, "who": repair.run_by, "why": name, "until": None, "case": scene.case.id}
     _set_frozen(turn, aggregate, scene, repair, given, by)
     return None
 
@@ -266,21 +266,16 @@ async def _freeze(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair
 async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     if given.get("what") == CHARGES:
         for task in blocked(scene):
-            aggregate.put(replace(aggregate.tasks[task.id], frozen=None), "thaw", why_of(turn, repair))
+            left = without(task.frozen, lambda mark: mark.get("blockedBy") == scene.case.id)
+            aggregate.put(replace(aggregate.tasks[task.id], frozen=left), "thaw", why_of(turn, repair))
         return None
-    mark = _mark_of(aggregate, scene, given)
+    whose = [case for mark in marks_of(frozen_thing(scene, given)) if isinstance(case := mark.get("case"), int)]
     _set_frozen(turn, aggregate, scene, repair, given, None)
-    whose = mark.get("case") if isinstance(mark, Mapping) else None
-    if isinstance(whose, int):
-        cases.let_go(turn, aggregate, whose, outside("repair", repair.id))
-        await signals.end_taken_back(turn, [whose])
+    for case_id in whose:
+        cases.let_go(turn, aggregate, case_id, outside("repair", repair.id))
+    if whose:
+        await signals.end_taken_back(turn, whose)
     return None
-
-
-def _mark_of(aggregate: Aggregate, scene: Scene, given: Given) -> Json:
-    if given.get("what") == "order" or scene.task is None:
-        return aggregate.order.frozen
-    return aggregate.tasks[scene.task.id].frozen
 
 
 def _set_frozen(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given, frozen: Json) -> None:

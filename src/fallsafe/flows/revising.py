@@ -10,7 +10,7 @@ from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.errors import Refusal
 from fallsafe.core.lifecycle import move
-from fallsafe.core.orders.order import UPSTREAM
+from fallsafe.core.orders.frozen import UPSTREAM
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, WAITING
 from fallsafe.core.values import replace
 from fallsafe.flows import failures, settle

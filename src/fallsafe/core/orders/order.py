@@ -57,12 +57,6 @@ PHASE_LIFECYCLE: dict[tuple[Phase, str], Phase] = {
 }
 
 
-PERSON, UPSTREAM, SUCCESSOR = "person", "upstream", "reorder"
-"""By whom an order is frozen: somebody here, those who sell and want it changed, or another order that is to take its
-place.
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order of one source. Times are UTC; `time_zone` is the zone in which its dates were promised.

@@ -21,8 +21,8 @@ from fallsafe.core.commands.ledger import (
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may
+from fallsafe.core.orders.frozen import PERSON, UPSTREAM, Mark, marks_of
 from fallsafe.core.orders.item import NO_UNDO
-from fallsafe.core.orders.order import PERSON, UPSTREAM
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import VERBS, is_watched
 from fallsafe.core.recover.reconcile import why_not_declared
@@ -416,7 +416,7 @@ LEFT_OUT = {"skip": TaskState.SKIPPED, "cancel": TaskState.CANCELLED}
 
 def freeze(scene: Scene, action: RepairAction, given: Given) -> Plan:
     """Nothing of it is claimed, repaired or skipped any more; facts still move it."""
-    name, frozen = _frozen(scene, given)
+    name, frozen = _name(scene, given), frozen_thing(scene, given)
     free = provided("free", "It is not frozen yet.", not frozen, f"{name} is frozen already", "FROZEN", "thaw it")
     return Plan((free,), after=(After(*_thing(scene, given), "going on", "frozen"),))
 
@@ -425,16 +425,17 @@ def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
     """It goes on where it stood; what stands still because those who sell want it changed waits behind every outcome
     that is not known.
     """
-    name, frozen = _frozen(scene, given)
-    by = str(frozen.get("by", "")) if isinstance(frozen, Mapping) else ""
+    name, frozen = _name(scene, given), frozen_thing(scene, given)
+    marks = marks_of(frozen) if given.get("what") != CHARGES else []
     stands = provided(
         "frozen", "It is frozen.", bool(frozen), f"{name} is not frozen", "NOT_FROZEN", "nothing holds it"
     )
-    doubts = sorted(f"C-{c.id}" for c in scene.all_commands if by == UPSTREAM and c.state is CommandState.UNKNOWN)
+    waits = any(mark.get("by") == UPSTREAM for mark in marks)
+    doubts = sorted(f"C-{c.id}" for c in scene.all_commands if waits and c.state is CommandState.UNKNOWN)
     why, sentence = f"the outcome of {', '.join(doubts)} is unknown", "It does not wait behind an unknown outcome."
     known = provided("outcomes_known", sentence, not doubts, why, "OUTCOME_UNKNOWN", "first find out")
-    because = str(frozen.get("why", "")) if isinstance(frozen, Mapping) else ""
-    risky = f"{name} was not frozen by a person, but by {by}: {because}." if frozen and by not in ("", PERSON) else ""
+    others = _by_no_person(marks)
+    risky = f"{name} was not frozen by a person, but by {others}." if others else ""
     things = [("task", t.step) for t in blocked(scene)] if given.get("what") == CHARGES else [_thing(scene, given)]
     after = tuple(After(*thing, "frozen", "going on") for thing in things)
     return Plan((stands, known, _not_reordered(scene, given)), after=after, risky=risky, reads={"frozen": frozen})
@@ -453,12 +454,25 @@ def _not_reordered(scene: Scene, given: Given) -> Condition:
     return Condition("not_reordered", sentence, why, "REORDERED", hint)
 
 
-def _frozen(scene: Scene, given: Given) -> tuple[str, Json]:
+def _by_no_person(marks: list[Mark]) -> str:
+    """By whom else something is frozen, and why: `policy: APPROVAL_MISSING and upstream: date`."""
+    every = dict.fromkeys(str(mark.get("by", "")) for mark in marks)
+    told = {by: ", ".join(str(mark.get("why", "")) for mark in marks if mark.get("by") == by) for by in every}
+    return " and ".join(f"{by}: {because}" for by, because in told.items() if by not in ("", PERSON))
+
+
+def _name(scene: Scene, given: Given) -> str:
     thing, name = _thing(scene, given)
+    return name if thing == CHARGES else f"{thing} {name}"
+
+
+def frozen_thing(scene: Scene, given: Given) -> Json:
+    """The marks of what somebody wants to stop or let go, as they are kept; of what charges, by its tasks."""
+    thing, _ = _thing(scene, given)
     if thing == CHARGES:
-        return name, {f"T-{t.id}": t.frozen for t in blocked(scene)} or None
+        return {f"T-{t.id}": t.frozen for t in blocked(scene)} or None
     of_task = scene.task.frozen if scene.task else None
-    return f"{thing} {name}".strip(), scene.order.frozen if thing == "order" else of_task
+    return scene.order.frozen if thing == "order" else of_task
 
 
 CHARGES = "billing"
@@ -466,7 +480,7 @@ CHARGES = "billing"
 
 def blocked(scene: Scene) -> list[Task]:
     """What would charge and stands still because of the case."""
-    return [t for t in scene.charging if isinstance(t.frozen, Mapping) and t.frozen.get("blockedBy") == scene.case.id]
+    return [t for t in scene.charging if any(m.get("blockedBy") == scene.case.id for m in marks_of(t.frozen))]
 
 
 def _thing(scene: Scene, given: Given) -> tuple[str, str]:
@@ -562,7 +576,8 @@ def cancel_and_reorder(scene: Scene, action: RepairAction, given: Given) -> Plan
     effects = [After("effect", t.step, t.reference, "adopt" if t.step in adopt else _undone(t)) for t in done]
     doubt = [t for t in scene.tasks.values() if t.state in clauses.UNDER_WAY]
     effects += [After("effect", t.step, t.reference, f"find out what becomes of it, then {_undone(t)}") for t in doubt]
-    return Plan((known, other), after=(*effects, After("order", scene.order.external_id, "going on", "frozen")))
+    was = "frozen" if scene.order.frozen else "going on"
+    return Plan((known, other), after=(*effects, After("order", scene.order.external_id, was, "frozen")))
 
 
 def _undone(task: Task) -> str:

@@ -243,15 +243,8 @@ step failed there, and that a word to the engine is in doubt, are two failures, 
 WHILE_FROZEN = frozenset(
     {
         *("THAW", "FREEZE", "RECONCILE_NOW", "DECLARE_OUTCOME", "ADOPT_EXTERNAL_RESULT", "REQUEST_AMENDMENT"),
-        *(
-            "wait_for",
-            "OVERRIDE_CLASSIFICATION",
-            "MERGE",
-            "SPLIT",
-            "RELATE",
-            "CREATE_FOLLOW_UP",
-            "BLOCK_BILLING_HANDOFF",
-        ),
+        *("CANCEL_AND_REORDER", "wait_for", "OVERRIDE_CLASSIFICATION", "MERGE", "SPLIT", "RELATE"),
+        *("CREATE_FOLLOW_UP", "BLOCK_BILLING_HANDOFF"),
     }
 )
 """While frozen nothing is repaired; what only asks, only says, or ends the freezing is."""
