@@ -3,6 +3,7 @@ owner (P2, P4, P5).
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from tests.flows import orders as world
@@ -11,8 +12,9 @@ from tests.flows.test_s26_thread import current, until_activation
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.query import CaseQuery
+from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.commands.ledger import CommandState
-from fallsafe.core.commands.outcome import Accepted, Lost
+from fallsafe.core.commands.outcome import Accepted, Lost, NotSent
 from fallsafe.flows import callbacks
 from fallsafe.flows.access import open_evidence
 from fallsafe.flows.callbacks import Received
@@ -140,7 +142,9 @@ class WhenACallbackMatchesNothing:
 
 
 class WhenACallbackCannotBeReadAsAnAnswer:
-    async def test_nothing_moves_and_somebody_owns_it(self, store: Database, context: Context) -> None:
+    async def test_nothing_moves_and_somebody_owns_it_until_the_true_answer_comes(
+        self, store: Database, context: Context
+    ) -> None:
         order_id = await accepted(store, context)
         await receive(store, context, said(object="CRM/778/fiber"))
         await apply(store, context)
@@ -148,13 +152,31 @@ class WhenACallbackCannotBeReadAsAnAnswer:
         assert current(order) is CommandState.ACCEPTED
         (case,) = order.open_cases
         assert (case.code, case.task_id) == ("CALLBACK_UNMATCHED", world.task(order, "activateFiberService").id)
-
-    async def test_the_true_answer_ends_that_case(self, store: Database, context: Context) -> None:
-        order_id = await accepted(store, context)
-        await receive(store, context, said(object="CRM/778/fiber"), said("EV-2"))
+        await receive(store, context, said("EV-2"))
         await apply(store, context)
         order = await world.seen(store, order_id)
         assert (current(order), order.open_cases) == (CommandState.DONE, [])
+
+
+class WhenACallbackSaysThatTheyHaveWhatCameBackUnsent:
+    async def test_it_does_not_go_out_again_where_they_would_take_it_for_another_one(
+        self, store: Database, context: Context
+    ) -> None:
+        """P2: that nothing had left was wrong; a person looks before anything is sent."""
+        policy = context.newest
+        forgets = replace(policy.operations["PRV.activateService"], repeat=Repeat.UNSUPPORTED)
+        policy = replace(policy, operations={**policy.operations, forgets.name: forgets})
+        context = replace(context, policies={policy.id: policy}, newest=policy)
+        order_id, claimed = await until_activation(store, context)
+        await world.answer(store, context, claimed, NotSent("refused"))
+        await receive(store, context, said(status="IN_PROGRESS"))
+        await apply(store, context)
+        order = await world.seen(store, order_id)
+        task = world.task(order, "activateFiberService")
+        assert current(order) is CommandState.INTENDED
+        assert "ABSENCE_WRONG" in {case.code for case in order.open_cases if case.task_id == task.id}
+        await world.make_due(store, "send", task.id, order_id)
+        assert task.id not in {order.commands[one.command_id].task_id for one in await world.claim(store, context)}
 
 
 class WhenADoubtAndItsEndComeTogether:

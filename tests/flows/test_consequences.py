@@ -9,6 +9,7 @@ from fallsafe.core.orders.task import TaskState
 from fallsafe.flows import amending, facts, settle
 from fallsafe.flows.context import Applied, Context
 from fallsafe.flows.facts import Told
+from fallsafe.flows.raising import Reported, raise_case
 from fallsafe.flows.turn import begin
 from fallsafe.store.tx import Database, Tx
 
@@ -23,6 +24,24 @@ class WhenAFailureComesBehindATaskWithAnOpenCase:
         await judge(store, context)
         (case,) = (await world.seen(store, order.id)).open_cases
         assert case.occurrences == 2
+
+    async def test_what_somebody_says_of_it_is_a_case_of_its_own_where_the_other_ends_with_its_work(
+        self, store: Database, context: Context
+    ) -> None:
+        """P4: their word stands until they take it back, whatever becomes of the task before."""
+        (order,) = await world.submit(store, context, world.drill())
+        assert isinstance(order, Applied)
+        claimed = next(c for c in await world.claim(store, context) if c.operation.name == "BIL.createAccount")
+        await world.answer(store, context, claimed, Rejected("NO_SUCH_PERSON", "no"))
+        await tell(store, context, said("A-1", task="createSubscription", item="billing", code="OTHER"))
+        await judge(store, context)
+        told = Reported(order.id, "billing", "createSubscription", "PRICE_MISMATCH", "she pays too much", "she called")
+        operator = Actor("person", "ben", frozenset({"operator"}))
+        answer = await store.transact(lambda tx: raise_case(tx, context, told, operator))
+        assert isinstance(answer, Applied) and not answer.already
+        here = await world.seen(store, order.id)
+        later, first = (world.task(here, step).id for step in ("createSubscription", "createBillingAccount"))
+        assert sorted(case.task_id for case in here.open_cases) == sorted((first, later, later))
 
     async def test_it_is_a_case_of_its_own_where_that_task_is_over(self, store: Database, context: Context) -> None:
         (order,) = await world.submit(store, context, world.drill())

@@ -12,6 +12,7 @@ import pytest
 from tests.flows import orders as world
 
 from fallsafe import policyset
+from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
 from fallsafe.flows.commands import Due
 from fallsafe.flows.context import Applied, Context
@@ -159,12 +160,17 @@ class WhenWorkersDieWithOneOrderAgainAndAgain:
         await lives.one(ids)
         assert await cases_of(store, ids[2]) == []
 
-    async def test_it_stays_set_aside_in_every_later_life(self, lives: Lives, ids: list[int], store: Database) -> None:
+    async def test_it_stays_set_aside_in_every_later_life_until_somebody_lets_it_go(
+        self, lives: Lives, ids: list[int], store: Database
+    ) -> None:
         for _ in range(1 + DEATHS_MAX):
             await lives.one(ids, dies_with=lambda part: ids[2] in part)
         for name in ("worker-1", "worker-2"):
             assert await lives.one(ids, name=name) == [[i for i in ids if i != ids[2]]]
-        assert len(await cases_of(store, ids[2])) == 1
+        (case,) = await cases_of(store, ids[2])
+        engineer = Actor("person", "anna", frozenset({"engineer"}))
+        await world.repair(store, lives.context, case.id, "THAW", {"what": "order"}, engineer)
+        assert await lives.one(ids) == [ids]
 
     async def test_its_looks_stand_in_nobodys_way(self, lives: Lives, ids: list[int], store: Database) -> None:
         for _ in range(1 + DEATHS_MAX):

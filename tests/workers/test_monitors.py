@@ -58,8 +58,20 @@ class WhenNobodyWouldLookAtAnOrder:
         monitors = Monitors(store, lambda: context)
         assert [await monitors.step(), await monitors.step()] == [1, 0]
 
-    async def test_an_order_in_good_order_is_no_case(self, store: Database, context: Context) -> None:
-        await submit(store, context, drill())
+    async def test_an_order_in_good_order_is_no_case(self, store: Database, context: Context, owner_url: str) -> None:
+        """Nor is one that would be asked about while nothing is sent at all."""
+        (answer,) = await submit(store, context, drill())
+        assert await Monitors(store, lambda: context).step() == 0
+        task_id = next(iter((await seen(store, answer.id)).tasks))
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute("UPDATE installation SET sending = false")
+            for kind in ("check", "compare"):
+                row = (answer.id % 64, kind, task_id, answer.id)
+                owner.execute(
+                    "INSERT INTO agenda (shard, gate, due_at, kind, id, order_id) "
+                    "VALUES (%s, 0, now() - interval '1 hour', %s, %s, %s)",
+                    row,
+                )
         assert await Monitors(store, lambda: context).step() == 0
 
 

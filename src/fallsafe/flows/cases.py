@@ -23,7 +23,7 @@ from fallsafe.core.cases.case import (
 from fallsafe.core.cases.work import TO_RESOLVED, standing
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.comms.boundary import HIDDEN
-from fallsafe.core.detect.signal import Signal
+from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.frozen import Mark, marks_of, with_mark, without
@@ -203,13 +203,19 @@ def _freeze(turn: Turn, raised: Raised, case_id: int) -> None:
 
 def _cause(aggregate: Aggregate, raised: Raised) -> Case | None:
     """The open case that a failure is a consequence of. Only what waits can be one of another task: what was begun, or
-    fails at another engine, did not wait for anything here. What its task is frozen for is a failure of its own.
+    fails at another engine, did not wait for anything here. What its task is frozen for is a failure of its own; so is
+    what somebody says of it, which would else end with work that is none of it.
     """
     task = aggregate.tasks.get(raised.signal.task_id or 0)
     if task is None or is_watched(task) or isinstance(raised.step, Freeze):
         return None
     waits = {t.id: t.depends_on for t in aggregate.tasks.values()} if task.state is TaskState.PLANNED else {}
-    return joins(_that_stop(aggregate), task.id, raised.judged.code, waits)
+    causes = _that_stop(aggregate)
+    if raised.signal.detector is Detector.PERSON:
+        waits = {}
+    elif raised.signal.detector is Detector.SIGNAL:  # it stands until its source takes it back, and so must its case
+        causes = [case for case in causes if case.task_id == task.id or not is_of_the_work(case)]
+    return joins(causes, task.id, raised.judged.code, waits)
 
 
 def _that_stop(aggregate: Aggregate) -> list[Case]:

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from fallsafe.core.commands.contract import Operation
-from fallsafe.core.commands.disposition import Disposition, Verdict, dispose
-from fallsafe.core.commands.ledger import PERSON_SAID, Command, CommandState, Purpose
+from fallsafe.core.commands.contract import Operation, repeat_is_harmless
+from fallsafe.core.commands.disposition import Disposition, Verdict, dispose, ever_sent
+from fallsafe.core.commands.ledger import PERSON_SAID, Command, CommandState, Purpose, key_lives
 from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
@@ -222,8 +222,16 @@ def _contradicts(turn: Turn, aggregate: Aggregate, command: Command, told: Told,
     """What it says does not go together with what is known: the effect may be there beside another one."""
     current = aggregate.commands[command.id]
     second = told.fact.says is Says.DONE and current.state is command.state
+    second |= _goes_out_again(turn, aggregate, current)
     known = failures.Known(Disposition.CONFLICT, second_effect=second)
     failures.meet(turn, aggregate, signal_of(turn, aggregate, command, told, "contradiction"), code, known)
+
+
+def _goes_out_again(turn: Turn, aggregate: Aggregate, command: Command) -> bool:
+    """Whether a command that the other side has is to be sent once more, and would be taken for another one there."""
+    _, operation = contract(turn, aggregate, command)
+    known = repeat_is_harmless(operation) and key_lives(command, operation, turn.now)
+    return command.state is CommandState.INTENDED and ever_sent(command) and not known
 
 
 def signal_of(turn: Turn, aggregate: Aggregate, command: Command, told: Told, sign: str) -> Signal:

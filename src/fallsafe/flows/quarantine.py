@@ -16,7 +16,7 @@ from fallsafe.flows.unreadable import keep_unreadable
 from fallsafe.store.tx import Tx
 from fallsafe.store.work import Aggregate
 
-CODE = "ORDER_QUARANTINED"
+BY, CODE = "quarantine", "ORDER_QUARANTINED"
 
 
 async def set_aside(tx: Tx, context: Context, ids: Sequence[int], doing: str, why: str, actor: Actor) -> None:
@@ -43,7 +43,7 @@ async def set_aside_unread(tx: Tx, context: Context, one: int, doing: str, why: 
 
 
 def _freeze(turn: Turn, aggregate: Aggregate, doing: str, why: str) -> None:
-    stop(aggregate, "quarantine", why, turn.why(why, rule="third_death"))
+    stop(aggregate, BY, why, turn.why(why, rule="third_death"))
     signal = Signal(
         detector=Detector.QUARANTINE,
         order_id=aggregate.order.id,
@@ -60,6 +60,12 @@ def _freeze(turn: Turn, aggregate: Aggregate, doing: str, why: str) -> None:
         detected_at=turn.now,
     )
     failures.meet(turn, aggregate, signal, CODE)
+
+
+async def give_back(turn: Turn, aggregate: Aggregate) -> None:
+    """A person has looked: workers take the order again, and what was put off is due now."""
+    await turn.tx.execute("suspects/give_back", order_id=aggregate.order.id)
+    await turn.tx.execute("agenda/call_back", order_id=aggregate.order.id, now=turn.now)
 
 
 async def _loose(turn: Turn, one: int, doing: str, why: str) -> None:

@@ -33,6 +33,7 @@ from fallsafe.flows import (
     parking,
     payload,
     planning,
+    quarantine,
     recover,
     signals,
     steering,
@@ -269,8 +270,11 @@ async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
             left = without(task.frozen, lambda mark: mark.get("blockedBy") == scene.case.id)
             aggregate.put(replace(aggregate.tasks[task.id], frozen=left), "thaw", why_of(turn, repair))
         return None
-    whose = [case for mark in marks_of(frozen_thing(scene, given)) if isinstance(case := mark.get("case"), int)]
+    gone = marks_of(frozen_thing(scene, given))
+    whose = [case for mark in gone if isinstance(case := mark.get("case"), int)]
     _set_frozen(turn, aggregate, scene, repair, given, None)
+    if any(mark.get("by") == quarantine.BY for mark in gone):
+        await quarantine.give_back(turn, aggregate)
     for case_id in whose:
         cases.let_go(turn, aggregate, case_id, outside("repair", repair.id))
     if whose:

@@ -2,7 +2,7 @@
 -- everything that would ask another system while nothing is sent, or while that system has no room.
 SELECT DISTINCT a.order_id FROM agenda a
 WHERE a.due_at < %(late)s AND a.order_id IS NOT NULL AND a.kind <> 'send'
-  AND (a.kind <> 'lookup' OR (SELECT sending FROM installation))
+  AND (a.kind NOT IN ('lookup', 'check', 'compare') OR (SELECT sending FROM installation))
   AND (a.gate = 0 OR NOT EXISTS (
     SELECT 1 FROM gates g, jsonb_each(g.held) h
     WHERE g.gate = a.gate AND (h.value ->> 2)::boolean AND (h.value ->> 1)::timestamptz > %(late)s))
