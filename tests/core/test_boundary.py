@@ -1,11 +1,13 @@
 """The customer boundary (§17): true, plain, and never our inner workings."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
 import pytest
 from tests.core.things import DAY, HOUR, NOW, TOMORROW_17_IN_JAKARTA, a_case, a_task, an_item, an_order
 
+from fallsafe.core.cases.case import CaseState
 from fallsafe.core.comms.boundary import customer_view, day_words, time_words
 from fallsafe.core.comms.messages import MessageText
 from fallsafe.core.orders.item import ItemState
@@ -84,6 +86,16 @@ class WhenSomethingIsNotProved:
 
     def test_nobody_says_completed_while_a_case_is_open(self):
         assert view(UNKNOWN, order=an_order(state=OrderState.COMPLETED)).key == "confirming"
+
+    def test_nobody_says_completed_while_a_step_is_done_on_somebodys_word_alone(self):
+        """P9: until its case was watched for long enough."""
+        over, tasks = an_order(state=OrderState.COMPLETED), [a_task(4, TaskState.COMPLETED)]
+        said = {"type": "ReconciledDone", "verified": False, "repair": "RA-1", "by": "person:mei"}
+        declared = a_case(state=CaseState.RESOLVED, task_id=4, resolution=said, touched_at=NOW - DAY)
+        assert view(declared, order=over, tasks=tasks).key == "confirming"
+        assert view(replace(declared, touched_at=NOW - 8 * DAY), order=over, tasks=tasks).key == "completed"
+        for proved in ({**said, "verified": True}, {"type": "HandedOff", "verified": False}):
+            assert view(replace(declared, resolution=proved), order=over, tasks=tasks).key == "completed"
 
     def test_nobody_says_not_possible_before_it_was_decided(self):
         refused = a_case(message_key="not_possible")

@@ -74,7 +74,9 @@ def codes(order: Aggregate) -> list[str]:
 
 
 class WhenAPartnerGivesADate:
-    async def test_it_is_expected_then_and_our_promise_stands(self, store: Database, context: Context) -> None:
+    async def test_it_is_expected_then_and_our_promise_stands_or_is_seen_to_break(
+        self, store: Database, context: Context
+    ) -> None:
         order_id, key = await a_line(store, context)
         kept = PROMISED - timedelta(days=3)
         await tell(store, context, key, "COMMITTED", "EV-1", newDate=kept.isoformat())
@@ -86,6 +88,12 @@ class WhenAPartnerGivesADate:
         rows = await store.fetch("agenda/of_orders", ids=[order_id])
         assert [r["due_at"] for r in rows if (r["kind"], r["id"]) == ("overdue", task.id)] == [task.breach_at]
         assert codes(order) == []
+        late = (PROMISED + timedelta(days=3)).isoformat()
+        for number in ("EV-2", "EV-3"):
+            await tell(store, context, key, "COMMITTED", number, newDate=late)
+        order = await world.seen(store, order_id)
+        (case,) = order.cases.values()
+        assert (case.code, case.occurrences, order.order.committed_at) == ("PROMISE_BROKEN", 1, PROMISED)
 
     async def test_a_delay_is_a_case_only_where_our_own_date_breaks(self, store: Database, context: Context) -> None:
         order_id, key = await a_line(store, context)

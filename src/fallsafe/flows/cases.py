@@ -13,11 +13,13 @@ from fallsafe.core.cases.case import (
     CASE_LIFECYCLE,
     CONTRADICTIONS,
     OPEN_CASE_STATES,
+    WATCHED_FOR,
     Case,
     CaseState,
     advance,
     case_key,
     is_of_the_work,
+    is_only_said,
     joins,
 )
 from fallsafe.core.cases.work import TO_RESOLVED, standing
@@ -48,8 +50,6 @@ ALIKE_WITHIN = timedelta(days=1)
 ALIKE_MAX = 1_000
 PERSONS_RULE = "person/"
 """How the rule of a case is called that a person has judged; the repair by which they did follows."""
-WATCHED_FOR = timedelta(days=7)
-"""How long a case that ended without a proof is taken up again by the same failure; later that is a new one."""
 
 
 def judge(turn: Turn, signal: Signal, code: str = "") -> Classification:
@@ -170,9 +170,7 @@ def _recurred(turn: Turn, aggregate: Aggregate, key: str, thing: int | None, fin
     """The case of the same failure that ended without a proof, while it is watched; None where there is none."""
     since = turn.now - WATCHED_FOR / turn.context.newest.time_scale
     alike = (c for c in aggregate.cases.values() if c.case_key == key or _is_otherwise_judged(c, thing, fingerprint))
-    ended = (c for c in alike if c.state is CaseState.RESOLVED)
-    watched = [c for c in ended if isinstance(c.resolution, Mapping) and not c.resolution.get("verified")]
-    return max((c for c in watched if c.touched_at >= since), key=lambda c: c.touched_at, default=None)
+    return max((c for c in alike if is_only_said(c, since)), key=lambda c: c.touched_at, default=None)
 
 
 def _reopen(turn: Turn, aggregate: Aggregate, case: Case, judged: Classification, signal: Signal) -> None:

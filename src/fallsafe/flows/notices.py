@@ -2,8 +2,8 @@
 costs more (§10). It moves nothing; policy says what it means.
 
 A date that is given becomes the one that the task is measured against, and what the order's supplier says; our own
-promise stands as it was given, and is a case where it cannot be kept any more. A notice with a code is judged like any
-failure.
+promise stands as it was given, and that it cannot be kept is a case, also where nothing else is wrong. A notice with a
+code is judged like any failure.
 """
 
 from datetime import datetime
@@ -16,6 +16,7 @@ from fallsafe.core.values import replace
 from fallsafe.flows import facts, failures, moves
 from fallsafe.flows.facts import Told
 from fallsafe.flows.turn import Turn
+from fallsafe.flows.windows import LATE
 from fallsafe.store.work import Aggregate
 
 NOTICE = "notice"
@@ -29,11 +30,14 @@ def heed(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> None
         return
     promised = aggregate.order.committed_at
     kept = fact.date is not None and (promised is None or fact.date <= promised)
+    signal = facts.signal_of(turn, aggregate, command, told, NOTICE)
     if fact.date is not None:
         _expect(turn, aggregate, task, command, fact.date, told)
     if fact.raw_code:
-        signal = facts.signal_of(turn, aggregate, command, told, NOTICE)
         failures.meet(turn, aggregate, signal, known=failures.Known(wait_until=fact.date if kept else None))
+    elif fact.date is not None and promised is not None and not kept and fact.date != supplied_at(task):
+        said = f"{command.system} expects it at {fact.date.isoformat()}, promised for {promised.isoformat()}"
+        failures.meet(turn, aggregate, replace(signal, message=said), LATE)
 
 
 def _expect(turn: Turn, aggregate: Aggregate, task: Task, command: Command, date: datetime, told: Told) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.case import OPEN_CASE_STATES, WATCHED_FOR, Case
 from fallsafe.core.comms.boundary import FALLBACK_LOCALE, customer_view
 from fallsafe.core.comms.messages import Sentence
 from fallsafe.core.orders.item import Item
@@ -27,7 +27,10 @@ def customer_hears(
     """The sentence for the customer now. `about` is the case that is read, by which it is told when they hear more."""
     titles = {offer.code: offer.title for offer in newest.offers.values()}
     following = next_update(newest, about, now) if about is not None else None
-    return customer_view(order, items, tasks, cases, newest.messages, locale, now, following, titles=titles)
+    return customer_view(
+        order, items, tasks, cases, newest.messages, locale, now, following,
+        titles=titles, watched_for=WATCHED_FOR / newest.time_scale,
+    )  # fmt: skip
 
 
 def next_update(newest: PolicySet, case: Case, now: datetime) -> datetime | None:

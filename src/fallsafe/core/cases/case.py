@@ -5,7 +5,7 @@ One open case per case key; duplicates of one failure join it. A consequence nev
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -125,6 +125,16 @@ def advance(case: Case, verb: str, at: datetime, **changes: Any) -> Case:
     Raises `Bug` when the table has no such verb for its state; a door asks `lifecycle.may` first.
     """
     return replace(case, state=move(CASE_LIFECYCLE, case.state, verb), touched_at=at, **changes)
+
+
+WATCHED_FOR = timedelta(days=7)
+"""How long a case that ended without a proof is taken up again by the same failure; later that is a new one."""
+
+
+def is_only_said(case: Case, since: datetime) -> bool:
+    """Whether a case ended without a proof, no longer ago than that: it is over as far as somebody says so."""
+    said = isinstance(case.resolution, Mapping) and not case.resolution.get("verified")
+    return case.state is CaseState.RESOLVED and said and case.touched_at >= since
 
 
 # Codes by which one doubt shows itself: on the same task they are one failure, however it was noticed.

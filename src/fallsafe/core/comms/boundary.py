@@ -7,10 +7,10 @@ or the name of a system. A text whose placeholders or claim no evidence carries 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fallsafe.core.calendar import zone_of
-from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.case import OPEN_CASE_STATES, WATCHED_FOR, Case, is_only_said
 from fallsafe.core.comms.messages import MessageText, Sentence
 from fallsafe.core.orders.item import Item, ItemState
 from fallsafe.core.orders.order import Order, OrderState
@@ -37,7 +37,7 @@ def customer_view(
     order: Order,
     items: Iterable[Item],
     tasks: Iterable[Task],
-    open_cases: Iterable[Case],
+    cases: Iterable[Case],
     messages: Mapping[str, MessageText],
     locale: str,
     now: datetime,
@@ -45,18 +45,22 @@ def customer_view(
     *,
     titles: Mapping[str, str] | None = None,
     values: Mapping[str, str] | None = None,
+    watched_for: timedelta = WATCHED_FOR,
 ) -> Sentence:
     """The sentence for the customer now, and the evidence it stands on. An empty text means that nothing is said.
 
     `titles` are the catalog's names of offers, `values` further placeholders that somebody can prove (`link`, `what`,
-    `contact`, a new `date`). `next_update` is when the customer hears more.
+    `contact`, a new `date`). `next_update` is when the customer hears more, `watched_for` how long a case is watched
+    that ended without a proof.
     """
-    every, steps = tuple(items), tuple(tasks)
-    cases = sorted((c for c in open_cases if c.state in OPEN_CASE_STATES), key=_importance, reverse=True)
-    key, because = _key(order, steps, cases, now)
+    every, steps, known = tuple(items), tuple(tasks), tuple(cases)
+    open_ = sorted((c for c in known if c.state in OPEN_CASE_STATES), key=_importance, reverse=True)
+    done = {t.id for t in steps if t.state is TaskState.COMPLETED}
+    only_said = [c for c in known if c.task_id in done and is_only_said(c, now - watched_for) and _by_repair(c)]
+    key, because = _key(order, steps, open_, now)
     evidence = Evidence(
         values={**_dates(order, locale, now, next_update, key), **_named(every, titles or {}), **(values or {})},
-        verified=_verified(order, steps, cases),
+        verified=_verified(order, steps, [*open_, *only_said]),
         given_up=any(i.state is ItemState.FAILED for i in every),
         cancelled=any(i.state is ItemState.CANCELLED for i in every) or order.state is OrderState.CANCELLED,
     )
@@ -93,10 +97,17 @@ def _keeps_its_date(order: Order, now: datetime) -> bool:
     return all(at is None or at <= promised for at in (order.forecast_at, order.supplier_at))
 
 
-def _verified(order: Order, tasks: Iterable[Task], cases: Sequence[Case]) -> bool:
-    """Whether "completed" is proved: every mandatory step is, and nothing that is open says otherwise."""
+def _verified(order: Order, tasks: Iterable[Task], doubts: Sequence[Case]) -> bool:
+    """Whether "completed" is proved: every mandatory step is, nothing that is open says otherwise, and no work is done
+    on somebody's word alone.
+    """
     done = all(t.state in (TaskState.COMPLETED, TaskState.SKIPPED) for t in tasks if t.mandatory)
-    return order.state is OrderState.COMPLETED and done and not cases
+    return order.state is OrderState.COMPLETED and done and not doubts
+
+
+def _by_repair(case: Case) -> bool:
+    """Whether a case ended with what a repair of it came to."""
+    return isinstance(case.resolution, Mapping) and bool(case.resolution.get("repair"))
 
 
 def _importance(case: Case) -> tuple[int, int, float]:
