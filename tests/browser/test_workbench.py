@@ -1,11 +1,12 @@
 """The workbench in a real browser: read, lived with, worked by keyboard, and safe."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from tests.browser.conftest import Desk
 from tests.workbench.drill import OPERATOR
 from tests.workbench.stored import WHY, Drill, store_drill
@@ -103,6 +104,23 @@ class WhenTheCaseMovesWhileItIsOpen:
             await expect(page.locator("#part-repair")).to_contain_text("There is nothing to find out")
             await expect(page.locator("#review-and-run")).to_have_count(0)
 
+    async def test_what_moved_before_the_page_could_hear_is_shown_too(self, desk: Desk):
+        drilled, moved = await store_drill(desk.database), asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await moved.wait()
+            await route.continue_()
+
+        async with desk.page("/queue") as other, desk.reader() as browser:
+            await until_live(other)
+            await browser.route("**/events", late)
+            page = await browser.new_page()
+            await page.goto(address(drilled))
+            await drilled.hand_to(CaseState.REPAIRING)
+            await expect(other.locator("tr[data-case]")).to_contain_text("Repairing", timeout=LIVE_MILLISECONDS)
+            moved.set()
+            await expect(page.locator(".states")).to_contain_text("Repairing", timeout=LIVE_MILLISECONDS)
+
     async def test_what_the_reader_had_open_and_typed_stays(self, desk: Desk):
         drilled = await store_drill(desk.database)
         async with desk.page(address(drilled)) as page:
@@ -115,6 +133,26 @@ class WhenTheCaseMovesWhileItIsOpen:
             await expect(page.locator("#part-repair")).to_contain_text("Call them.", timeout=LIVE_MILLISECONDS)
             await expect(page.locator("#reason")).to_have_value("half a sen")
             await expect(page.locator("#reason")).to_be_focused()
+
+    async def test_a_form_that_is_being_sent_is_sent(self, desk: Desk):
+        drilled, moved = await store_drill(desk.database), asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await moved.wait()
+            await route.continue_()
+
+        async with desk.page(address(drilled)) as page:
+            await until_live(page)
+            await page.route("**/session", late)
+            await page.locator("#review-and-run").click()
+            await page.locator("#reason").fill("they call")
+            await page.locator("#run").click()
+            await drilled.move(
+                lambda order: order.put(replace(order.cases[drilled.case], next_action="Call them."), "advise", WHY)
+            )
+            await expect(page.locator("#part-repair")).to_contain_text("Call them.", timeout=LIVE_MILLISECONDS)
+            moved.set()
+            await expect(page.locator("#part-timeline")).to_contain_text("they call")
 
     async def test_a_row_changes_in_its_place(self, desk: Desk):
         drilled = [await store_drill(desk.database, f"o{n}", severity="high") for n in range(3)]

@@ -73,7 +73,7 @@ class Live:
             try:
                 if not cursor:
                     cursor = await end_of_feed(self._database)
-                    self._tell(message("beat", {}))
+                    self._tell(message("all", {}))  # what moved before is told to nobody
                 moved, cursor = await changed(self._database, cursor)
                 looks += 1
                 if moved:

@@ -34,14 +34,16 @@
   // The dot ------------------------------------------------------------------------------------------------------------
   const WORDS = { live: "Live", reconnecting: "Reconnecting", stale: "Stale: reload to be sure" };
   let heard = 0;
-  const show = (state) => {
+  const stale = () => heard && Date.now() - heard > STALE_AFTER;
+  const show = (said) => {
+    const state = said === "reconnecting" && stale() ? "stale" : said;
     if (!dot || dot.dataset.state === state) return;
     dot.dataset.state = state;
     dot.lastElementChild.textContent = WORDS[state];
     if (state === "stale") say("This page is stale. Reload it to be sure.");
   };
   const say = (text) => { document.getElementById("said").textContent = text; };
-  setInterval(() => { if (heard && Date.now() - heard > STALE_AFTER) show("stale"); }, 5000);
+  setInterval(() => { if (stale()) show("stale"); }, 5000);
 
   // Reading again ------------------------------------------------------------------------------------------------------
   // A swap keeps what the reader had: unfolded details, typed text, the focus and the caret.
@@ -154,10 +156,12 @@
   const take = ({ kind, content }) => {
     if (kind === "hello") { if (leading && heard) channel.postMessage({ kind: "beat", content: {} }); return; }
     if (kind === "lost") { show("reconnecting"); return; }
+    const first = !heard;
     heard = Date.now();
     show("live");
     if (kind === "moved") onMoved(content);
-    if (kind === "all") onAll();
+    // What moved between the reading of this page and its first word from the stream was not told to it.
+    if (kind === "all" || first) onAll();
   };
   const pass = (kind, content) => { take({ kind, content }); channel?.postMessage({ kind, content }); };
   const listen = () => {
@@ -178,7 +182,7 @@
     const lead = () => { leading = true; if (heard) onAll(); listen(); return new Promise(() => {}); };
     if (channel && navigator.locks) navigator.locks.request("fallsafe-stream", lead);
     else lead();
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && heard && Date.now() - heard > STALE_AFTER) onAll(); tick_times(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && stale()) onAll(); tick_times(); });
   }
 
   // The queue by keyboard ------------------------------------------------------------------------------------------------
@@ -331,6 +335,10 @@
       if (token) token.value = (await answer.json()).csrf;
       document.getElementById("kept")?.remove();
       form.dataset.heard = "yes";
+      if (!form.isConnected) {  // the page was read anew meanwhile, and this form stands in it no more
+        form.hidden = true;
+        document.body.append(form);
+      }
       form.requestSubmit(button);
       delete form.dataset.heard;
     } catch {
