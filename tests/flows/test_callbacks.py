@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 from tests.flows import orders as world
 from tests.flows.test_s26_thread import current, until_activation
 
@@ -14,7 +15,7 @@ from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.query import CaseQuery
 from fallsafe.core.commands.contract import Repeat
 from fallsafe.core.commands.ledger import CommandState
-from fallsafe.core.commands.outcome import Accepted, Lost, NotSent
+from fallsafe.core.commands.outcome import Accepted, Done, Lost, NotSent
 from fallsafe.flows import callbacks
 from fallsafe.flows.access import open_evidence
 from fallsafe.flows.callbacks import Received
@@ -100,10 +101,17 @@ class WhenACallbackSaysDone:
     async def test_what_was_verified_before_is_verified_after_it(
         self, store: Database, context: Context, owner_url: str
     ) -> None:
-        await accepted(store, context)
+        """Nor is an answer lost whose order is not here any more, as after a restore."""
+        _, claimed = await until_activation(store, context)
+        await world.answer(store, context, claimed, Accepted("SRV-CRM/777/fiber"))
         await receive(store, context, said(), said("EV-2", key="CRM/0/x"))
         await apply(store, context)
+        gone = replace(claimed, order_id=claimed.order_id + 64, command_id=claimed.command_id + 64)
+        await world.answer(store, context, gone, Done("SRV-9"))
         assert verify(owner_url).findings == ()
+        with psycopg.connect(owner_url) as owner:
+            kept = owner.execute("SELECT kind FROM evidence WHERE order_id = 0 ORDER BY id").fetchall()
+        assert kept == [("callback",), ("answer",)]
 
 
 class WhenACallbackNamesACommandOfAnotherSystem:

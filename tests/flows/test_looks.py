@@ -109,10 +109,15 @@ class WhenItIsFoundUnfinishedAfterItsBreach:
             await say(store, context, question, Says.PENDING, b'{"status":"in progress"}')
         assert await world.due(store, context, "overdue") == []
 
+        await world.make_due(store, "lookup", task_id, answer.id)
+        (asked,) = await world.look(store, context)
         await store.transact(grow_late)
         await world.make_due(store, "overdue", task_id, answer.id)
         silent = await world.due(store, context, "overdue")
         await store.transact(lambda tx: commands.find_overdue(tx, context, silent, world.ACTOR))
+        await world.answer(
+            store, context, asked, Lost("timeout")
+        )  # how far it was is not answered, and it is asked now
         for question in await world.look(store, context):
             await say(store, context, question, Says.REJECTED, b'{"code":"NO"}')
         order = await world.seen(store, answer.id)

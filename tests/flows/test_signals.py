@@ -12,10 +12,11 @@ from tests.flows.test_callbacks import loose_cases
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import CaseState
+from fallsafe.core.cases.work import Withdraw
 from fallsafe.core.detect.brake import Brake
 from fallsafe.core.detect.signal import SignalState, signal_draft
 from fallsafe.core.triage.classify import index
-from fallsafe.flows import signals
+from fallsafe.flows import casework, signals
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.store import audit
 from fallsafe.store.reads import order_file
@@ -204,11 +205,16 @@ class WhenADetectorFindsTooMuch:
         assert [key.rpartition("DETECTOR_BRAKED/")[2] for key in braked] == [f"rule/{rule}", "source/MON"]
 
         boss = Actor("person", "boss", frozenset({"manager"}))
+        ids = [case.id for case in await loose_cases(store)]
+        kept = await store.transact(lambda tx: casework.work(tx, context, ids, boss, Withdraw(), "it is nothing"))
+        assert [answer.refusal.code for answer in kept if isinstance(answer, Refused)] == ["FAILURE_STANDS"] * 2
         clerk = Actor("person", "clerk", frozenset({"support"}))
         (no,) = await store.transact(lambda tx: signals.admit(tx, context, "MON", None, clerk, "they are right"))
         assert isinstance(no, Refused) and no.refusal.code == "NOT_ALLOWED"
         admitted = await store.transact(lambda tx: signals.admit(tx, context, "MON", None, boss, "they are right"))
         assert len(admitted) == 4
+        ended = await store.transact(lambda tx: casework.work(tx, context, ids, boss, Withdraw(), "it was right"))
+        assert [type(answer) for answer in ended] == [Applied, Applied]
         assert [len((await seen(store, one)).open_cases) for one in orders] == [1] * 6
 
         (found,) = [row for row in await store.fetch("reads/rules", rule=rule, limit=9) if row["cases"] == 6]

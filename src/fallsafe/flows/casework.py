@@ -14,7 +14,7 @@ from fallsafe.core.cases.case import Case, CaseState
 from fallsafe.core.cases.work import RIGHT_OF, Around, Ask, Relate, Reopen, Step, Wait, decide, standing
 from fallsafe.core.errors import Refusal
 from fallsafe.core.values import replace
-from fallsafe.flows import commands, downstreams, installation, loose, rewound, settle
+from fallsafe.flows import braking, commands, downstreams, installation, loose, rewound, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
 from fallsafe.flows.discretion import discreet
 from fallsafe.flows.turn import Turn, begin
@@ -214,6 +214,8 @@ async def _stands_alone(turn: Turn, case: Case) -> str:
         return "the database went back in time and nothing is sent; fallsafe audit rewound lets it go on"
     if case.code == installation.CODE and case.state is CaseState.REPAIRING:
         return "what stood open in the time that was lost is being looked at anew; it ends by itself after that"
+    if case.code == braking.CODE and await braking.kept_back(turn, case):
+        return "what was found meanwhile waits: let it through, or take the rule back that found it"
     down = (await commands.read_health(turn.tx)).get(case.system) if case.code == downstreams.CODE else None
     return f"{case.system} does not work, and its tasks wait" if down is not None and down.is_stopped else ""
 

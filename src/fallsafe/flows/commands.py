@@ -381,7 +381,7 @@ def _heard(turn: Turn, aggregate: Aggregate, command: Command, told: Told) -> He
 
 async def _keep_unclaimed(turn: Turn, aggregate: Aggregate | None, command: Command | None, one: Attempted) -> None:
     """The answer to an attempt that the database does not know: it went back in time since the claim. It moves
-    nothing, the command is looked up. What belongs to no order that is here is only noted.
+    nothing, the command is looked up. What belongs to no order that is here is kept under the key of such things.
     """
     said = f"answer to attempt {one.claimed.attempt} of {one.claimed.key}, whose claim the database has lost"
     if aggregate is not None and command is not None:
@@ -389,10 +389,16 @@ async def _keep_unclaimed(turn: Turn, aggregate: Aggregate | None, command: Comm
         why = turn.why(said, evidence=evidence, causation=one.claimed.key)
         aggregate.record("command", command.id, "keep_unclaimed", why, str(command.state), str(command.state))
         return
-    number = one.claimed.command_id
-    turn.tx.loose(
-        Record(0, str(turn.actor), "command", number, "keep_unclaimed", "", "", {}, said, causation=one.claimed.key)
-    )
+    number, key = one.claimed.command_id, await turn.tx.loose_key()
+    kept = [
+        await turn.tx.add_evidence(
+            0, key, kind=raw.kind, source=one.claimed.operation.system, body=raw.body, media_type=raw.media_type,
+            head=raw.head, attempt=one.claimed.attempt,
+        )
+        for raw in one.reply.evidence
+    ]  # fmt: skip
+    noted = Record(0, str(turn.actor), "command", number, "keep_unclaimed", "", "", {}, said)
+    turn.tx.loose(noted._replace(evidence=tuple(each.id for each in kept), causation=one.claimed.key))
 
 
 async def keep(turn: Turn, aggregate: Aggregate, command: Command, one: Attempted) -> tuple[int, ...]:

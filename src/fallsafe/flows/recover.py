@@ -280,7 +280,8 @@ def _look_after(turn: Turn, aggregate: Aggregate, target: Command, at: datetime 
     somebody is told, and looks go on.
     """
     delays = turn.policy(aggregate).limits.look_delays
-    due = at or turn.now + delays[min(target.looks, len(delays)) - 1]
+    waits = delays[min(target.looks, len(delays)) - 1] if target.looks else timedelta(0)  # else nobody has looked yet
+    due = at or turn.now + waits
     if at is None and target.looks >= len(delays):
         cases.advise(turn, aggregate, target.task_id, ASK_A_PERSON, f"{target.looks} looks have settled nothing")
     turn.tx.clear("lookup", target.task_id)

@@ -32,7 +32,7 @@ from fallsafe.core.orders.task import Task
 from fallsafe.core.triage.classify import Classification, read_in_shadow
 from fallsafe.core.triage.severity import Level
 from fallsafe.core.values import replace
-from fallsafe.flows import cases, casework, failures, handed, loose, payload, settle
+from fallsafe.flows import braking, cases, casework, failures, handed, loose, payload, settle
 from fallsafe.flows.arrivals import Arrival, Kept, Kind, Name, bodies_of, keep, note
 from fallsafe.flows.commands import Due
 from fallsafe.flows.context import Answer, Applied, Context, Refused
@@ -43,8 +43,6 @@ from fallsafe.store.work import Aggregate, Entry, written
 
 UNMATCHED_CODE = "SIGNAL_UNMATCHED"
 ALL_ENDED = "signals_ended"
-BRAKED_CODE = "DETECTOR_BRAKED"
-BRAKED = "either very many orders fail alike, or whoever says so is wrong; what it finds opens no further cases"
 UNMATCHED = "somebody sees something wrong with an order that is not here"
 
 
@@ -232,7 +230,7 @@ class _Work:
             reason = f"belongs to case F-{case_id}"
             self.move(self.rows[signal_id], "join", reason, order_id=order_id, case_id=case_id, **named)
         for name, evidence in sorted(self._braked.items()):
-            await own_brake(self.turn, name, f"{len(evidence)} more are kept as candidates", evidence)
+            await braking.own_brake(self.turn, name, f"{len(evidence)} more are kept as candidates", evidence)
         pairs = [(self.loaded[i], row) for i, row in sorted(self.rows.items()) if row != self.loaded[i]]
         if pairs:
             count = await self.turn.tx.execute("signals/write", rows=as_json([written(was, now) for was, now in pairs]))
@@ -399,34 +397,6 @@ def _loose_signal(turn: Turn, row: StoredSignal, said: str) -> Signal:
         evidence=(row.evidence_id,),
         source=row.source,
     )
-
-
-async def own_brake(turn: Turn, name: Name, more: str, evidence: tuple[int, ...] = ()) -> None:
-    """A detector finds too much: one case for whoever owns it; `more` is what another such find says."""
-    kind, detector = name
-    key, said = case_key(0, None, f"{BRAKED_CODE}/{kind}/{detector}"), f"{kind} {detector} finds too much"
-    known = await loose.find(turn, key)
-    if known is not None:
-        loose.join(turn, known, more, evidence)
-        return
-    signal = Signal(
-        detector=Detector.SIGNAL,
-        order_id=0,
-        item_id=None,
-        task_id=None,
-        command_id=None,
-        system="OMS",
-        operation="",
-        raw_code=BRAKED_CODE,
-        message=said,
-        sign=BRAKED_CODE,
-        effect=False,
-        occurred_at=turn.now,
-        detected_at=turn.now,
-        evidence=evidence,
-    )
-    weight = loose.Weight(Level.HIGH, turn.context.newest.severity.high_from, "trust", BRAKED)
-    await loose.open_case(turn, key, signal, BRAKED_CODE, weight, said, {kind: detector})
 
 
 async def _end_unmatched(work: _Work, row: StoredSignal) -> None:

@@ -16,7 +16,7 @@ from fallsafe.core.detect.silence import Channel, Silence, pause_of, silent_sinc
 from fallsafe.core.events import Json, Record
 from fallsafe.core.triage.classify import read_in_shadow
 from fallsafe.core.triage.severity import Level
-from fallsafe.flows import cases, loose, signals
+from fallsafe.flows import braking, cases, loose
 from fallsafe.flows.context import Context
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.tx import Tx
@@ -73,7 +73,7 @@ async def _is_us(turn: Turn, policy: Silence, channels: Mapping[str, Channel], s
     waited_for = sum(1 for one in channels.values() if len(one.waiting) >= policy.waiting)
     if not brakes(policy.brake, Found(len(silent), waited_for), waited_for):
         return False
-    await signals.own_brake(turn, (RULE, CODE), f"{', '.join(silent)} are silent at once")
+    await braking.own_brake(turn, (RULE, CODE), f"{', '.join(silent)} are silent at once")
     return True
 
 
