@@ -196,3 +196,30 @@ class WhenAnOrderIsFrozenForSeveralReasons:
         plan = thaw(a_scene(order=an_order(frozen=frozen), all_commands=[lost]), ACTION, {"what": "order"})
         assert plan.risky.endswith("but by policy: APPROVAL_MISSING and upstream: date.")
         assert [c.code for c in plan.conditions if not c.met] == ["OUTCOME_UNKNOWN"]
+
+
+class WhenMuchIsAtStake:
+    """§11: whose yes it takes, by the amount."""
+
+    LEVELS = ((50_000, ("finance", "manager")), (500_000, ("manager",)))
+
+    @pytest.mark.parametrize(
+        ("costs", "moves", "approvers"),
+        [
+            (50_000, True, ()),
+            (50_001, True, ("finance", "manager")),
+            (500_000, True, ("finance", "manager")),
+            (500_001, True, ("manager",)),
+            (500_001, False, ()),
+        ],
+    )
+    def test_it_is_theirs_that_the_amount_names_where_money_or_goods_are_moved(self, costs, moves, approvers):
+        action = replace(ACTION, approval="Two look.", approves_when="always", approvers_above=self.LEVELS)
+        scene = a_scene(a_lost_command(state=CommandState.REJECTED), costs=costs)
+        scene = replace(scene, operation=replace(an_operation(), moves_money_or_goods=moves))
+        made = preview(scene, action, {"correctedElsewhere": "they opened it"}, supersede_rejected, None)
+        assert made.approvers == approvers
+        other = preview(
+            replace(scene, costs=0), action, {"correctedElsewhere": "they opened it"}, supersede_rejected, None
+        )
+        assert (other.hash == made.hash) == (approvers == ())

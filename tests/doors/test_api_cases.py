@@ -11,9 +11,11 @@ from fallsafe.core.commands.outcome import Accepted, Done, Lost, Outcome
 ANSWERS: dict[str, Outcome] = {"PRV.activateService": Lost("timeout")}
 
 
-async def play(api: Api, answers: dict[str, Outcome] = ANSWERS) -> str:
+async def play(api: Api, answers: dict[str, Outcome] = ANSWERS, monthly: int = 4500) -> str:
     """Takes the drill's order in and plays it until nothing is left to send; the order's id."""
-    taken = await api.post("/orders", an_order(), "machine", 201)
+    order = an_order()
+    order["items"][0]["monthlyMinor"] = monthly
+    taken = await api.post("/orders", order, "machine", 201)
     while claimed := await world.claim(api.database, api.context):
         for one in claimed:
             said = answers.get(one.operation.name, Done("REF-1"))

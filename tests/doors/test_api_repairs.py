@@ -250,20 +250,21 @@ class WhenTwoWantTheSame:
 
 
 class WhenASecondPersonHasToAgree:
-    async def absent(self, api: Api) -> dict:
+    async def absent(self, api: Api, monthly: int = 4500) -> dict:
         """A booking that was lost, and that somebody says never happened."""
-        await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK})
+        await play(api, {"BIL.createSubscription": Lost("timeout"), "PRV.activateService": OK}, monthly)
         await world.ask_in_vain(api.database, api.context)
         return await shown(
             api, "DECLARE_OUTCOME", outcome="absent", seen="nothing in their list of today", where="BIL screen 7"
         )
 
     async def test_nobody_approves_what_they_asked_for_and_no_machine_approves(self, api: Api) -> None:
-        seen = await self.absent(api)
+        seen = await self.absent(api, monthly=60_000)
         assert seen["state"] == "awaited" and seen["approval"]["why"]
+        assert seen["approval"]["roles"] == ["finance", "manager"]
         assert (await decide(api, seen, status=409))["code"] == "APPROVAL_NEEDED"
         assert (await decide(api, seen, "approve", status=403))["code"] == "SELF_APPROVAL"
-        for role in ("machine", "support", "auditor"):
+        for role in ("machine", "support", "auditor", "engineer"):
             assert (await decide(api, seen, "approve", role, 403))["code"] == "NOT_ALLOWED"
         other = {**seen, "hash": "0" * 64}
         assert (await decide(api, other, "approve", "manager", 409))["code"] == "OTHER_PREVIEW"

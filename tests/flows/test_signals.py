@@ -186,7 +186,7 @@ class WhenItIsTakenBack:
 
 
 class WhenADetectorFindsTooMuch:
-    async def test_beyond_floor_and_ratio_one_case_says_so_and_the_rest_wait(self, store, context) -> None:
+    async def test_beyond_floor_and_ratio_one_case_says_so_and_the_rest_wait(self, store, context, monkeypatch) -> None:
         """§6, P11: one owner, not a flood; a person lets them through, or takes the rule back."""
         brake = Brake(floor=2, ratio=0.1, within=timedelta(minutes=15))
         policy = replace(context.newest, limits=replace(context.newest.limits, brake=brake))
@@ -219,9 +219,15 @@ class WhenADetectorFindsTooMuch:
 
         (found,) = [row for row in await store.fetch("reads/rules", rule=rule, limit=9) if row["cases"] == 6]
         assert (found["withdrawn"], found["confirmed"], found["candidates"]) == (0, 0, 0)
-        took = await store.transact(
-            lambda tx: signals.withdraw_rule(tx, context, rule, policy.id, boss, "the monitor was wrong")
-        )
+
+        async def withdraw(who: Actor) -> list[Answer]:
+            wrong = "the monitor was wrong"
+            return await store.transact(lambda tx: signals.withdraw_rule(tx, context, rule, policy.id, who, wrong))
+
+        monkeypatch.setattr(signals, "WITHOUT_MANAGER_MAX", 5)
+        (no,) = await withdraw(Actor("person", "engineer", frozenset({"engineer"}), frozenset({"*"})))
+        assert isinstance(no, Refused) and "6 cases at once" in no.refusal.why
+        took = await withdraw(boss)
         assert [getattr(answer, "refusal", None) for answer in took] == [None] * 6
         assert {row.state for row in (await known(store)).values()} == {SignalState.WITHDRAWN}
         for one in orders:

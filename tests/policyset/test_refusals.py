@@ -179,6 +179,16 @@ WRONG = [
         "by DECLARE_OUTCOME one person alone would say what happened outside", "approves_when: always",
         id="an outcome that one person says",
     ),
+    pytest.param(
+        "actions.yaml", "{above: 500000, roles: [manager]}]\n    available: true\n    resolves: ReconciledDone",
+        "{above: 5000, roles: [support]}]\n    available: true\n    resolves: ReconciledDone", "above: 5000,",
+        "5000 comes after 50000", "begin with the smallest amount", id="amounts that fall",
+    ),
+    pytest.param(
+        "actions.yaml", "{above: 500000, roles: [manager]}]\n    available: true\n    resolves: ReconciledDone",
+        "{above: 500000, roles: [support]}]\n    available: true\n    resolves: ReconciledDone", "above: 500000,",
+        "support may not agree to any repair", "name one of admin, engineer", id="an amount to which nobody can agree",
+    ),
 ]  # fmt: skip
 
 

@@ -177,7 +177,7 @@ def shown_answer(shown: repairs.Shown, asked: repairs.Asked, *, discreet: bool =
         return HIDDEN if discreet and change.personal and value is not None else value
 
     made, one, plan = shown.preview, shown.repair, shown.preview.plan
-    asks = wire.Agreement(why=made.approval, roles=made.action.approvers, by="", at=None)
+    asks = wire.Agreement(why=made.approval, roles=made.approvers, by="", at=None)
     return wire.Repair(
         id=outside("repair", one.id) if one else "",
         case_id=outside("case", asked.case_id),

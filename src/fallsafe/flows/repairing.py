@@ -10,7 +10,7 @@ from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.frozen import PERSON, SUCCESSOR, marks_of, without
-from fallsafe.core.orders.item import Item
+from fallsafe.core.orders.item import Item, monthly_minor, one_off_minor
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
@@ -93,6 +93,7 @@ async def scene_of(turn: Turn, aggregate: Aggregate, case: Case) -> Scene:
         reorder=reorder_of(aggregate.amendments.values()),
         outdated=commands.outdated_by(turn, aggregate, command) if command else None,
         accepted_name=_accepted_name(aggregate, personal),
+        costs=one_off_minor(aggregate.items.values()) + monthly_minor(aggregate.items.values()),
     )
 
 

@@ -244,7 +244,7 @@ async def _kept(
         preview=told(made, aggregate, customer),
         input_evidence_id=sealed.id,
         reason=await discreet(turn, aggregate, asked.reason),
-        approval={"why": made.approval, "roles": [*action.approvers]} if waits else None,
+        approval={"why": made.approval, "roles": [*made.approvers]} if waits else None,
         approved_by="",
         approved_at=None,
         run_by="",
@@ -324,12 +324,8 @@ async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     reason = await _of_repair(turn, aggregate, repair, reason)
     if repair.state is RepairState.APPROVED and repair.approved_by == str(turn.actor) and repair.hash == seen.hash:
         return Applied("repair", repair.id, already=True)
-    action = _action(turn, repair)
-    if action is None:
-        return _refuse(turn, aggregate, repair, "approve", _gone(repair, what), reason)
-    refusal = may_decide(repair, action, turn.actor, seen.hash, what, _group(aggregate, repair)) or _not_awaited(
-        repair, what
-    )
+    group = _group(aggregate, repair)
+    refusal = may_decide(repair, turn.actor, seen.hash, what, group) or _not_awaited(repair, what)
     refusal = refusal or expired(repair, turn.now, what) or await moved(turn, aggregate, repair, what)
     if refusal is not None:
         return _refuse(turn, aggregate, repair, "approve", refusal, reason)

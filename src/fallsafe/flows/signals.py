@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from fallsafe.core.access import Actor, not_allowed
+from fallsafe.core.access import FOR_ALL_GROUPS, Actor, has_none_of, not_allowed, refused
 from fallsafe.core.cases.case import Case, case_key
 from fallsafe.core.cases.work import Withdraw
 from fallsafe.core.detect.brake import RULE, SOURCE, Found, brakes, with_one_more
@@ -420,6 +420,7 @@ async def find_waiting(tx: Tx, names: Iterable[Name], now: datetime) -> None:
 
 CANDIDATES_AT_ONCE_MAX = 200
 CASES_AT_ONCE_MAX = 500
+WITHOUT_MANAGER_MAX = 19
 
 
 async def admit(
@@ -451,12 +452,17 @@ async def withdraw_rule(
     tx: Tx, context: Context, rule: str, policy_set: str, actor: Actor, reason: str
 ) -> list[Answer]:
     """One version of a rule was wrong: its open cases are withdrawn together, the oldest 500, and what it has found
-    meanwhile. One that somebody may not withdraw stops no other.
+    meanwhile. One that somebody may not withdraw stops no other. 20 cases and more are a manager's.
     """
-    refusal = _why_not(tx, actor, "withdraw", f"cannot withdraw the cases of rule {rule}")
+    what = f"cannot withdraw the cases of rule {rule}"
+    refusal = _why_not(tx, actor, "withdraw", what)
     if refusal is not None:
         return [Refused("signal", 0, refusal)]
     rows = await tx.fetch("cases/open_of_rule", rule=rule, policy_set=policy_set, limit=CASES_AT_ONCE_MAX)
+    if len(rows) > WITHOUT_MANAGER_MAX and not actor.roles & FOR_ALL_GROUPS:
+        refusal = refused(what, f"{len(rows)} cases at once: {has_none_of(actor, sorted(FOR_ALL_GROUPS))}")
+        _note_refusal(tx, actor, "withdraw", what, refusal)
+        return [Refused("signal", 0, refusal)]
     answers = await casework.work(tx, context, [row["id"] for row in rows], actor, Withdraw(), reason)
     gone = [answer.id for answer in answers if isinstance(answer, Applied)]
     standing_ids = [row["id"] for row in await tx.fetch("signals/standing_of_cases", ids=gone)]
@@ -477,8 +483,12 @@ def _why_not(tx: Tx, actor: Actor, verb: str, what: str) -> Refusal | None:
     """Why somebody may not judge detectors; written down."""
     refusal = not_allowed(actor, "end_case", what)
     if refusal is not None:
-        _note(tx, actor, f"refuse_{verb}", what, {"code": refusal.code, "why": refusal.why})
+        _note_refusal(tx, actor, verb, what, refusal)
     return refusal
+
+
+def _note_refusal(tx: Tx, actor: Actor, verb: str, what: str, refusal: Refusal) -> None:
+    _note(tx, actor, f"refuse_{verb}", what, {"code": refusal.code, "why": refusal.why})
 
 
 def _note(tx: Tx, actor: Actor, verb: str, reason: str, facts: dict[str, Json]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import jsonschema_rs
 
-from fallsafe.core.access import ROLES
+from fallsafe.core.access import RIGHTS, ROLES
 from fallsafe.core.events import Json
+from fallsafe.core.repair.approval import RIGHT
 from fallsafe.core.repair.automation import Automatic
 from fallsafe.core.repair.catalogue import (
     AUDIT,
@@ -88,6 +89,7 @@ def _action(code: str, part: Part, findings: Findings) -> RepairAction:
         because=part.at("because").text(),
         approves_when=part.at("approves_when").text("never"),
         approvers=_roles(part.at("approvers"), findings),
+        approvers_above=_approvers_above(part.at("approvers_above"), findings),
         given=given,
         wrong=_compiled(input_, given, findings),
         fields={name: below.text() for name, below in part.at("fields").entries()},
@@ -149,6 +151,18 @@ def _check(part: Part, findings: Findings) -> Check:
     if gives.value is not None:
         _fact(gives, gives.text(), findings)
     return Check(part.at("operation").text(), part.at("title").text(), gives.text(), part.at("unchanged").text())
+
+
+def _approvers_above(part: Part, findings: Findings) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Who agrees from which amount on: ascending, each by a role that may agree at all."""
+    levels = [(int(level.at("above").number()), _roles(level.at("roles"), findings)) for level in part.each()]
+    for level, (above, roles), before in zip(part.each(), levels, [(-1, ()), *levels], strict=False):
+        if above <= before[0]:
+            findings.add(level.at("above"), f"{above} comes after {before[0]}", "begin with the smallest amount")
+        for role in set(roles) - RIGHTS[RIGHT]:
+            right = f"name one of {', '.join(sorted(RIGHTS[RIGHT]))}"
+            findings.add(level.at("roles"), f"{role} may not agree to any repair", right)
+    return tuple(levels)
 
 
 def _roles(part: Part, findings: Findings) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _parts(
             whose = ", ".join(action.roles) if action.why_not(actor, one.owner_group) else "you"
             to_run.append(_wish(one, policy, whose))
             continue
-        refusal = may_decide(one.repair, action, actor, one.repair.hash, "", one.owner_group)
+        refusal = may_decide(one.repair, actor, one.repair.hash, "", one.owner_group)
         whose = f"Not you: {refusal.why}." if refusal is not None else ""
         (mine if refusal is None else others).append(_wish(one, policy, whose))
     return [(MINE, mine), (OTHERS, others), (TO_RUN, to_run)]

@@ -191,7 +191,7 @@ def _decisions(
     """
     over = expired(one, now, "")
     if one.state is RepairState.AWAITED:
-        first = ("approve", "Approve", may_decide(one, action, actor, one.hash, "", group) or over)
+        first = ("approve", "Approve", may_decide(one, actor, one.hash, "", group) or over)
     elif one.state in (RepairState.PREVIEWED, RepairState.APPROVED):
         why = action.why_not(actor, group)
         refusal = refused("", why) if why else why_not_run(one, one.hash, now, "")

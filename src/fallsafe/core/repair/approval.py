@@ -8,7 +8,6 @@ from datetime import datetime
 
 from fallsafe.core.access import Actor, has_none_of, refused, why_not
 from fallsafe.core.errors import Refusal
-from fallsafe.core.repair.catalogue import RepairAction
 from fallsafe.core.repair.request import Repair, RepairState
 
 RIGHT = "approve_repair"
@@ -30,18 +29,17 @@ def self_approval(actor: Actor, who: str, what: str) -> Refusal | None:
     return Refusal("SELF_APPROVAL", what, f"{actor} asked for it{other}", "a second person has to agree")
 
 
-def may_decide(
-    repair: Repair, action: RepairAction, actor: Actor, given_hash: str, what: str, group: str
-) -> Refusal | None:
+def may_decide(repair: Repair, actor: Actor, given_hash: str, what: str, group: str) -> Refusal | None:
     """Whether this person may agree to this repair of a case that `group` owns; None is yes."""
     if actor.kind != "person":
         return Refusal("NOT_ALLOWED", what, f"{actor} is no person, and a machine never approves", "ask a person")
     why = why_not(actor, RIGHT, group)
-    if action.approvers and not actor.roles & {*action.approvers, "admin"}:
-        why = has_none_of(actor, action.approvers)
-    if why:
-        return refused(what, why)
-    return self_approval(actor, repair.asked_by, what) or _other_hash(repair, given_hash, what)
+    roles = repair.approval.get("roles") if isinstance(repair.approval, dict) else None
+    approvers = tuple(str(role) for role in roles) if isinstance(roles, list) else ()
+    if approvers and not actor.roles & {*approvers, "admin"}:
+        why = has_none_of(actor, approvers)
+    refusal = refused(what, why) if why else _other_hash(repair, given_hash, what)
+    return self_approval(actor, repair.asked_by, what) or refusal
 
 
 def may_decline(repair: Repair, actor: Actor, what: str, group: str) -> Refusal | None:

@@ -59,7 +59,8 @@ def _nothing_wrong(_: Json) -> tuple[Wrong, ...]:
 @dataclass(frozen=True, slots=True)
 class RepairAction:
     """One action. `approval` is its rule as a sentence, `approves_when` the rule's name (`never`, `always`, `risk`:
-    what the action itself finds risky), `approvers` the roles of a second person.
+    what the action itself finds risky), `approvers` the roles of a second person, `approvers_above` those that
+    take their place where more than an amount is at stake, in minor units of the order's currency, ascending.
 
     `given` is the JSON Schema of what it must be given, `wrong` that schema compiled. `fields` gives patterns of facts
     (`item.characteristics.*`) their class, the most exact one wins; `tolerance` says how far from what was accepted a
@@ -83,6 +84,7 @@ class RepairAction:
     because: str = ""
     approves_when: str = "never"
     approvers: tuple[str, ...] = ()
+    approvers_above: tuple[tuple[int, tuple[str, ...]], ...] = ()
     given: Json = None
     wrong: Callable[[Json], tuple[Wrong, ...]] = field(default=_nothing_wrong, compare=False)
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +105,13 @@ class RepairAction:
         """Why somebody may not run it, for what a group owns; empty where they may."""
         holds = actor.roles & {*self.roles, "admin"}
         return works_elsewhere(actor, group) if holds else has_none_of(actor, self.roles)
+
+    def approvers_for(self, amount_minor: int) -> tuple[str, ...]:
+        """The roles of which a second person has one where this much is at stake; empty for any that may agree."""
+        roles = self.approvers
+        for above, those in self.approvers_above:
+            roles = those if amount_minor > above else roles
+        return roles
 
 
 def class_of(action: RepairAction, name: str) -> str:

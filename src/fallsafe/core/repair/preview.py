@@ -68,8 +68,9 @@ class Scene:
     steps ("" = none). `salted` gives the digest of a value that may be personal.
 
     Of the deal: `offers` are those that are sold, `done_for` gives the tasks that were done or are under way with
-    clauses of some paths, `reorder` is the request by which the order is closed here, `outdated` the one that changed
-    what the command says, `accepted_name` the customer's name as it was accepted.
+    clauses of some paths, `costs` is what the order costs at once and each month, in minor units, `reorder` is the
+    request by which the order is closed here, `outdated` the one that changed what the command says, `accepted_name`
+    the customer's name as it was accepted.
     """
 
     case: Case
@@ -103,6 +104,7 @@ class Scene:
     reorder: Amendment | None = None
     outdated: Amendment | None = None
     accepted_name: str = ""
+    costs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +178,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A plan with its approval and its hash."""
+    """A plan with its hash, why a second person has to agree, and the roles of which they have one."""
 
     action: RepairAction
     plan: Plan
     approval: str
+    approvers: tuple[str, ...]
     reads: Mapping[str, Json]
     hash: str
 
@@ -263,15 +266,22 @@ def preview(scene: Scene, action: RepairAction, given: Given, plan: Planner, act
     conditions = (*common(scene, action, made, actor), *made.conditions)
     whole = Plan(conditions, made.changes, made.sends, made.after, made.risky, made.reads)
     reads = {**_read_by_all(scene, action), **made.reads}
+    approval, approvers = approval_of(action, made), action.approvers_for(at_stake(scene))
     bound: dict[str, Json] = {
         "reads": reads,
         "given": scene.salted(dict(given)),
         "sends": [_plain(s) for s in made.sends],
         "after": [_plain(a) for a in made.after],
         "changes": [[c.name, scene.salted(c.old), scene.salted(c.new)] for c in made.changes],
-        "approval": approval_of(action, made),
+        "approval": approval,
+        "approvers": [*approvers],
     }
-    return Preview(action, whole, approval_of(action, made), reads, hashlib.sha256(canonical(bound)).hexdigest())
+    return Preview(action, whole, approval, approvers, reads, hashlib.sha256(canonical(bound)).hexdigest())
+
+
+def at_stake(scene: Scene) -> int:
+    """What the order costs, in minor units, where the command of the case moves money or goods; 0 else."""
+    return scene.costs if scene.operation is not None and scene.operation.moves_money_or_goods else 0
 
 
 def _plain(value: Sending | After) -> Json:
