@@ -18,12 +18,13 @@ from tests.core.things import (
     an_order,
 )
 
+from fallsafe.core.access import Actor
 from fallsafe.core.commands.ledger import PERSON_SAID, Command, CommandState, Purpose
 from fallsafe.core.orders.frozen import marks_of, with_mark, without
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.repair.actions import correct, declare_outcome, supersede_rejected, thaw
 from fallsafe.core.repair.catalogue import RepairAction
-from fallsafe.core.repair.further import cancel_item
+from fallsafe.core.repair.further import cancel_item, override_classification
 from fallsafe.core.repair.preview import Given, Planner, Scene, preview
 
 # Sent at NOW, timed out at NOW+10s; settle window 5m, second look 5m later.
@@ -165,6 +166,17 @@ class WhenAPreviewIsBound:
         after = preview(replace(scene, **changed), ACTION, given, supersede_rejected, None)
         assert before.hash != after.hash
 
+    def test_it_is_another_once_something_else_is_corrected_with_it(self):
+        fields = {"item.place.street": "free"}
+        action = replace(ACTION, corrects={"street": "item.place.street"}, fields=fields)
+        hashes = set()
+        for near in ("router", "billing"):
+            scene = a_scene(
+                a_lost_command(state=CommandState.REJECTED), values={"item.place.street": "a"}, neighbours=[near]
+            )
+            hashes.add(preview(scene, action, {"street": "b"}, correct, None).hash)
+        assert len(hashes) == 2
+
     def test_letting_charges_go_binds_every_one_that_stands_still(self):
         still = {"by": "person", "blockedBy": 100}
         charges = [a_task(n, frozen=still, step=f"charge{n}") for n in (5, 6)]
@@ -223,3 +235,51 @@ class WhenMuchIsAtStake:
             replace(scene, costs=0), action, {"correctedElsewhere": "they opened it"}, supersede_rejected, None
         )
         assert (other.hash == made.hash) == (approvers == ())
+
+
+class WhenACaseIsOneThatSomebodyOpened:
+    """§8.3: it gives its group no right to what the product saw of the task, which another group owns."""
+
+    @pytest.mark.parametrize(
+        ("detector", "other", "touched"),
+        [
+            ("person", {"task_id": 4}, ["NETWORK"]),
+            ("signal", {"task_id": 4}, ["NETWORK"]),
+            ("outcome", {"task_id": 4}, []),
+            ("person", {"task_id": 5}, []),
+            ("person", {"task_id": 4, "detector": "signal"}, []),
+        ],
+    )
+    def test_whoever_changes_that_task_works_for_both(self, detector, other, touched):
+        case = a_case(task_id=4, item_id=1, owner_group="ORDER_DESK", detector=detector)
+        theirs = a_case(**{"id": 101, "owner_group": "NETWORK", "detector": "outcome", **other})
+        scene = a_scene(a_lost_command(state=CommandState.REJECTED), case=case, others=[theirs])
+        narrow = Actor("person", "ben", frozenset({"operator"}), frozenset({"ORDER_DESK"}))
+        made = preview(scene, ACTION, {"correctedElsewhere": "they opened it"}, supersede_rejected, narrow)
+        (role,) = [c for c in made.plan.conditions if c.name == "role"]
+        assert ("NETWORK" in role.why, made.reads["touches"]) == (bool(touched), touched)
+        only_says = preview(scene, ACTION, {"code": "X"}, override_classification, narrow)
+        assert only_says.reads["touches"] == []
+
+    def test_what_stands_still_for_a_case_is_let_go_by_whoever_owns_that(self):
+        theirs = [a_case(id=101, owner_group="NETWORK"), a_case(id=102, code="APPROVAL_MISSING", owner_group="SALES")]
+        marks = with_mark({"by": "recover", "case": 101}, {"by": "policy", "why": "APPROVAL_MISSING"})
+        scene = a_scene(order=an_order(frozen=marks), others=[*theirs, a_case(id=103, owner_group="OTHER")])
+        assert preview(scene, ACTION, {"what": "order"}, thaw, None).reads["touches"] == ["NETWORK", "SALES"]
+
+
+class WhenFactsContradictEachOther:
+    """No judgement takes that away; what only a person called so, a person may take back."""
+
+    @pytest.mark.parametrize(
+        ("code", "rule", "refused"),
+        [
+            ("DUPLICATE_EFFECT", "O12", ["CONTRADICTION"]),
+            ("DUPLICATE_EFFECT", "person/RA-1", []),
+            ("OTHER", "O12", []),
+        ],
+    )
+    def test_it_stays_one(self, code, rule, refused):
+        scene = a_scene(case=a_case(task_id=4, code=code, rule=rule), codes=frozenset({"SAME"}))
+        plan = override_classification(scene, ACTION, {"code": "SAME"})
+        assert [c.code for c in plan.conditions if not c.met] == refused

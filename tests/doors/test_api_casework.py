@@ -132,16 +132,16 @@ class WhenPeopleWorkOnACase:
         assert not any("Called Jane" in payload for payload in journal)
         long = await api.post(f"{one}/comment", {"text": "x" * 10_001}, status=400)
         assert long["pointer"] == "/text"
-        letter = b"Dear Sirs, the account is 4711. Sari Wulandari"
+        letter = b"Dear Sirs, the account is Kto-4711. Sari Wulandari"
         paper = {"name": "letter of Wulandari.txt", "mediaType": "text/plain", "content": b64encode(letter).decode()}
         await api.post(f"{one}/evidence", paper, "support")
         (kept,) = [e for e in (await api.get(f"{one}/evidence"))["items"] if e["kind"] == "attachment"]
         assert (kept["head"], kept["sensitivity"]) == ("letter of [personal].txt", "confidential")
         assert (kept["size"], kept["source"]) == (len(letter), "person:a-support")
         path = f"/api/v1/evidence/{kept['id']}"
-        assert b"4711" not in (await api.client.get(path, headers=api.as_("operator"))).content
+        assert b"Kto-4711" not in (await api.client.get(path, headers=api.as_("operator"))).content
         whole = await api.client.get(path, headers=api.as_("engineer"), params={"whole": "true"})
-        assert whole.content == letter and not any("4711" in payload for payload in await _payloads(api))
+        assert whole.content == letter and not any("Kto-4711" in payload for payload in await _payloads(api))
         assert (await api.post(f"{one}/evidence", paper | {"content": "?"}, status=400))["pointer"] == "/content"
         await self._is_read_by_right(api, one)
 
@@ -309,13 +309,13 @@ class WhenACaseGoesFromGroupToGroup:
         soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
         assert (await api.post(f"{one}/follow-up", {"at": "2020-01-01T00:00:00Z"}, status=409))["pointer"] == "/at"
         await api.post(f"{one}/follow-up", {"at": soon})
-        await api.post(f"{one}/refer", {"system": "JIRA", "reference": "NET-7"})
-        assert (await api.post(f"{one}/refer", {"system": "JIRA", "reference": "NET-7"}))["already"]
+        await api.post(f"{one}/refer", {"system": "JIRA of Wulandari", "reference": "NET-7"})
+        assert (await api.post(f"{one}/refer", {"system": "JIRA of Wulandari", "reference": "NET-7"}))["already"]
         (today,) = (await api.get("/my-day"))["items"]
         assert today["case"]["id"] == case["id"] and today["why"][0].startswith("you wanted to see it at")
         sheet = await api.get("/shift-sheet", hours=8)
         assert [(c["id"], c["handling"]["tickets"]) for c in sheet["open"]] == [
-            (case["id"], [{"system": "JIRA", "reference": "NET-7"}])
+            (case["id"], [{"system": "JIRA of [personal]", "reference": "NET-7"}])
         ]
         assert sheet["ended"] == sheet["given"] == []
 

@@ -9,6 +9,7 @@ from fallsafe.core.commands.outcome import Done, Looked, Rejected, Says
 from fallsafe.core.triage.fingerprint import fingerprint
 from fallsafe.flows import recover
 from fallsafe.flows.context import Context
+from fallsafe.flows.discretion import hide, redacted
 from fallsafe.store.reads import order_file
 from fallsafe.store.tx import Database
 
@@ -23,6 +24,23 @@ async def everything(store: Database, order_id: int) -> str:
     assert file is not None
     rows = [order.order, *order.items.values(), *order.tasks.values(), *order.commands.values(), *order.cases.values()]
     return repr([line["payload"] for line in lines]) + repr(rows) + repr([outcome.message for outcome in file.outcomes])
+
+
+class WhenSomebodySeesEvidenceWhoMayNotSeeTheWholeOfIt:
+    @pytest.mark.parametrize(
+        ("body", "seen"),
+        [
+            ('{"phone": 49151123}', '{"phone": [personal]}'),
+            ('{"phone": 49151123, "name": "M\\u00fcller"}', '{"phone": "[personal]", "name": "[personal]"}'),
+            (
+                '{"paid": true, "amount": 4500, "name": "M\\u00fcller"}',
+                '{"paid": true, "amount": 4500, "name": "[personal]"}',
+            ),
+        ],
+    )
+    def test_a_value_is_hidden_however_it_is_written(self, body: str, seen: str) -> None:
+        private = ("49151123", "Müller")
+        assert redacted(body.encode(), "internal", lambda text: hide(text, private)).decode() == seen
 
 
 class WhenAnotherSystemRepeatsTheCustomersName:

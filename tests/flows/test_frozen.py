@@ -8,11 +8,14 @@ from tests.flows.test_signals import judge, said, tell
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.work import Withdraw
-from fallsafe.core.commands.outcome import Done
-from fallsafe.flows import casework
-from fallsafe.flows.context import Context
+from fallsafe.core.commands.outcome import Done, Rejected
+from fallsafe.flows import casework, commands, repairs
+from fallsafe.flows.context import Context, Refused
+from fallsafe.flows.raising import Reported, raise_case
+from fallsafe.flows.repairs import Seen
+from fallsafe.flows.turn import begin
 from fallsafe.store.ids import outside
-from fallsafe.store.tx import Database
+from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Aggregate
 
 BEN = Actor("person", "ben", frozenset({"operator"}))
@@ -42,6 +45,42 @@ class WhenSomebodyHasFrozenAnOrderAndNothingElseHoldsItsCase:
         here = await world.seen(store, order.id)
         assert (here.order.frozen, here.cases[case.id].state) == (None, "resolved")
         assert here.cases[case.id].resolution["type"] == "SelfHealed"
+
+    async def test_it_proves_nothing_of_what_somebody_says_and_both_groups_have_to_agree(
+        self, store: Database, context: Context
+    ) -> None:
+        (order,) = await world.submit(store, context, world.drill())
+        early = Reported(order.id, "billing", "createBillingAccount", "SKU_OUT_OF_STOCK", "odd", "she called")
+        early_id = (await store.transact(lambda tx: raise_case(tx, context, early, BEN))).id
+        for claimed in await world.claim(store, context):
+            refused = Rejected("ACCOUNT_EXISTS", "it exists") if claimed.operation.name == "BIL.createAccount" else None
+            await world.answer(store, context, claimed, refused or Done("R-1"))
+        failed = next(c for c in (await world.seen(store, order.id)).open_cases if c.id != early_id)
+
+        async def owner(tx: Tx) -> str:
+            (here,) = await tx.lock([order.id])
+            turn = await begin(tx, context, BEN)
+            return commands.owner_of(turn, here, failed.task_id or 0, failed.system)
+
+        told = (await world.seen(store, order.id)).cases[early_id]
+        assert await store.transact(owner) == failed.owner_group != told.owner_group
+        odd = Reported(order.id, "router", "reserveRouter", "PRICE_MISMATCH", "charged twice", "she called")
+        mine = (await store.transact(lambda tx: raise_case(tx, context, odd, BEN))).id
+        for action in ("FREEZE", "THAW"):
+            await world.repair(store, context, mine, action, {"what": "task"}, BEN)
+        case = (await world.seen(store, order.id)).cases[mine]
+        assert (case.state, case.resolution) == ("assigned", None)
+
+        about = {"task": "reserveRouter", "item": "router", "operation": "WHS.ship", "system": "WHS"}
+        seen_twice = await opened(store, context, order.id, said("A-1", code="ALREADY_SHIPPED", **about))
+        theirs = next(one for one in seen_twice if one.raw_code == "ALREADY_SHIPPED")
+        assert standing_for(await world.seen(store, order.id)) == {theirs.id} and theirs.owner_group != case.owner_group
+        shown = await world.preview(store, context, mine, "THAW", {"what": "task"}, BEN)
+        assert shown.repair is not None and shown.repair.state == "awaited"
+        seen = [Seen(shown.repair.id, shown.repair.hash)]
+        second = Actor("person", "mei", frozenset({"operator"}), frozenset({case.owner_group}))
+        (answer,) = await store.transact(lambda tx: repairs.approve(tx, context, seen, second, "yes"))
+        assert isinstance(answer, Refused) and theirs.owner_group in answer.refusal.why
 
     async def test_it_stands_still_for_the_case_that_this_one_is_merged_into(
         self, store: Database, context: Context

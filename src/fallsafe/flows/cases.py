@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from fallsafe.core.cases.case import (
     CASE_LIFECYCLE,
-    CONTRADICTIONS,
     OPEN_CASE_STATES,
+    PERSONS_RULE,
     WATCHED_FOR,
     Case,
     CaseState,
@@ -48,8 +48,6 @@ CASE_LOOK_EVERY = timedelta(minutes=15)
 LOOK_OF_AGE = 8  # an older case changes more slowly: it is looked at after an eighth of its age, hourly at the least
 ALIKE_WITHIN = timedelta(days=1)
 ALIKE_MAX = 1_000
-PERSONS_RULE = "person/"
-"""How the rule of a case is called that a person has judged; the repair by which they did follows."""
 
 
 def judge(turn: Turn, signal: Signal, code: str = "") -> Classification:
@@ -448,13 +446,15 @@ def has_frozen(aggregate: Aggregate, case: Case) -> bool:
 
 
 def let_go(turn: Turn, aggregate: Aggregate, case_id: int, repair: str) -> None:
-    """What somebody had frozen goes on; where nothing of its failure stands any more, its case ends by that."""
+    """What somebody had frozen goes on; where nothing of its failure stands any more, its case ends by that. What
+    somebody says of a task that is over does not: that it goes on proves nothing of it.
+    """
     case = aggregate.cases.get(case_id)
     if case is None or case.state not in OPEN_CASE_STATES or has_frozen(aggregate, case):
         return
     item, task = aggregate.items.get(case.item_id or 0), aggregate.tasks.get(case.task_id or 0)
     over = task is not None and task.state in FINAL_TASK_STATES
-    if over and not standing(case, aggregate.order, item, task) and case.code not in CONTRADICTIONS:
+    if over and not standing(case, aggregate.order, item, task) and is_of_the_work(case):
         end_by_itself(turn, aggregate, case, "actions/THAW", f"let go by {repair}, and nothing of it stands")
 
 

@@ -175,7 +175,7 @@ def _relate_back(turn: Turn, related: _Other, case: Case, ask: Relate, reason: s
         aggregate.put(replace(other, related=linked, touched_at=turn.now), "relate", turn.why(reason))
 
 
-SAID = ("whom", "what", "reference", "done", "asked", "answer")
+SAID = ("whom", "what", "system", "reference", "done", "asked", "answer")
 """What people write of a case that stands on it."""
 
 

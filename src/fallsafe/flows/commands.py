@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from fallsafe.core.access import Actor, not_allowed
-from fallsafe.core.cases.case import OPEN_CASE_STATES
+from fallsafe.core.cases.case import is_told
 from fallsafe.core.commands.contract import AnswerRule, Operation, Request
 from fallsafe.core.commands.ledger import PERSON_SENDS_AGAIN, Command, CommandState, Purpose, may_send
 from fallsafe.core.commands.outcome import Accepted, Done, Fact, Looked, Lost, NotSent, Rejected, Reply, Says
@@ -545,11 +545,12 @@ async def go_again(turn: Turn, aggregate: Aggregate, command: Command, reason: s
 
 
 def owner_of(turn: Turn, aggregate: Aggregate, task_id: int, system: str) -> str:
-    """The group that answers for what `system` is asked of a task: the owner of its open case, else of tasks of its
-    type; for a step of another engine of no type that policy knows, the group that owns what fails at that system.
+    """The group that answers for what `system` is asked of a task: the owner of its open case (of one that the product
+    saw before one that it was told), else of tasks of its type; for a step of another engine of no type that policy
+    knows, the group that owns what fails at that system.
     """
-    of_task = (c for c in aggregate.cases.values() if c.task_id == task_id and c.state in OPEN_CASE_STATES)
-    case, task = next(of_task, None), aggregate.tasks.get(task_id)
+    of_task = sorted((c for c in aggregate.open_cases if c.task_id == task_id), key=is_told)
+    case, task = next(iter(of_task), None), aggregate.tasks.get(task_id)
     if case is not None:
         return case.owner_group
     kind = turn.policy(aggregate).task_types.get(task.type) if task is not None else None

@@ -102,6 +102,8 @@ def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
             return {hide(name): _hidden(each, hide) for name, each in value.items()}
         case list():
             return [_hidden(each, hide) for each in value]
+        case int() | float() if not isinstance(value, bool):
+            return value if hide(str(value)) == str(value) else HIDDEN
         case _:
             return value
 

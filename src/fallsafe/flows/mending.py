@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fallsafe.core.cases.case import CASE_LIFECYCLE, Case, CaseState, advance, case_key
+from fallsafe.core.cases.case import CASE_LIFECYCLE, PERSONS_RULE, Case, CaseState, advance, case_key
 from fallsafe.core.cases.work import joined, link
 from fallsafe.core.commands.ledger import CommandState
 from fallsafe.core.errors import Bug
@@ -64,7 +64,7 @@ def _judged(turn: Turn, case: Case, code: str, repair: Repair) -> Case:
         case_key=case_key(case.order_id, case.task_id or case.item_id, code),
         message_key=newest.codes[code].message,
         touched_at=turn.now,
-        rule=f"{cases.PERSONS_RULE}{outside('repair', repair.id)}",
+        rule=f"{PERSONS_RULE}{outside('repair', repair.id)}",
         policy_set=newest.id,
     )
     if rule is None:

@@ -7,7 +7,7 @@ agreed to is void, and nothing is done.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from fallsafe.core.access import Actor, may, refused
+from fallsafe.core.access import Actor, may, refused, works_elsewhere
 from fallsafe.core.cases.case import Case
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
@@ -17,7 +17,7 @@ from fallsafe.core.repair.actions import personal_in
 from fallsafe.core.repair.approval import expired, may_decide, may_decline, why_not_run
 from fallsafe.core.repair.catalogue import APPROVAL_LIVES, RepairAction
 from fallsafe.core.repair.plans import PLANS
-from fallsafe.core.repair.preview import Given, Preview, Scene, differences, preview, unmet
+from fallsafe.core.repair.preview import TOUCHES, Given, Preview, Scene, differences, preview, unmet
 from fallsafe.core.repair.remembered import Done, audit_sentence
 from fallsafe.core.repair.request import REPAIR_LIFECYCLE, UNDER_WAY, WAITING, Repair, RepairState, who_did
 from fallsafe.core.values import replace
@@ -327,11 +327,19 @@ async def _approve_one(turn: Turn, seen: Seen, reason: str) -> Answer:
     group = _group(aggregate, repair)
     refusal = may_decide(repair, turn.actor, seen.hash, what, group) or _not_awaited(repair, what)
     refusal = refusal or expired(repair, turn.now, what) or await moved(turn, aggregate, repair, what)
+    refusal = refusal or _touches_others(repair, turn.actor, what)
     if refusal is not None:
         return _refuse(turn, aggregate, repair, "approve", refusal, reason)
     agreed = replace(repair, approved_by=str(turn.actor), approved_at=turn.now)
     _move(turn, aggregate, agreed, "approve", reason=reason)
     return Applied("repair", repair.id)
+
+
+def _touches_others(repair: Repair, actor: Actor, what: str) -> Refusal | None:
+    """Whoever agrees works for every group that owns a case which it changes."""
+    groups = repair.reads.get(TOUCHES) if isinstance(repair.reads, Mapping) else None
+    why = [works_elsewhere(actor, str(group)) for group in groups] if isinstance(groups, list) else []
+    return next((refused(what, each) for each in why if each), None)
 
 
 async def _of_repair(turn: Turn, aggregate: Aggregate, repair: Repair, text: str) -> str:

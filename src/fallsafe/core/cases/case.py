@@ -145,6 +145,15 @@ CONTRADICTIONS = frozenset(
 )
 
 
+PERSONS_RULE = "person/"
+"""How the rule of a case is called that a person has judged; the repair by which they did follows."""
+
+
+def is_told(case: Case) -> bool:
+    """Whether a case stands on what a person or another system says, not on what the product saw."""
+    return case.detector in (Detector.PERSON.value, Detector.SIGNAL.value)
+
+
 def is_of_the_work(case: Case) -> bool:
     """Whether a case says that the work of its task failed, so that it ends when the work is done or left out. A
     contradiction does not, nor what a person or another system says of the task (which ends as they say), unless it is
@@ -152,8 +161,7 @@ def is_of_the_work(case: Case) -> bool:
     """
     if case.code in CONTRADICTIONS:
         return False
-    said = case.detector in (Detector.PERSON.value, Detector.SIGNAL.value)
-    return not said or case.code in ONE_DOUBT or isinstance(case.repair, Mapping)
+    return not is_told(case) or case.code in ONE_DOUBT or isinstance(case.repair, Mapping)
 
 
 def joins(

@@ -438,7 +438,14 @@ def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
     risky = f"{name} was not frozen by a person, but by {others}." if others else ""
     things = [("task", t.step) for t in blocked(scene)] if given.get("what") == CHARGES else [_thing(scene, given)]
     after = tuple(After(*thing, "frozen", "going on") for thing in things)
-    return Plan((stands, known, _not_reordered(scene, given)), after=after, risky=risky, reads={"frozen": frozen})
+    conditions = (stands, known, _not_reordered(scene, given))
+    return Plan(conditions, after=after, risky=risky, reads={"frozen": frozen}, touches=_whose(scene, marks))
+
+
+def _whose(scene: Scene, marks: list[Mark]) -> tuple[str, ...]:
+    """The owner groups of the other cases that something stands still for."""
+    whose = {mark.get("case") for mark in marks} | {mark.get("why") for mark in marks}
+    return tuple(case.owner_group for case in scene.others if {case.id, case.code} & whose)
 
 
 def _not_reordered(scene: Scene, given: Given) -> Condition:

@@ -4,7 +4,7 @@ would have to be undone first. Pure, like all planners.
 
 from collections.abc import Mapping
 
-from fallsafe.core.cases.case import CONTRADICTIONS, Case, case_key
+from fallsafe.core.cases.case import CONTRADICTIONS, PERSONS_RULE, Case, case_key
 from fallsafe.core.commands.ledger import CommandState, Purpose, key_for, still_in_doubt
 from fallsafe.core.lifecycle import may
 from fallsafe.core.orders.draft import INSTANT_HINT, instant
@@ -44,8 +44,19 @@ def override_classification(scene: Scene, action: RepairAction, given: Given) ->
     single = provided(
         "single", "No other case is of that failure.", twin is None, why, "ALREADY_OPEN", "merge the two: MERGE"
     )
+    seen = _contradiction(case) if is_contradiction_seen(case) else ""
+    plain = provided("plain", "It is no contradiction that was seen.", not seen, seen, "CONTRADICTION")
     changes = (Change("case.code", "classification", "free", case.code, code),)
-    return Plan((known, other, single), changes, after=(After("case", f"F-{case.id}", case.code, code),))
+    return Plan((known, other, plain, single), changes, after=(After("case", f"F-{case.id}", case.code, code),))
+
+
+def is_contradiction_seen(case: Case) -> bool:
+    """Whether facts contradict each other; that a person called it so, a person may take back."""
+    return case.code in CONTRADICTIONS and not case.rule.startswith(PERSONS_RULE)
+
+
+def _contradiction(case: Case) -> str:
+    return f"{case.code} is a contradiction, which has to be looked at by itself"
 
 
 def merge(scene: Scene, action: RepairAction, given: Given) -> Plan:
@@ -58,8 +69,9 @@ def merge(scene: Scene, action: RepairAction, given: Given) -> Plan:
     same = (into.task_id, into.item_id) == (case.task_id, case.item_id)
     why = f"{name} is about something else, and this failure would have no case of its own"
     one = provided("one_failure", "Both are about the same task.", same, why, "FAILURE_STANDS", "relate them: RELATE")
-    doubt = f"{case.code} is a contradiction, which has to be looked at by itself"
-    plain = provided("plain", "It is no contradiction.", case.code not in CONTRADICTIONS, doubt, "CONTRADICTION")
+    plain = provided(
+        "plain", "It is no contradiction.", case.code not in CONTRADICTIONS, _contradiction(case), "CONTRADICTION"
+    )
     after = (After("case", f"F-{case.id}", case.state.value, "merged"),)
     return Plan((there, one, plain), after=after, reads={"into": name}, touches=(into.owner_group,))
 

@@ -12,6 +12,7 @@ from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
 from fallsafe.core.orders.watched import VERBS, is_watched
 from fallsafe.core.repair.catalogue import RepairAction
+from fallsafe.core.repair.further import is_contradiction_seen
 from fallsafe.core.repair.plans import PLANS
 from fallsafe.core.repair.preview import ONLY_EXECUTED_HERE
 
@@ -52,7 +53,8 @@ def why_locked(
         yield "Its order has no other open case."
     elif action.does == "MERGE" and not any((c.task_id, c.item_id) == (case.task_id, case.item_id) for c in others):
         yield "No other open case is about the same task."
-    if action.does == "MERGE" and case.code in CONTRADICTIONS:
+    seen = action.does == "OVERRIDE_CLASSIFICATION" and is_contradiction_seen(case)
+    if seen or (action.does == "MERGE" and case.code in CONTRADICTIONS):
         yield "It is a contradiction, which has to be looked at by itself."
     if action.does == "PLAN_AGAIN" and not (item is not None and item.hold_code):
         yield "None of it waits for a plan."

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from fallsafe.core.access import Actor
-from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.case import OPEN_CASE_STATES, Case, is_told
 from fallsafe.core.commands.contract import Operation
 from fallsafe.core.commands.ledger import Command, CommandState
 from fallsafe.core.errors import Refusal
@@ -22,6 +22,7 @@ from fallsafe.core.orders.task import Task, is_frozen
 from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.repair.amendment import Amendment
 from fallsafe.core.repair.catalogue import RepairAction
+from fallsafe.core.values import replace
 
 Given = Mapping[str, Json]
 
@@ -263,16 +264,18 @@ def frozen_why(scene: Scene) -> str:
 def preview(scene: Scene, action: RepairAction, given: Given, plan: Planner, actor: Actor | None) -> Preview:
     """What it would do. `actor` is whoever asks; what they may is a condition, and no part of the hash."""
     made = plan(scene, action, given)
+    made = replace(made, touches=(*made.touches, *_also_touched(scene, made)))
     conditions = (*common(scene, action, made, actor), *made.conditions)
-    whole = Plan(conditions, made.changes, made.sends, made.after, made.risky, made.reads)
-    reads = {**_read_by_all(scene, action), **made.reads}
+    whole = replace(made, conditions=conditions)
+    groups: list[Json] = [*sorted({*made.touches})]
+    reads = {**_read_by_all(scene, action), **made.reads, TOUCHES: groups}
     approval, approvers = approval_of(action, made), action.approvers_for(at_stake(scene))
     bound: dict[str, Json] = {
         "reads": reads,
         "given": scene.salted(dict(given)),
         "sends": [_plain(s) for s in made.sends],
         "after": [_plain(a) for a in made.after],
-        "changes": [[c.name, scene.salted(c.old), scene.salted(c.new)] for c in made.changes],
+        "changes": [[c.name, c.title, scene.salted(c.old), scene.salted(c.new)] for c in made.changes],
         "approval": approval,
         "approvers": [*approvers],
     }
@@ -282,6 +285,21 @@ def preview(scene: Scene, action: RepairAction, given: Given, plan: Planner, act
 def at_stake(scene: Scene) -> int:
     """What the order costs, in minor units, where the command of the case moves money or goods; 0 else."""
     return scene.costs if scene.operation is not None and scene.operation.moves_money_or_goods else 0
+
+
+TOUCHES = "touches"
+"""Among what a preview has read: the owner groups of other cases that it changes."""
+OF_THE_WORK = ("task", "command")
+
+
+def _also_touched(scene: Scene, made: Plan) -> list[str]:
+    """Whoever owns what the product saw of a task: a case of the same task that somebody opened gives nobody a right
+    to that.
+    """
+    changed = made.sends or any(one.thing in OF_THE_WORK for one in made.after)
+    if not is_told(scene.case) or scene.case.task_id is None or not changed:
+        return []
+    return [c.owner_group for c in scene.others if c.task_id == scene.case.task_id and not is_told(c)]
 
 
 def _plain(value: Sending | After) -> Json:
