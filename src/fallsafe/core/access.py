@@ -21,7 +21,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "read_whole_evidence": frozenset({"engineer", "auditor", "admin"}),
     "submit_order": frozenset({"machine", "operator", "engineer", "admin"}),
     "signal": frozenset({"machine", "support", "operator", "engineer", "finance", "admin"}),
-    "report": frozenset({"machine", "operator", "engineer", "admin"}),
+    "report": frozenset({"machine", "admin"}),
     "steer": frozenset({"operator", "engineer", "admin"}),
     "reconcile": frozenset({"operator", "engineer", "finance", "admin"}),
     "reply": frozenset({"operator", "engineer", "admin"}),

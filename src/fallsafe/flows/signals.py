@@ -58,13 +58,22 @@ SIGNALS = Kind(
 
 async def receive(tx: Tx, context: Context, told: Sequence[tuple[SignalDraft, bytes]], actor: Actor) -> list[Answer]:
     """Keeps signals, each once, with an entry to be judged now; one answer for each, in the order given. A repeat is
-    answered as such and changes nothing; another content under a known id is refused with `SIGNAL_ID_REUSED`.
+    answered as such and changes nothing; another content under a known id is refused with `SIGNAL_ID_REUSED`, and that
+    one is so no more to people who may end no case.
     """
+    refused = {n: _why_not_over(tx, actor) for n, (draft, _) in enumerate(told) if draft.ends}
     arrivals = [
         Arrival(draft.name, (draft.order_source, draft.order_external_id), body, partial(_row, draft))
-        for draft, body in told
+        for n, (draft, body) in enumerate(told)
+        if refused.get(n) is None
     ]
-    return await keep(tx, SIGNALS, arrivals, actor, lambda signal_id, at: Entry("signal", signal_id, None, at))
+    kept = iter(await keep(tx, SIGNALS, arrivals, actor, lambda signal_id, at: Entry("signal", signal_id, None, at)))
+    return [Refused("signal", 0, no) if (no := refused.get(n)) is not None else next(kept) for n in range(len(told))]
+
+
+def _why_not_over(tx: Tx, actor: Actor) -> Refusal | None:
+    """Why somebody may not say that what was seen is so no more: its case ends by that. A system may of what it saw."""
+    return _why_not(tx, actor, "end", "cannot take back a signal") if actor.kind == "person" else None
 
 
 def _row(draft: SignalDraft, kept: Kept) -> StoredSignal:
