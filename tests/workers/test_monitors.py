@@ -40,7 +40,10 @@ async def codes(store: Database) -> list[str]:
 class WhenNobodyWouldLookAtAnOrder:
     """P1."""
 
-    async def test_it_becomes_a_case_and_is_looked_at_again(self, store: Database, context: Context) -> None:
+    async def test_it_becomes_a_case_and_is_looked_at_again(
+        self, store: Database, context: Context, owner_url: str
+    ) -> None:
+        """So is what belongs to no order, and that ends once it was looked at."""
         (answer,) = await submit(store, context, drill())
         await lose_agenda(store, answer.id)
         monitors = Monitors(store, lambda: context)
@@ -51,6 +54,16 @@ class WhenNobodyWouldLookAtAnOrder:
         assert "agenda entry" in case.raw_message
         gaps = await store.fetch("reads/coverage_gaps")
         assert {gap["thing"] for gap in gaps} <= {"task"}
+
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute(
+                "INSERT INTO agenda (shard, gate, due_at, kind, id) VALUES (0, 0, now() - interval '1 h', 'apply', 64)"
+            )
+            assert [await monitors.step(), await monitors.step()] == [1, 0]
+            owner.execute("DELETE FROM agenda WHERE kind = 'apply'")
+        await monitors.step()
+        (alone,) = await store.fetch("cases/of_orders", ids=[0])
+        assert (alone["code"], alone["state"], "'apply'" in alone["raw_message"]) == ("ORDER_STUCK", "resolved", True)
 
     async def test_the_same_gap_is_one_case(self, store: Database, context: Context) -> None:
         (answer,) = await submit(store, context, drill())
