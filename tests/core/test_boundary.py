@@ -136,6 +136,11 @@ class WhenSeveralFailuresAreOpen:
         hidden = a_case(id=1, message_key="hidden", severity="critical")
         assert view(hidden, a_case(id=2, message_key="checking_order", severity="low")).key == "checking_order"
 
+    def test_one_that_would_say_that_all_is_well_leaves_the_word_to_the_next_too(self):
+        well = a_case(id=101, message_key="on_track", severity="critical")
+        assert view(well).key == "in_progress"
+        assert view(well, UNKNOWN).key == "confirming"
+
     def test_a_hidden_one_alone_does_not_make_it_on_track(self):
         assert view(a_case(message_key="hidden")).key == "in_progress"
 

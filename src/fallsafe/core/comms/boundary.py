@@ -17,7 +17,7 @@ from fallsafe.core.orders.order import Order, OrderState
 from fallsafe.core.orders.task import Task, TaskState
 from fallsafe.core.triage.severity import Level
 
-HIDDEN = "hidden"
+HIDDEN, ON_TRACK = "hidden", "on_track"
 FALLBACK_LOCALE = "en"
 
 
@@ -79,14 +79,15 @@ def _key(order: Order, tasks: Sequence[Task], cases: Sequence[Case], now: dateti
         return "cancel_in_progress", "a cancellation is under way"
     if order.is_final:
         return "not_possible", f"the order is {order.state}"
-    told = next((c for c in cases if c.message_key not in ("", HIDDEN)), None)
+    # That all is well is never said because something is wrong.
+    told = next((c for c in cases if c.message_key not in ("", HIDDEN, ON_TRACK)), None)
     if told is not None:
         return told.message_key, f"case F-{told.id} is open"
     if any(t.state in _UNVERIFIED for t in tasks):
         return "confirming", "an outcome is not known yet"
     if cases or not _keeps_its_date(order, now):
         return "in_progress", f"case F-{cases[0].id} is open" if cases else "no date that can be kept is known"
-    return "on_track", "nothing stands against the promised date"
+    return ON_TRACK, "nothing stands against the promised date"
 
 
 def _keeps_its_date(order: Order, now: datetime) -> bool:
@@ -170,7 +171,7 @@ def _named(items: Sequence[Item], titles: Mapping[str, str]) -> dict[str, str]:
 def _dates(order: Order, locale: str, now: datetime, next_update: datetime | None, key: str) -> dict[str, str]:
     """`date` is proved only by the promise that is on track: a delay has no new date before somebody gives one."""
     dates = {}
-    if key == "on_track" and order.committed_at is not None:
+    if key == ON_TRACK and order.committed_at is not None:
         dates["date"] = day_words(order.committed_at, order.time_zone, locale)
     if next_update is not None and next_update > now:
         dates["next_update"] = time_words(next_update, order.time_zone, locale)
