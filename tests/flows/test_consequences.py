@@ -7,7 +7,7 @@ from fallsafe.core.access import Actor
 from fallsafe.core.commands.outcome import Done, Fact, Rejected, Says
 from fallsafe.core.orders.task import TaskState
 from fallsafe.flows import amending, facts, settle
-from fallsafe.flows.context import Applied, Context
+from fallsafe.flows.context import Answer, Applied, Context
 from fallsafe.flows.facts import Told
 from fallsafe.flows.raising import Reported, raise_case
 from fallsafe.flows.turn import begin
@@ -33,12 +33,18 @@ class WhenAFailureComesBehindATaskWithAnOpenCase:
         assert isinstance(order, Applied)
         claimed = next(c for c in await world.claim(store, context) if c.operation.name == "BIL.createAccount")
         await world.answer(store, context, claimed, Rejected("NO_SUCH_PERSON", "no"))
+        operator = Actor("person", "ben", frozenset({"operator"}))
+
+        async def say(code: str) -> Answer:
+            told = Reported(order.id, "billing", "createSubscription", code, "she waits for it", "she called")
+            return await store.transact(lambda tx: raise_case(tx, context, told, operator))
+
+        unnamed = await say("")  # that a step waits says no more than the case of what it waits for
         await tell(store, context, said("A-1", task="createSubscription", item="billing", code="OTHER"))
         await judge(store, context)
-        told = Reported(order.id, "billing", "createSubscription", "PRICE_MISMATCH", "she pays too much", "she called")
-        operator = Actor("person", "ben", frozenset({"operator"}))
-        answer = await store.transact(lambda tx: raise_case(tx, context, told, operator))
-        assert isinstance(answer, Applied) and not answer.already
+        named = await say("PRICE_MISMATCH")
+        assert isinstance(unnamed, Applied) and isinstance(named, Applied)
+        assert (unnamed.already, named.already) == (True, False)
         here = await world.seen(store, order.id)
         later, first = (world.task(here, step).id for step in ("createSubscription", "createBillingAccount"))
         assert sorted(case.task_id for case in here.open_cases) == sorted((first, later, later))

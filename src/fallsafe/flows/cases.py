@@ -207,7 +207,7 @@ def _cause(aggregate: Aggregate, raised: Raised) -> Case | None:
         return None
     waits = {t.id: t.depends_on for t in aggregate.tasks.values()} if task.state is TaskState.PLANNED else {}
     causes = _that_stop(aggregate)
-    if raised.signal.detector is Detector.PERSON:
+    if raised.signal.detector is Detector.PERSON and raised.signal.raw_code:  # they say what it is
         waits = {}
     elif raised.signal.detector is Detector.SIGNAL:  # it stands until its source takes it back, and so must its case
         causes = [case for case in causes if case.task_id == task.id or not is_of_the_work(case)]
