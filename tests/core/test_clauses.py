@@ -13,7 +13,7 @@ from fallsafe.core.orders.draft import stored_approvals
 from fallsafe.core.orders.snapshot import fingerprint
 from fallsafe.core.orders.task import TaskState
 from fallsafe.core.repair import clauses
-from fallsafe.core.repair.actions import correct, request_amendment, resend_same_key, thaw
+from fallsafe.core.repair.actions import cancel_and_reorder, correct, request_amendment, resend_same_key, thaw
 from fallsafe.core.repair.amendment import REORDER, Amendment, AmendmentState
 from fallsafe.core.repair.approval import is_same
 from fallsafe.core.repair.catalogue import RepairAction
@@ -192,6 +192,7 @@ class WhenTheOrderIsToBeOrderedAnew:
             scene = a_scene(order=an_order(frozen={"by": mark}), reorder=one)
             (wrong,) = [c for c in thaw(scene, MEND, {"what": "order"}).conditions if not c.met]
             assert wrong.code == "REORDERED" and "CRM:778" in wrong.why and wrong.hint
+        assert refusals(cancel_and_reorder, a_scene(reorder=one), {"newOrder": "779"}) == {"not_reordered": "REORDERED"}
         closed = refusals(request_amendment, a_scene(reorder=one), {"changes": {"termMonths": 12}})
         assert ("still_here" in closed) is (state is AmendmentState.ACCEPTED)
 

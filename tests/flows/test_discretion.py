@@ -1,15 +1,18 @@
 """Model rule 6: a customer's name stands sealed in one place, whoever repeats it in their words."""
 
+from dataclasses import replace
+
 import pytest
 from tests.flows import orders as world
 from tests.flows.test_callbacks import accepted, apply, receive, said
 from tests.flows.test_s26_thread import OPERATOR, lost, until_activation
 
-from fallsafe.core.commands.outcome import Done, Looked, Rejected, Says
+from fallsafe.core.commands.outcome import Accepted, Done, Looked, Rejected, Says
 from fallsafe.core.triage.fingerprint import fingerprint
-from fallsafe.flows import recover
-from fallsafe.flows.context import Context
+from fallsafe.flows import recover, replies
+from fallsafe.flows.context import Applied, Context
 from fallsafe.flows.discretion import hide, redacted
+from fallsafe.flows.replies import Reply
 from fallsafe.store.reads import order_file
 from fallsafe.store.tx import Database
 
@@ -67,6 +70,17 @@ class WhenAnotherSystemRepeatsTheCustomersName:
         order = await world.seen(store, order_id)
         assert world.task(order, "activateFiberService").result is None
         assert "Sari" not in await everything(store, order_id)
+
+    async def test_nor_does_what_people_say_of_a_letter(self, store: Database, context: Context) -> None:
+        works = replace(world.drill(), items=(world.item("works", "CIVIL-WORKS", parent=""),))
+        (order,) = await world.submit(store, context, works)
+        (claimed,) = await world.claim(store, context)
+        await world.answer(store, context, claimed, Accepted("CW-1"))
+        read = [Reply(claimed.command_id, "done", "it is closed", "letter to Sari Wulandari")]
+        (answer,) = await store.transact(lambda tx: replies.take(tx, context, read, OPERATOR))
+        assert isinstance(answer, Applied), answer
+        file = await order_file(store, order.id)
+        assert file is not None and "letter to [personal]" in repr(file) and "Wulandari" not in repr(file)
 
     async def test_nor_does_what_a_callback_or_a_look_up_says(self, store: Database, context: Context) -> None:
         order_id = await accepted(store, context)

@@ -15,6 +15,7 @@ from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.errors import Refusal
 from fallsafe.flows import commands, facts, settle
 from fallsafe.flows.context import Answer, Applied, Context, Refused
+from fallsafe.flows.discretion import discreet
 from fallsafe.flows.facts import Told
 from fallsafe.flows.turn import Turn, begin
 from fallsafe.store.ids import outside
@@ -65,7 +66,7 @@ async def _take_one(turn: Turn, one: Reply) -> Answer:
         source=str(turn.actor),
         body=one.seen.encode(),
         media_type="text/plain; charset=utf-8",
-        head=one.where,
+        head=await discreet(turn, aggregate, one.where),
         command_id=command.id,
     )
     code = one.code or ("REFUSED" if one.says == "rejected" else "DELAYED" if one.says == "delayed" else "")

@@ -584,7 +584,8 @@ def cancel_and_reorder(scene: Scene, action: RepairAction, given: Given) -> Plan
     doubt = [t for t in scene.tasks.values() if t.state in clauses.UNDER_WAY]
     effects += [After("effect", t.step, t.reference, f"find out what becomes of it, then {_undone(t)}") for t in doubt]
     was = "frozen" if scene.order.frozen else "going on"
-    return Plan((known, other), after=(*effects, After("order", scene.order.external_id, was, "frozen")))
+    conditions = (known, other, _not_reordered(scene, {"what": "order"}))
+    return Plan(conditions, after=(*effects, After("order", scene.order.external_id, was, "frozen")))
 
 
 def _undone(task: Task) -> str:
