@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from tests.core.things import DAY, MINUTE, NOW, a_look_up, a_lost_command, an_operation
+from tests.core.things import DAY, MINUTE, NOW, a_command, a_look_up, a_lost_command, an_operation
 
 from fallsafe.core.commands.contract import Repeat
+from fallsafe.core.commands.ledger import CommandState, Purpose
 from fallsafe.core.commands.outcome import Fact, Says
+from fallsafe.core.recover.polling import is_poll, next_number
 from fallsafe.core.recover.reconcile import (
     FoundAbsent,
     FoundDone,
@@ -196,3 +198,17 @@ class WhenTheNextLookIsPlanned:
     def test_the_first_comes_at_once_and_the_others_when_they_can_say_more(self, looks, first_empty_at, now, at):
         command = a_lost_command(looks=looks, first_empty_at=first_empty_at)
         assert next_look_at(command, OPERATION, now) == at
+
+
+class WhenWhatWasLookedForIsAskedAboutLater:
+    """A poll, or a comparison: its answers are heard as such, and are none of a look's."""
+
+    @pytest.mark.parametrize(("asked", "number"), [((), -1), ((1, 2), -1), ((1, -1), -2)])
+    def test_its_questions_have_numbers_of_their_own(self, asked, number):
+        target = a_command(CommandState.ACCEPTED)
+        queries = [
+            a_command(CommandState.DONE, id=n, purpose=Purpose.QUERY, target_id=target.id, look=look)
+            for n, look in enumerate(asked, 900)
+        ]
+        assert next_number(target, [target, *queries]) == number
+        assert is_poll(a_command(purpose=Purpose.QUERY, look=number))

@@ -29,7 +29,7 @@ def is_poll(query: Command) -> bool:
 
 def next_number(target: Command, commands: Iterable[Command]) -> int:
     """The number of the next poll of a command."""
-    return min((c.look for c in commands if c.target_id == target.id), default=0) - 1
+    return min([0, *(c.look for c in commands if c.target_id == target.id)]) - 1
 
 
 def said(answer: Looked) -> Says | None:
