@@ -1,6 +1,7 @@
 """What stands still for a case: the case stays open until somebody lets go, whatever else ends it (P1, §10)."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from tests.flows import orders as world
 from tests.flows.test_signals import judge, said, tell
@@ -50,20 +51,24 @@ class WhenSomebodyHasFrozenAnOrderAndNothingElseHoldsItsCase:
         self, store: Database, context: Context
     ) -> None:
         (order,) = await world.submit(store, context, world.drill())
-        early = Reported(order.id, "billing", "createBillingAccount", "SKU_OUT_OF_STOCK", "odd", "she called")
-        early_id = (await store.transact(lambda tx: raise_case(tx, context, early, BEN))).id
+        early_ids = []
+        for code in ("RETRY_EXHAUSTED", "BILLING_ACCOUNT_EXISTS"):
+            early = Reported(order.id, "billing", "createBillingAccount", code, "odd", "she called")
+            early_ids.append((await store.transact(partial(raise_case, context=context, told=early, actor=BEN))).id)
+        waiting = await store.fetch("agenda/of_orders", ids=[order.id])
+        assert "mend" not in {row["kind"] for row in waiting}  # nothing runs by itself because somebody calls it so
         for claimed in await world.claim(store, context):
             refused = Rejected("ACCOUNT_EXISTS", "it exists") if claimed.operation.name == "BIL.createAccount" else None
             await world.answer(store, context, claimed, refused or Done("R-1"))
-        failed = next(c for c in (await world.seen(store, order.id)).open_cases if c.id != early_id)
+        before, failed = (await world.seen(store, order.id)).open_cases
+        assert [before.id, failed.id] == early_ids and (before.detector, failed.detector) == ("person", "outcome")
 
         async def owner(tx: Tx) -> str:
             (here,) = await tx.lock([order.id])
             turn = await begin(tx, context, BEN)
             return commands.owner_of(turn, here, failed.task_id or 0, failed.system)
 
-        told = (await world.seen(store, order.id)).cases[early_id]
-        assert await store.transact(owner) == failed.owner_group != told.owner_group
+        assert await store.transact(owner) == failed.owner_group != before.owner_group
         odd = Reported(order.id, "router", "reserveRouter", "PRICE_MISMATCH", "charged twice", "she called")
         mine = (await store.transact(lambda tx: raise_case(tx, context, odd, BEN))).id
         for action in ("FREEZE", "THAW"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from fallsafe.core.access import Actor, not_allowed, system
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
+from fallsafe.core.cases.work import said_by_somebody
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Record
 from fallsafe.core.policy.policy_set import PolicySet
@@ -36,9 +37,9 @@ def automatic_of(newest: PolicySet, code: str) -> RepairAction | None:
 
 
 def expect(turn: Turn, case: Case) -> None:
-    """Files the look at a case for which something may run by itself."""
+    """Files the look at a case for which something may run by itself: what somebody only calls so is theirs to mend."""
     action = automatic_of(turn.context.newest, case.code)
-    if action is not None and case.order_id:
+    if action is not None and case.order_id and not said_by_somebody(case):
         turn.tx.file(Entry("mend", case.id, case.order_id, turn.now + action.automatic.after))
 
 

@@ -13,6 +13,7 @@ from fallsafe.core.cases.case import (
     CASE_LIFECYCLE,
     OPEN_CASE_STATES,
     PERSONS_RULE,
+    TOLD,
     WATCHED_FOR,
     Case,
     CaseState,
@@ -22,7 +23,7 @@ from fallsafe.core.cases.case import (
     is_only_said,
     joins,
 )
-from fallsafe.core.cases.work import TO_RESOLVED, standing
+from fallsafe.core.cases.work import TO_RESOLVED, said_by_somebody, standing
 from fallsafe.core.commands.ledger import Command, CommandState, Purpose
 from fallsafe.core.comms.boundary import HIDDEN
 from fallsafe.core.detect.signal import Detector, Signal
@@ -139,6 +140,8 @@ async def _open_one(turn: Turn, raised: Raised, found: _Found) -> int:
     )
     if cause is not None:
         joined = replace(cause, occurrences=cause.occurrences + 1, touched_at=turn.now)
+        if cause.case_key == key and said_by_somebody(cause) and signal.detector not in TOLD:
+            joined = _seen_now(joined, signal, judged)
         aggregate.put(
             joined,
             "join",
@@ -156,6 +159,18 @@ async def _open_one(turn: Turn, raised: Raised, found: _Found) -> int:
         _reopen(turn, aggregate, before, judged, signal)
         return before.id
     return await _detect(turn, aggregate, signal, key, found)
+
+
+def _seen_now(case: Case, signal: Signal, judged: Classification) -> Case:
+    """A case that somebody opened, once the product sees that failure itself: it is what that saw, and of the group
+    that owns such failures, unless somebody has passed it on.
+    """
+    seen = replace(case, detector=signal.detector.value)
+    return (
+        seen
+        if case.handling or case.owner_group == judged.owner
+        else replace(seen, owner_group=judged.owner, assignee="")
+    )
 
 
 def _is_otherwise_judged(case: Case, thing: int | None, fingerprint: str) -> bool:

@@ -149,9 +149,13 @@ PERSONS_RULE = "person/"
 """How the rule of a case is called that a person has judged; the repair by which they did follows."""
 
 
+TOLD = (Detector.PERSON, Detector.SIGNAL)
+"""Who says what the product did not see itself."""
+
+
 def is_told(case: Case) -> bool:
     """Whether a case stands on what a person or another system says, not on what the product saw."""
-    return case.detector in (Detector.PERSON.value, Detector.SIGNAL.value)
+    return case.detector in [who.value for who in TOLD]
 
 
 def is_of_the_work(case: Case) -> bool:
