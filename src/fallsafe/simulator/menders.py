@@ -36,6 +36,14 @@ ANYTHING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CREATE_FOLLOW_UP", {"what": "call them", "ownerGroup": "ORDER_DESK", "until": "2026-12-20T08:00:00Z"}),
     ("BLOCK_BILLING_HANDOFF", {}),
 )
+DEALS: Mapping[str, tuple[str, ...]] = {
+    "PRV": ("characteristics.profile",),
+    "ENT": ("characteristics.right",),
+    "OTT": ("characteristics.product",),
+    "BIL": ("monthlyMinor", "offer"),
+}
+"""What a request says of the deal, by its system."""
+EVERY_DEAL = ("monthlyMinor", "offer", "characteristics.profile")
 OF_MANAGERS = ("CANCEL_ITEM",)
 NOT_BEGUN = ("planned", "ready", "parked", "failed")
 BUSY_SECONDS = 1_800.0
@@ -91,7 +99,7 @@ class Menders:
             await asyncio.sleep(self._dice.uniform(20, 200) * (1 if self._world.loop.time() < BUSY_SECONDS else 10))
             rows = self._world.ground.judge.execute(sql("promises/to_repair")).fetchall()
             if rows:
-                rare = [row for row in rows if row["optional"] or row["twin"] or row["state"] == "absent"]
+                rare = [r for r in rows if r["optional"] or r["twin"] or r["state"] in ("absent", "rejected")]
                 case = self._dice.choice(rare if rare and self._dice.random() < 0.5 else rows)
                 await self._begin(case, *self._idea(case))
 
@@ -120,9 +128,7 @@ class Menders:
             case "unknown":
                 return "RECONCILE_NOW", {}
             case "rejected" if not self._was_done(case) and self._strikes("repair_changes_the_deal"):
-                name = self._dice.choice(
-                    ("monthlyMinor", "offer", "characteristics.profile", "characteristics.profile")
-                )
+                name = self._dice.choice(DEALS.get(case["operation"].split(".")[0], EVERY_DEAL))
                 return "SUPERSEDE_REJECTED", {"fields": {f"item.{name}": "2G"}}
             case "rejected" if not self._was_done(case):
                 return "SUPERSEDE_REJECTED", {"fields": {"item.characteristics.slot": f"S{self._dice.randrange(9)}"}}

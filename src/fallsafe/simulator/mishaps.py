@@ -21,7 +21,7 @@ REQUEST = {
     "connection_refused": 0.015,
     "answer_slow": 0.03,
     "answer_too_slow": 0.02,
-    "refused": 0.02,
+    "refused": 0.025,
     "partly_done": 0.01,
     "amount_differs": 0.02,
     "saved_error": 0.03,
@@ -120,7 +120,7 @@ LETTERS = {
 }
 REPAIRS = {
     "repair_of_anything": 0.2,
-    "repair_changes_the_deal": 0.4,
+    "repair_changes_the_deal": 0.5,
     "repair_stops_all": 0.06,
     "repair_without_right": 0.1,
     "preview_left_lying": 0.2,
