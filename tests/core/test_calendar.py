@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fallsafe.core.calendar import clock_words, end_of_next_working_day, working_days_left, zone_of
+from fallsafe.core.orders.windows import Hours, Outside, Weekly, closed_until
 
 JAKARTA = "Asia/Jakarta"
 
@@ -60,3 +61,14 @@ class WhenATimeIsSaidToAPerson:
         now = datetime(2026, 7, 2, 10, 20, tzinfo=UTC)
         assert clock_words(datetime(2026, 7, 2, 10, 35, tzinfo=UTC), now) == "10:35:00 UTC"
         assert clock_words(datetime(2026, 7, 3, 10, 35, tzinfo=UTC), now) == "2026-07-03 10:35 UTC"
+
+
+class WhenAnHourIsGoneThroughTwice:
+    """A window ends by the clock on the wall, and what waits for its end never waits for a time that is over."""
+
+    @pytest.mark.parametrize(("at", "ends"), [("00:10", "00:30"), ("01:10", "01:30")])
+    def test_a_window_ends_in_the_hour_that_it_is(self, at: str, ends: str) -> None:
+        now, until = (datetime.fromisoformat(f"2026-10-25T{clock}:00+00:00") for clock in (at, ends))
+        closed = Weekly(Hours(frozenset({6}), begin=60, end=150))
+        opens = Outside(Hours(frozenset({6}), begin=150, end=600))
+        assert [closed_until(rule, now, "Europe/Berlin", frozenset()) for rule in (closed, opens)] == [until, until]

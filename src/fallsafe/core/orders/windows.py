@@ -109,8 +109,9 @@ def shut(windows: Iterable[Window], system: str, action: str, zone: str, off: Se
 
 def closed_until(rule: Rule, now: datetime, zone: str, off: Set[str]) -> datetime | None:
     """When it is open again, in UTC; None where it is open now."""
-    until = _closed_until(rule, now.astimezone(zone_of(zone) or UTC), off)
-    return until.astimezone(UTC) if until is not None else None
+    local = now.astimezone(zone_of(zone) or UTC)
+    until = _closed_until(rule, local, off)
+    return _to_come(until, local).astimezone(UTC) if until is not None else None
 
 
 def _closed_until(rule: Rule, local: datetime, off: Set[str]) -> datetime | None:
@@ -133,6 +134,13 @@ def at_minute(day: date, minute: int, there: tzinfo | None) -> datetime:
     """A minute of a day on the clock of a zone; minute 1440 is the next midnight."""
     day, minute = (day + ONE_DAY, 0) if minute >= DAY_MINUTES else (day, minute)
     return datetime.combine(day, time(minute // 60, minute % 60), there)
+
+
+def _to_come(at: datetime, local: datetime) -> datetime:
+    """A time that is still to come by the clock on the wall: where that hour is gone through twice, the second one,
+    once it is that one's turn.
+    """
+    return at if at.astimezone(UTC) > local.astimezone(UTC) else at.replace(fold=1)
 
 
 def _end_of(hours: Hours, local: datetime, off: Set[str]) -> datetime | None:
