@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.flows.orders import ACTOR, claim, drill, due, lose_agenda, make_due, seen, submit
+from tests.flows.orders import ACTOR, answer, claim, drill, due, lose_agenda, make_due, seen, submit
+from tests.flows.test_approvals import amended
 from tests.flows.test_signals import judge, known, said
 
 from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import CaseState
+from fallsafe.core.commands.ledger import Purpose
+from fallsafe.core.commands.outcome import Rejected
 from fallsafe.core.detect.signal import signal_draft
 from fallsafe.core.orders.order import OrderState
 from fallsafe.core.orders.task import TaskState
@@ -349,4 +352,13 @@ class WhenTheEngineItselfIsDown:
         await make_due(store, "release", task.id, here.order.id)
         called = await due(store, context, "release")
         await store.transact(lambda tx: downstreams.release(tx, context, called, ACTOR))
-        assert [claimed.command_id for claimed in await claim(store, context)] == [told.id]
+        (claimed,) = await claim(store, context)
+        assert claimed.command_id == told.id
+
+        # What the engine refuses is not told anew by a change of the deal: only its own word moves its step.
+        await answer(store, context, claimed, Rejected("NOT_NOW", "not now"))
+        case = next(c for c in (await order(store)).open_cases if c.task_id == task.id)
+        await amended(store, context, case.id, {"item": "line", "changes": {"termMonths": 12}})
+        here = await order(store)
+        assert here.tasks[task.id].state is TaskState.FAILED
+        assert {c.id for c in here.commands.values() if c.purpose is Purpose.RESUME} == {told.id}

@@ -18,6 +18,7 @@ from fallsafe.core.orders.draft import stored_approvals
 from fallsafe.core.orders.frozen import SUCCESSOR, without
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task
+from fallsafe.core.orders.watched import is_watched
 from fallsafe.core.repair import clauses
 from fallsafe.core.repair.actions import second_effect
 from fallsafe.core.repair.amendment import (
@@ -392,7 +393,8 @@ async def _resume(
 
     case = aggregate.cases[request.case_id]
     task = aggregate.tasks.get(case.task_id or 0)
-    command = aggregate.current(task.id) if task is not None and may(TASK_LIFECYCLE, task.state, "repair") else None
+    ours = task is not None and not is_watched(task) and may(TASK_LIFECYCLE, task.state, "repair")
+    command = aggregate.current(task.id) if task is not None and ours else None
     await _write_anew(turn, aggregate, clauses.paths_of(request), why)
     left = _left_to_people(turn, aggregate, request, begun, command)
     _go_on(turn, aggregate, request, left or case.next_action, why)
@@ -436,7 +438,7 @@ async def _write_anew(turn: Turn, aggregate: Aggregate, paths: Sequence[str], wh
     """A request that was written for the old content, and of which nothing ever left, is written anew."""
     reads = turn.policy(aggregate).request_facts
     for task in [*aggregate.tasks.values()]:
-        command = aggregate.current(task.id)
+        command = aggregate.current(task.id) if not is_watched(task) else None
         if command is None or command.request_evidence_id is None or not _waits(command) or may_have_left(command):
             continue
         if clauses.reads_one_of(task, aggregate.items[task.item_id], paths, reads):

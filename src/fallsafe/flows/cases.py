@@ -166,11 +166,8 @@ def _seen_now(case: Case, signal: Signal, judged: Classification) -> Case:
     that owns such failures, unless somebody has passed it on.
     """
     seen = replace(case, detector=signal.detector.value)
-    return (
-        seen
-        if case.handling or case.owner_group == judged.owner
-        else replace(seen, owner_group=judged.owner, assignee="")
-    )
+    stays = bool(case.handling) or case.owner_group == judged.owner
+    return seen if stays else replace(seen, owner_group=judged.owner, assignee="")
 
 
 def _is_otherwise_judged(case: Case, thing: int | None, fingerprint: str) -> bool:
