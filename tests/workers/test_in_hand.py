@@ -184,6 +184,17 @@ class WhenWorkersDieWithOneOrderAgainAndAgain:
         assert ids[2] not in {d.order_id for d in again}
         assert await store.fetch("reads/coverage_gaps") == []
 
+        (case,) = await cases_of(store, ids[2])
+        engineer = Actor("person", "anna", frozenset({"engineer"}))
+        await world.repair(store, lives.context, case.id, "THAW", {"what": "order"}, engineer)
+        for _ in range(2):  # a worker that has not heard of it yet does not put it off once more
+            back = await world.due(store, lives.context, "send")
+            assert ids[2] in {d.order_id for d in back}
+            await hand.put_off(back)
+        another = InHand(store, lambda: lives.context, time.monotonic, "worker-2")
+        await another.beat()
+        assert await another.put_off(back) == back
+
     async def test_one_that_cannot_even_be_read_has_a_case_without_an_order(
         self, lives: Lives, ids: list[int], store: Database, owner_url: str
     ) -> None:
