@@ -236,6 +236,18 @@ class WhenADetectorFindsTooMuch:
         (found,) = [row for row in await store.fetch("reads/rules", rule=rule, limit=9) if row["cases"] == 6]
         assert (found["withdrawn"], found["confirmed"]) == (6, 0)
 
+    async def test_what_is_so_no_more_before_it_was_judged_counts_for_nothing(self, store, context) -> None:
+        brake = Brake(floor=1, ratio=0.1, within=timedelta(minutes=15))
+        policy = replace(context.newest, limits=replace(context.newest.limits, brake=brake))
+        context = replace(context, newest=policy, policies={policy.id: policy})
+        await submit(store, context, drill("701"), drill("702"))
+        told = [said("A-1", "701"), said("A-2", "702"), said("E-1", "701", ends="A-1")]
+        await tell(store, context, *told)
+        await judge(store, context)
+        rows = await known(store)
+        states = [rows[name].state for name in ("A-1", "A-2", "E-1")]
+        assert states == [SignalState.ENDED, SignalState.STANDING, SignalState.ENDED]
+
     async def test_a_source_that_looks_at_many_may_find_more(self, store, context) -> None:
         brake = Brake(floor=2, ratio=0.1, within=timedelta(minutes=15))
         policy = replace(context.newest, limits=replace(context.newest.limits, brake=brake))

@@ -105,7 +105,9 @@ def _row(draft: SignalDraft, kept: Kept) -> StoredSignal:
 
 
 async def apply(tx: Tx, context: Context, due: Sequence[Due], actor: Actor) -> None:
-    """Judges received signals and joins them to cases, in the order in which they came."""
+    """Judges received signals and joins them to cases, in the order in which they came. What is so no more before it
+    was judged opens nothing, and counts for no brake.
+    """
     ids = [d.id for d in due]
     orders: dict[int, int | None] = {r["id"]: r["order_id"] for r in await tx.fetch("signals/orders_of", ids=ids)}
     await tx.lock((o for o in orders.values() if o is not None), skip_locked=True)
@@ -138,9 +140,9 @@ class _Work:
         self._braked: dict[Name, tuple[int, ...]] = {}
 
     def due(self, ids: Sequence[int]) -> list[StoredSignal]:
-        """Those that are to be judged, oldest first."""
+        """Those that are to be judged: what ends others first, then the oldest."""
         wanted = set(ids)
-        return [row for row in self.loaded.values() if row.id in wanted]
+        return sorted((row for row in self.loaded.values() if row.id in wanted), key=lambda row: not row.ends)
 
     def named(self, name: Name) -> StoredSignal | None:
         """A signal of this work by its source and id."""
@@ -217,12 +219,8 @@ class _Work:
         self._judged[row.id] = aggregate.order.id, judged
 
     def take_back(self, row: StoredSignal, reason: str) -> None:
-        """A signal is so no more; its case is looked at when all of the turn is known. One that is judged in this very
-        turn opens nothing.
-        """
+        """A signal is so no more; its case is looked at when all of the turn is known."""
         self.move(row, "end", reason)
-        if self._judged.pop(row.id, None) is not None:
-            self.turn.raised = [each for each in self.turn.raised if each.stored != row.id]
         self.turn.tx.clear("signal", row.id)
         if row.case_id is not None:
             self._loosened.add(row.case_id)
