@@ -91,8 +91,9 @@ def _shown(one: Row) -> None:
         typer.echo(f"  the customer may hear now: {hears['now'] or 'nothing'}")
         typer.echo(f"  once it has helped: {hears['then'] or 'nothing'}")
     if one["approval"]:
-        by = one["approval"]["by"]
-        typer.echo(f"  a second person has to agree: {one['approval']['why']}" + (f" ({by} did)" if by else ""))
+        by, roles = one["approval"]["by"], ", ".join(one["approval"]["roles"])
+        who = f"a second person ({roles})" if roles else "a second person"
+        typer.echo(f"  {who} has to agree: {one['approval']['why']}" + (f" ({by} did)" if by else ""))
     if one["endedBecause"]:
         typer.echo(f"  {one['endedBecause']}")
     if one["runBy"]:
