@@ -2,6 +2,7 @@
 which failures a success of the work ends (§8, §9, P1, P4, P7).
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -53,6 +54,7 @@ class WhenTwoCasesOfOneFailureBecomeOne:
         assert (both.sla_due_at, both.escalated_to, both.occurrences) == (NOW + HOUR, "HEAD", 4)
         assert both.detector == "planning"
         assert joined(older, newer, NOW).detector == "planning"
+        assert joined(replace(newer, task_id=4), older, NOW).detector == "person"
 
 
 class WhenTimeIsOver:

@@ -19,7 +19,7 @@ from fallsafe.store.ids import outside
 from fallsafe.store.tx import Database, Tx
 from fallsafe.store.work import Aggregate
 
-BEN = Actor("person", "ben", frozenset({"operator"}))
+BEN, EVA = Actor("person", "ben", frozenset({"operator"})), Actor("person", "eva", frozenset({"engineer"}))
 
 
 async def opened(store: Database, context: Context, order_id: int, *signals: dict) -> list[Case]:
@@ -69,6 +69,12 @@ class WhenSomebodyHasFrozenAnOrderAndNothingElseHoldsItsCase:
             return commands.owner_of(turn, here, failed.task_id or 0, failed.system)
 
         assert await store.transact(owner) == failed.owner_group != before.owner_group
+        await world.repair(store, context, before.id, "MERGE", {"into": outside("case", failed.id)}, BEN)
+        await world.repair(store, context, failed.id, "REDO_FROM_TASK", {}, EVA)
+        for claimed in await world.claim(store, context):
+            await world.answer(store, context, claimed, Done("R-1"))
+        ended = (await world.seen(store, order.id)).cases[failed.id]
+        assert ended.state == "resolved" and ended.resolution["verified"] is False
         odd = Reported(order.id, "router", "reserveRouter", "PRICE_MISMATCH", "charged twice", "she called")
         mine = (await store.transact(lambda tx: raise_case(tx, context, odd, BEN))).id
         for action in ("FREEZE", "THAW"):

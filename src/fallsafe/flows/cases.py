@@ -43,12 +43,15 @@ from fallsafe.core.triage.taxonomy import Code, Recoverability
 from fallsafe.core.values import replace
 from fallsafe.flows.discretion import discreet, prepare
 from fallsafe.flows.turn import Ended, Raised, Turn
+from fallsafe.store.ids import outside
 from fallsafe.store.work import Aggregate, Entry
 
 CASE_LOOK_EVERY = timedelta(minutes=15)
 LOOK_OF_AGE = 8  # an older case changes more slowly: it is looked at after an eighth of its age, hourly at the least
 ALIKE_WITHIN = timedelta(days=1)
 ALIKE_MAX = 1_000
+MERGED = "merged"
+"""How a case is linked to one that ended in it."""
 
 
 def judge(turn: Turn, signal: Signal, code: str = "") -> Classification:
@@ -440,7 +443,8 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
     for case in aggregate.open_cases:
         ends = _ends(command, case.task_id, case.command_id) and is_of_the_work(case)
         if ends and not has_frozen(aggregate, case):
-            resolution = _resolved_by(turn, case, _resolution(ended.was, case), evidence, ended.proved)
+            proved = ended.proved and not _took_over_a_word(aggregate, case)
+            resolution = _resolved_by(turn, case, _resolution(ended.was, case), evidence, proved)
             how = resolution["type"]
             healed = advance(case, "heal", turn.now, resolution=resolution, repair=None)
             why = turn.why(
@@ -448,6 +452,13 @@ def _heal(turn: Turn, aggregate: Aggregate, ended: Ended) -> None:
             )
             aggregate.put(healed, "heal", why)
             turn.tx.clear("review", case.id)
+
+
+def _took_over_a_word(aggregate: Aggregate, case: Case) -> bool:
+    """Whether a case that somebody opened was merged into it: what they said is not proved by the work."""
+    links = [one for one in case.related if isinstance(one, Mapping)] if isinstance(case.related, list) else []
+    names = {one.get("case") for one in links if one.get("how") == MERGED}
+    return any(outside("case", c.id) in names and not is_of_the_work(c) for c in aggregate.cases.values())
 
 
 def has_frozen(aggregate: Aggregate, case: Case) -> bool:

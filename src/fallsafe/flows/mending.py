@@ -85,7 +85,7 @@ async def merge(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     resolution: Json = {"type": "Merged", "verified": False, "into": outside("case", into.id)}
     aggregate.put(advance(case, "merge", turn.now, resolution=resolution, repair=None), "merge", why)
     both = joined(into, case, turn.now)
-    aggregate.put(replace(both, related=link(both.related, outside("case", case.id), "merged")), "join", why)
+    aggregate.put(replace(both, related=link(both.related, outside("case", case.id), cases.MERGED)), "join", why)
     amending.take_over(turn, aggregate, case, into, why)
     turn.tx.clear("review", case.id)
     held: list[Order | Task] = [aggregate.order, *aggregate.tasks.values()]

@@ -226,7 +226,8 @@ def said_by_somebody(case: Case) -> bool:
 
 def joined(into: Case, other: Case, now: datetime) -> Case:
     """A case that another one of the same failure ends in: it is as old, as late and as high up as the older of them,
-    and it is what the product saw where the product saw one of them.
+    and of an item what the product saw, where it saw one of them. Of a task it is what somebody said as before:
+    that the task is done does not prove that.
     """
     due = [at for at in (into.sla_due_at, other.sla_due_at) if at is not None]
     return replace(
@@ -236,7 +237,7 @@ def joined(into: Case, other: Case, now: datetime) -> Case:
         detected_at=min(into.detected_at, other.detected_at),
         sla_due_at=min(due, default=None),
         escalated_to=into.escalated_to or other.escalated_to,
-        detector=other.detector if said_by_somebody(into) else into.detector,
+        detector=other.detector if said_by_somebody(into) and into.task_id is None else into.detector,
         touched_at=now,
     )
 
