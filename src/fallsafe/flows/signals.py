@@ -59,7 +59,7 @@ SIGNALS = Kind(
 async def receive(tx: Tx, context: Context, told: Sequence[tuple[SignalDraft, bytes]], actor: Actor) -> list[Answer]:
     """Keeps signals, each once, with an entry to be judged now; one answer for each, in the order given. A repeat is
     answered as such and changes nothing; another content under a known id is refused with `SIGNAL_ID_REUSED`, and that
-    one is so no more to people who may end no case.
+    one is so no more to people.
     """
     refused = {n: _why_not_over(tx, actor) for n, (draft, _) in enumerate(told) if draft.ends}
     arrivals = [
@@ -72,8 +72,15 @@ async def receive(tx: Tx, context: Context, told: Sequence[tuple[SignalDraft, by
 
 
 def _why_not_over(tx: Tx, actor: Actor) -> Refusal | None:
-    """Why somebody may not say that what was seen is so no more: its case ends by that. A system may of what it saw."""
-    return _why_not(tx, actor, "end", "cannot take back a signal") if actor.kind == "person" else None
+    """Why somebody may not say that what was seen is so no more: its case ends by that, as proved. A system may of what
+    it saw; people end the case, and say by what.
+    """
+    if actor.kind != "person":
+        return None
+    what, why = "cannot take back a signal", f"{actor} is no system that saw it"
+    refusal = Refusal("NOT_ALLOWED", what, why, "end its case: resolve it, or withdraw it")
+    _note_refusal(tx, actor, "end", what, refusal)
+    return refusal
 
 
 def _row(draft: SignalDraft, kept: Kept) -> StoredSignal:
