@@ -134,10 +134,20 @@ class WhenItsOrderIsNotHere:
             2,
             "INTEGRATION_ENGINEERING",
         )
+        await tell(store, context, said("B-1", "nobody"))
+        for _ in range(len(context.newest.limits.unmatched_delays) + 1):
+            await make_due(store, "signal", (await known(store))["B-1"].id, None)
+            await judge(store, context)
+        ended = []
+        for name in ("A-2", "B-1"):
+            await tell(store, context, said(f"E-{name}", "nobody" if name == "B-1" else "777", ends=name))
+            await judge(store, context)
+            ended.append([c["state"] for c in await store.fetch("cases/of_orders", ids=[0])].count("resolved"))
+        assert ended == [0, 1]  # of an order of which nobody speaks any more there is nothing to find out
         (order,) = await submit(store, context, drill())
         await judge(store, context)
-        assert {row.state for row in (await known(store)).values()} == {SignalState.STANDING}
-        (case,) = await store.fetch("cases/of_orders", ids=[0])
+        assert (await known(store))["A-1"].state is SignalState.STANDING
+        case = next(c for c in await store.fetch("cases/of_orders", ids=[0]) if c["occurrences"] == 2)
         assert (case["state"], case["resolution"]["type"]) == ("resolved", "SelfHealed")
         assert len((await seen(store, order.id)).open_cases) == 1
         assert audit.verify(owner_url).findings == ()

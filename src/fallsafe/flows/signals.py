@@ -292,7 +292,7 @@ async def _apply_one(work: _Work, row: StoredSignal, order_id: int | None) -> No
         return
     draft, aggregate = work.draft(row), work.turn.tx.aggregates.get(order_id or 0)
     if row.ends:
-        _end_other(work, row, aggregate)
+        await _end_other(work, row, aggregate)
     elif aggregate is None:
         await _wait(work, row, draft)
     else:
@@ -302,7 +302,7 @@ async def _apply_one(work: _Work, row: StoredSignal, order_id: int | None) -> No
 async def _join(work: _Work, row: StoredSignal, draft: SignalDraft, aggregate: Aggregate) -> None:
     """Its order is here: judged, and joined to a case of the order."""
     if row.state is SignalState.UNMATCHED:
-        await _end_unmatched(work, row)
+        await _end_unmatched(work, row, "the order has come")
     signal = _signal(work.turn, row, draft, aggregate)
     judged = cases.judge(work.turn, signal)
     shadow = read_in_shadow(work.turn.context.newest.rules, signal, {}, judged)
@@ -348,7 +348,7 @@ def _task(aggregate: Aggregate, draft: SignalDraft, item: Item | None) -> Task |
     return named[0] if len(named) == 1 else None
 
 
-def _end_other(work: _Work, row: StoredSignal, aggregate: Aggregate | None) -> None:
+async def _end_other(work: _Work, row: StoredSignal, aggregate: Aggregate | None) -> None:
     """Says of an earlier signal of its source that it is so no more."""
     other, delays = work.named((row.source, row.ends)), work.turn.context.newest.limits.unmatched_delays
     if other is None and row.tries < len(delays):
@@ -360,6 +360,8 @@ def _end_other(work: _Work, row: StoredSignal, aggregate: Aggregate | None) -> N
         return
     if may(SIGNAL_LIFECYCLE, other.state, "end"):
         work.take_back(other, f"so no more, says {row.external_id}")
+        if other.state is SignalState.UNMATCHED:
+            await _end_unmatched(work, other, "nobody speaks of that order any more", alone=True)
     work.move(row, "end", f"{row.ends} is so no more", case_id=other.case_id, **own)
 
 
@@ -413,12 +415,21 @@ def _loose_signal(turn: Turn, row: StoredSignal, said: str) -> Signal:
     )
 
 
-async def _end_unmatched(work: _Work, row: StoredSignal) -> None:
-    """The order that nobody knew has come: the case that said so is over."""
+async def _end_unmatched(work: _Work, row: StoredSignal, reason: str, *, alone: bool = False) -> None:
+    """The case of an order that nobody knew is over; `alone` where it is not while another signal speaks of that."""
     case = await loose.find(work.turn, _unmatched_key(row))
-    if case is not None:
-        loose.move_on(work.turn, case, "heal", "the order has come", resolution=cases.healed_by_itself(work.turn, ()))
-        work.turn.tx.clear("review", case.id)
+    if case is None or (alone and await _others_speak(work, row)):
+        return
+    loose.move_on(work.turn, case, "heal", reason, resolution=cases.healed_by_itself(work.turn, ()))
+    work.turn.tx.clear("review", case.id)
+
+
+async def _others_speak(work: _Work, row: StoredSignal) -> bool:
+    """Whether another signal about an order that nobody knows stands."""
+    sources, externals = [row.order_source], [row.order_external_id]
+    found = await work.turn.tx.fetch("signals/waiting", sources=sources, externals=externals)
+    over = {one.id for one in work.rows.values() if one.ends or one.state is SignalState.ENDED}
+    return any(each["id"] not in {*over, row.id} for each in found)
 
 
 async def find_waiting(tx: Tx, names: Iterable[Name], now: datetime) -> None:
