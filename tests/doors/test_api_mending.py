@@ -90,7 +90,7 @@ class WhenTheCaseItselfIsWorkedOn:
         seen = await seen_of(api, case, "OVERRIDE_CLASSIFICATION", code="PRICE_MISMATCH", because="the amount is wrong")
         await decide(api, seen)
         seen = await seen_of(api, case, "BLOCK_BILLING_HANDOFF")
-        assert [(a["name"], a["then"]) for a in seen["after"]] == [("createSubscription", "frozen")]
+        assert [(a["name"], a["then"]) for a in seen["after"]] == [("createSubscription", "kept from charging")]
         await decide(api, seen)
         assert (
             why_not(await seen_of(api, case, "BLOCK_BILLING_HANDOFF"))["charging"] == "all of it stands still already"

@@ -10,6 +10,7 @@ from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import Case
 from fallsafe.core.cases.work import Withdraw
 from fallsafe.core.commands.outcome import Done, Rejected
+from fallsafe.core.orders.frozen import marks_of
 from fallsafe.flows import casework, commands, repairs
 from fallsafe.flows.context import Context, Refused
 from fallsafe.flows.raising import Reported, raise_case
@@ -131,6 +132,27 @@ class WhenAShipmentMayHappenTwice:
 
 
 class WhenWhatWouldChargeIsBlockedByACase:
+    async def test_it_waits_for_each_of_them_whatever_else_it_stands_still_for(self, store, context) -> None:
+        (order,) = await world.submit(store, context, world.drill())
+        item = {"item": "billing", "task": "createSubscription"}
+        (case,) = await opened(store, context, order.id, said("A-1", **item))
+        *_, other = sorted(await opened(store, context, order.id, said("A-2")), key=lambda one: one.id)
+        charge, given = {"what": "billing"}, {"code": "PRICE_MISMATCH", "because": "so it is"}
+        await world.repair(store, context, case.id, "FREEZE", {"what": "task"}, BEN)
+        for one in (case, other):
+            await world.repair(store, context, one.id, "OVERRIDE_CLASSIFICATION", given, BEN)
+            await world.repair(store, context, one.id, "BLOCK_BILLING_HANDOFF", {}, BEN)
+
+        async def marks() -> int:
+            task = next(t for t in (await world.seen(store, order.id)).tasks.values() if t.step == item["task"])
+            return len(marks_of(task.frozen))
+
+        assert await marks() == 3
+        await world.repair(store, context, case.id, "THAW", {"what": "task"}, BEN)
+        assert await marks() == 1  # the other case still keeps it
+        await world.repair(store, context, other.id, "THAW", charge, BEN)
+        assert await marks() == 0
+
     async def test_it_goes_on_when_somebody_ends_the_case(self, store: Database, context: Context) -> None:
         (order,) = await world.submit(store, context, world.drill())
         (case,) = await opened(store, context, order.id, said("A-1", code="PRORATION_MISMATCH"))

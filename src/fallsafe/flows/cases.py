@@ -29,7 +29,7 @@ from fallsafe.core.comms.boundary import HIDDEN
 from fallsafe.core.detect.signal import Detector, Signal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
-from fallsafe.core.orders.frozen import Mark, marks_of, with_mark, without
+from fallsafe.core.orders.frozen import BLOCKED_BY, Mark, marks_of, with_mark, without
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.task import FINAL_TASK_STATES, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
@@ -485,7 +485,7 @@ def unblock(turn: Turn, aggregate: Aggregate) -> None:
     """What stood still because of a case goes on with its end."""
     over = {case.id for case in aggregate.cases.values() if case.state not in OPEN_CASE_STATES}
     for task in [*aggregate.tasks.values()]:
-        left = without(task.frozen, lambda mark: mark.get("blockedBy") in over)
+        left = without(task.frozen, lambda mark: mark.get(BLOCKED_BY) in over)
         if left != task.frozen:
             aggregate.put(replace(task, frozen=left), "thaw", turn.why("the case that it stood still for has ended"))
 

@@ -9,10 +9,11 @@ from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
 from fallsafe.core.orders.draft import instant
-from fallsafe.core.orders.frozen import frozen_by, marks_of
+from fallsafe.core.orders.frozen import BLOCKED_BY, PERSON, Mark, frozen_by, marks_of, with_mark
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task
 from fallsafe.core.policy.policy_set import PolicySet
+from fallsafe.core.repair.actions import blocked
 from fallsafe.core.repair.further import FOLLOW_UP
 from fallsafe.core.repair.preview import Given, Scene
 from fallsafe.core.repair.request import Repair
@@ -103,7 +104,7 @@ def _handed(frozen: Json, case: Case, into: Case) -> Json:
     )
 
 
-MARKS = ("case", "blockedBy")
+MARKS = ("case", BLOCKED_BY)
 """How the mark of what stands still names the case that it stands still for: until somebody lets go, or until that
 ends.
 """
@@ -162,13 +163,13 @@ async def _new(turn: Turn, case: Case, code: str) -> Case:
 
 async def block_billing(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     """What would charge stands still while the case is open."""
-    by: Json = {
-        "by": "person", "who": repair.run_by, "why": outside("repair", repair.id), "until": None,
-        "blockedBy": scene.case.id,
+    by: Mark = {
+        "by": PERSON, "who": repair.run_by, "why": outside("repair", repair.id), "until": None,
+        BLOCKED_BY: scene.case.id,
     }  # fmt: skip
-    for task in scene.charging:
-        if task.frozen is None:
-            aggregate.put(replace(aggregate.tasks[task.id], frozen=by), "freeze", why_of(turn, repair))
+    held = {task.id for task in blocked(scene)}
+    for task in (t for t in scene.charging if t.id not in held):
+        aggregate.put(replace(task, frozen=with_mark(task.frozen, by)), "freeze", why_of(turn, repair))
     return None
 
 

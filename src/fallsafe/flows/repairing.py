@@ -9,12 +9,12 @@ from fallsafe.core.commands.outcome import Fact, Says
 from fallsafe.core.errors import Bug
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import move
-from fallsafe.core.orders.frozen import PERSON, SUCCESSOR, marks_of, without
+from fallsafe.core.orders.frozen import BLOCKED_BY, PERSON, SUCCESSOR, without
 from fallsafe.core.orders.item import Item, monthly_minor, one_off_minor
 from fallsafe.core.orders.snapshot import canonical
 from fallsafe.core.orders.task import TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import is_watched
-from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, CUSTOMER, PLACE, blocked, frozen_thing, why_not_resend
+from fallsafe.core.repair.actions import CHARGES, CORRECTABLE, CUSTOMER, PLACE, blocked, let_go, why_not_resend
 from fallsafe.core.repair.amendment import REORDER, reorder_of
 from fallsafe.core.repair.clauses import customer_at
 from fallsafe.core.repair.preview import Given, Scene
@@ -261,19 +261,19 @@ async def _skip(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
 async def _freeze(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     name = outside("repair", repair.id)
     by: Json = {"by": PERSON, "who": repair.run_by, "why": name, "until": None, "case": scene.case.id}
-    _set_frozen(turn, aggregate, scene, repair, given, by)
+    _put(turn, aggregate, scene, repair, given, "freeze", by)
     return None
 
 
 async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given) -> int | None:
     if given.get("what") == CHARGES:
         for task in blocked(scene):
-            left = without(task.frozen, lambda mark: mark.get("blockedBy") == scene.case.id)
+            left = without(task.frozen, lambda mark: mark.get(BLOCKED_BY) == scene.case.id)
             aggregate.put(replace(aggregate.tasks[task.id], frozen=left), "thaw", why_of(turn, repair))
         return None
-    gone = marks_of(frozen_thing(scene, given))
+    gone, left = let_go(scene, given)
     whose = [case for mark in gone if isinstance(case := mark.get("case"), int)]
-    _set_frozen(turn, aggregate, scene, repair, given, None)
+    _put(turn, aggregate, scene, repair, given, "thaw", left)
     if any(mark.get("by") == quarantine.BY for mark in gone):
         await quarantine.give_back(turn, aggregate)
     for case_id in whose:
@@ -283,8 +283,8 @@ async def _thaw(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, 
     return None
 
 
-def _set_frozen(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given, frozen: Json) -> None:
-    verb, why = "thaw" if frozen is None else "freeze", why_of(turn, repair)
+def _put(turn: Turn, aggregate: Aggregate, scene: Scene, repair: Repair, given: Given, verb: str, frozen: Json) -> None:
+    why = why_of(turn, repair)
     if given.get("what") == "order" or scene.task is None:
         aggregate.put(replace(aggregate.order, frozen=frozen), verb, why)
     else:

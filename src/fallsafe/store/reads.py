@@ -17,7 +17,7 @@ from fallsafe.core.access import Actor
 from fallsafe.core.cases.case import OPEN_CASE_STATES, Case
 from fallsafe.core.cases.evidence import Evidence
 from fallsafe.core.commands.ledger import Command, Purpose
-from fallsafe.core.orders.frozen import marks_of
+from fallsafe.core.orders.frozen import BLOCKED_BY, marks_of
 from fallsafe.core.orders.item import Item
 from fallsafe.core.orders.order import Order
 from fallsafe.core.orders.task import Task
@@ -172,7 +172,7 @@ class CaseFile:
     def is_frozen(self) -> bool:
         """Whether its task stands still until somebody lets it go, or its whole order does, or what it has stopped."""
         tasks = self.file.tasks if self.file else ()
-        stopped = any(m.get("blockedBy") == self.case.id for t in tasks for m in marks_of(t.frozen))
+        stopped = any(m.get(BLOCKED_BY) == self.case.id for t in tasks for m in marks_of(t.frozen))
         return stopped or any(thing is not None and thing.frozen is not None for thing in (self.task, self.order))
 
     @property

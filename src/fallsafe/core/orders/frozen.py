@@ -9,6 +9,8 @@ from fallsafe.core.events import Json
 PERSON, UPSTREAM, SUCCESSOR = "person", "upstream", "reorder"
 """By whom: somebody here, those who sell and want it changed, or another order that is to take its place."""
 
+BLOCKED_BY = "blockedBy"
+"""Which case keeps from charging what bears the mark, as long as it is open."""
 Mark = Mapping[str, Json]
 ALSO = "also"
 """Where the first mark of several names the others."""

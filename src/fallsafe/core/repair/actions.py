@@ -21,7 +21,7 @@ from fallsafe.core.commands.ledger import (
 from fallsafe.core.errors import Refusal
 from fallsafe.core.events import Json
 from fallsafe.core.lifecycle import may
-from fallsafe.core.orders.frozen import PERSON, UPSTREAM, Mark, marks_of
+from fallsafe.core.orders.frozen import BLOCKED_BY, PERSON, UPSTREAM, Mark, marks_of, without
 from fallsafe.core.orders.item import NO_UNDO
 from fallsafe.core.orders.task import FINAL_TASK_STATES, TASK_LIFECYCLE, Task, TaskState
 from fallsafe.core.orders.watched import VERBS, is_watched
@@ -422,24 +422,34 @@ def freeze(scene: Scene, action: RepairAction, given: Given) -> Plan:
 
 
 def thaw(scene: Scene, action: RepairAction, given: Given) -> Plan:
-    """It goes on where it stood; what stands still because those who sell want it changed waits behind every outcome
-    that is not known.
+    """It goes on where it stood, unless it would charge and another case keeps it from that; what stands still because
+    those who sell want it changed waits behind every outcome that is not known.
     """
-    name, frozen = _name(scene, given), frozen_thing(scene, given)
-    marks = marks_of(frozen) if given.get("what") != CHARGES else []
-    stands = provided(
-        "frozen", "It is frozen.", bool(frozen), f"{name} is not frozen", "NOT_FROZEN", "nothing holds it"
-    )
+    name, frozen, charges = _name(scene, given), frozen_thing(scene, given), given.get("what") == CHARGES
+    marks, left = ([], None) if charges else let_go(scene, given)
+    others = [f"F-{mark[BLOCKED_BY]}" for mark in marks_of(left)]
+    why = f"{name} is kept from charging by {', '.join(others)}" if others else f"{name} is not frozen"
+    hint = "let it charge there" if others else "nothing holds it"
+    stands = provided("frozen", "It is frozen.", bool(frozen if charges else marks), why, "NOT_FROZEN", hint)
     waits = any(mark.get("by") == UPSTREAM for mark in marks)
     doubts = sorted(f"C-{c.id}" for c in scene.all_commands if waits and c.state is CommandState.UNKNOWN)
     why, sentence = f"the outcome of {', '.join(doubts)} is unknown", "It does not wait behind an unknown outcome."
     known = provided("outcomes_known", sentence, not doubts, why, "OUTCOME_UNKNOWN", "first find out")
-    others = _by_no_person(marks)
-    risky = f"{name} was not frozen by a person, but by {others}." if others else ""
-    things = [("task", t.step) for t in blocked(scene)] if given.get("what") == CHARGES else [_thing(scene, given)]
-    after = tuple(After(*thing, "frozen", "going on") for thing in things)
+    by = _by_no_person(marks)
+    risky = f"{name} was not frozen by a person, but by {by}." if by else ""
+    then = f"kept from charging by {', '.join(others)}" if others else "going on"
+    after = (
+        tuple(After("task", t.step, "frozen", _once_charged(t)) for t in blocked(scene))
+        if charges
+        else (After(*_thing(scene, given), "frozen", then),)
+    )
     conditions = (stands, known, _not_reordered(scene, given))
     return Plan(conditions, after=after, risky=risky, reads={"frozen": frozen}, touches=_whose(scene, marks))
+
+
+def _once_charged(task: Task) -> str:
+    """The state of what may charge again."""
+    return "frozen" if len(marks_of(task.frozen)) > 1 else "going on"
 
 
 def _whose(scene: Scene, marks: list[Mark]) -> tuple[str, ...]:
@@ -482,12 +492,21 @@ def frozen_thing(scene: Scene, given: Given) -> Json:
     return scene.order.frozen if thing == "order" else of_task
 
 
+def let_go(scene: Scene, given: Given) -> tuple[list[Mark], Json]:
+    """The reasons that are over where somebody lets it go, and what it is frozen for then: another case that keeps it
+    from charging keeps it.
+    """
+    frozen = frozen_thing(scene, given)
+    goes = [mark for mark in marks_of(frozen) if mark.get(BLOCKED_BY) in (None, scene.case.id)]
+    return goes, without(frozen, lambda mark: mark in goes)
+
+
 CHARGES = "billing"
 
 
 def blocked(scene: Scene) -> list[Task]:
     """What would charge and stands still because of the case."""
-    return [t for t in scene.charging if any(m.get("blockedBy") == scene.case.id for m in marks_of(t.frozen))]
+    return [t for t in scene.charging if any(m.get(BLOCKED_BY) == scene.case.id for m in marks_of(t.frozen))]
 
 
 def _thing(scene: Scene, given: Given) -> tuple[str, str]:

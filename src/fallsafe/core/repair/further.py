@@ -123,10 +123,12 @@ def _ahead(scene: Scene, until: str) -> Condition:
 
 def block_billing(scene: Scene, action: RepairAction, given: Given) -> Plan:
     """What would charge for the order, and has not begun, stands still until the case ends or somebody lets it go."""
-    steps = [t for t in scene.charging if t.frozen is None]
+    held = {task.id for task in actions.blocked(scene)}
+    steps = [t for t in scene.charging if t.id not in held]
     why = "nothing that charges is left to begin" if not scene.charging else "all of it stands still already"
     there = provided("charging", "Something would still charge.", bool(steps), why, "NOTHING_CHARGES")
-    return Plan((there,), after=tuple(After("task", t.step, "going on", "frozen") for t in steps))
+    after = (After("task", t.step, "frozen" if t.frozen else "going on", "kept from charging") for t in steps)
+    return Plan((there,), after=tuple(after))
 
 
 def mark_completed(scene: Scene, action: RepairAction, given: Given) -> Plan:
