@@ -43,7 +43,6 @@ DEALS: Mapping[str, tuple[str, ...]] = {
     "BIL": ("monthlyMinor", "offer"),
 }
 """What a request says of the deal, by its system."""
-EVERY_DEAL = ("monthlyMinor", "offer", "characteristics.profile")
 OF_MANAGERS = ("CANCEL_ITEM",)
 NOT_BEGUN = ("planned", "ready", "parked", "failed")
 BUSY_SECONDS = 1_800.0
@@ -113,6 +112,14 @@ class Menders:
         if case["code"] in NO_PLACE and case["state"] == "rejected":
             number = str(self._dice.choice((8, 9, 12, 30, 38, 388)))
             return "CORRECT_SERVICE_ADDRESS", {**STREET, "houseNumber": number}
+        deal = DEALS.get(case["operation"].split(".")[0])
+        if (
+            case["state"] == "rejected"
+            and deal
+            and not self._was_done(case)
+            and self._strikes("repair_changes_the_deal")
+        ):
+            return "SUPERSEDE_REJECTED", {"fields": {f"item.{self._dice.choice(deal)}": "2G"}}
         if case["state"] in ("rejected", "absent") and self._dice.random() < 0.35:
             return "REQUEST_AMENDMENT", {"changes": {"termMonths": self._dice.choice((12, 24, 36))}}
         there = bool(self._world.outside.effects_by_key.get(case["key"]))
@@ -127,9 +134,6 @@ class Menders:
                 return "DECLARE_OUTCOME", {"outcome": "done", "seen": "it stands in their list", "where": "screen 7"}
             case "unknown":
                 return "RECONCILE_NOW", {}
-            case "rejected" if not self._was_done(case) and self._strikes("repair_changes_the_deal"):
-                name = self._dice.choice(DEALS.get(case["operation"].split(".")[0], EVERY_DEAL))
-                return "SUPERSEDE_REJECTED", {"fields": {f"item.{name}": "2G"}}
             case "rejected" if not self._was_done(case):
                 return "SUPERSEDE_REJECTED", {"fields": {"item.characteristics.slot": f"S{self._dice.randrange(9)}"}}
             case "absent" if not self._was_done(case) and self._dice.random() < 0.4:

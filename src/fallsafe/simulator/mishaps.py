@@ -21,7 +21,7 @@ REQUEST = {
     "connection_refused": 0.015,
     "answer_slow": 0.03,
     "answer_too_slow": 0.02,
-    "refused": 0.025,
+    "refused": 0.03,
     "partly_done": 0.01,
     "amount_differs": 0.02,
     "saved_error": 0.03,
