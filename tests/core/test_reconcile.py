@@ -55,7 +55,11 @@ class WhenAnActivationTimedOut:
     def test_one_empty_look_after_it_is_the_first_of_two(self):
         found = finding(both(Says.ABSENT))
         assert isinstance(found, LookAgain)
-        assert (found.at, found.empty) == (FIRST + 5 * MINUTE, True)
+        assert (found.at, found.empty_at) == (FIRST + 5 * MINUTE, FIRST + timedelta(seconds=1))
+
+    def test_its_second_is_far_enough_from_it_though_the_clock_was_set_back_before_it_was_answered(self):
+        found = reconcile(a_lost_command(), OPERATION, both(Says.ABSENT), (), FIRST - MINUTE)
+        assert (found.at, found.empty_at) == (FIRST + 5 * MINUTE, FIRST)
 
     def test_two_empty_looks_far_enough_apart_prove_absence(self):
         assert finding(both(Says.ABSENT, SECOND), SECOND, first_empty_at=FIRST, empty_looks=1) == FoundAbsent()
@@ -63,7 +67,7 @@ class WhenAnActivationTimedOut:
     def test_a_second_look_that_comes_too_early_does_not_count(self):
         found = finding(both(Says.ABSENT, FIRST + MINUTE), FIRST + MINUTE, first_empty_at=FIRST, empty_looks=1)
         assert isinstance(found, LookAgain)
-        assert (found.at, found.empty) == (FIRST + 5 * MINUTE, False)
+        assert (found.at, found.empty_at) == (FIRST + 5 * MINUTE, None)
 
     def test_both_looks_may_be_told_at_once(self):
         assert finding(both(Says.ABSENT) + both(Says.ABSENT, SECOND), SECOND) == FoundAbsent()
@@ -78,7 +82,7 @@ class WhenAnActivationTimedOut:
 
     def test_an_empty_look_of_an_earlier_attempt_does_not_count(self):
         found = finding(both(Says.ABSENT, SECOND), SECOND, first_empty_at=NOW - MINUTE, empty_looks=1)
-        assert (found.empty, found.at) == (True, SECOND + 5 * MINUTE)
+        assert (found.empty_at, found.at) == (SECOND + timedelta(seconds=1), SECOND + 5 * MINUTE)
 
     def test_what_was_asked_before_the_window_ended_was_asked_too_early(self):
         asked_early = [

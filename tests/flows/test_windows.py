@@ -134,6 +134,10 @@ class WhenAnEffectLapses:
         (claimed,) = await world.claim(store, context)
         assert claimed.operation.name == "WHS.extend"
         assert b'"reservation":"RS-1"' in claimed.request.body
+        await age(store, order_id, "reserveRouter", -DAY)
+        await look(store, context)  # it lapses while nobody knows yet whether it was renewed: looked at again
+        waiting = await store.fetch("agenda/of_orders", ids=[order_id])
+        assert [row["kind"] for row in waiting if row["id"] == router.id] == ["review"]
         await world.answer(store, context, claimed, Done("RX-1"))
         order = await world.seen(store, order_id)
         longer = world.task(order, "reserveRouter")

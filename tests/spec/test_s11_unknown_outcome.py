@@ -140,8 +140,8 @@ class World:
                 assert not (self.honest and self.effects), "proved absent although it exists"
                 self.apply(Fact(Says.ABSENT, "look_up"), first_empty_at=None)
                 self._after_absent()
-            case LookAgain(_, _, empty):
-                self.command = replace(self.command, first_empty_at=self.now) if empty else self.command
+            case LookAgain(_, _, empty_at):
+                self.command = replace(self.command, first_empty_at=empty_at) if empty_at else self.command
             case FoundRejected() | FoundPending() | Undecided():
                 raise AssertionError("this world neither rejects nor contradicts itself")
 

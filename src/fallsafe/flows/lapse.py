@@ -43,7 +43,9 @@ async def look(turn: Turn, aggregate: Aggregate, task: Task) -> None:
             await _renew(turn, aggregate, task, kind, policy, 1 + len(renewals))
         elif not under_way:
             _raise(turn, aggregate, task, LAPSING, f"{task.step} counts until {task.valid_until.isoformat()}")
-    elif not under_way:
+    elif under_way:  # whether it helps is not known yet
+        moves.file(turn, aggregate, "review", task.id, turn.now + policy.limits.review_every)
+    else:
         _raise(turn, aggregate, task, LAPSED, f"{task.step} has counted until {task.valid_until.isoformat()}")
 
 

@@ -376,8 +376,8 @@ async def _conclude(
         case FoundAbsent():
             await facts.apply(turn, aggregate, target, _told(Says.ABSENT, "", evidence, None))
             await _after_absent(turn, aggregate, aggregate.commands[target.id], operation)
-        case LookAgain(at, why, empty):
-            _note_look(turn, aggregate, target, why, empty)
+        case LookAgain(at, why, empty_at):
+            _note_look(turn, aggregate, target, why, empty_at)
             _look_after(turn, aggregate, aggregate.commands[target.id], at)
         case Undecided(why):
             await _undecided(turn, aggregate, target, why)
@@ -388,12 +388,12 @@ def _told(says: Says, reference: str, evidence: tuple[int, ...], result: Json) -
     return Told(Fact(says, "look_up", reference, attempt=0, result=result), evidence)
 
 
-def _note_look(turn: Turn, aggregate: Aggregate, target: Command, why: str, empty: bool) -> None:
+def _note_look(turn: Turn, aggregate: Aggregate, target: Command, why: str, empty_at: datetime | None) -> None:
     """A look that found nothing after the settle window is the first of the two that *absent* needs; one that came
     before that window was over, as it is known now, does not count any more.
     """
-    if empty:
-        counted = replace(target, empty_looks=target.empty_looks + 1, first_empty_at=turn.now)
+    if empty_at is not None:
+        counted = replace(target, empty_looks=target.empty_looks + 1, first_empty_at=empty_at)
         aggregate.put(counted, "count", turn.why(why, rule="absent_needs_two_looks"))
     else:
         aggregate.record("command", target.id, "look_again", turn.why(why, rule="settle_window", causation=target.key))

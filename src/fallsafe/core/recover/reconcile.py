@@ -67,13 +67,14 @@ class FoundAbsent:
 
 @dataclass(frozen=True, slots=True)
 class LookAgain:
-    """Nothing is settled. `at` is when the next look can say more (None = by the policy's delays), `empty` whether this
-    look counts as the first of the two that find nothing.
+    """Nothing is settled. `at` is when the next look can say more (None = by the policy's delays). Where this look
+    counts as the first of the two that find nothing, `empty_at` is from when the second one counts its distance: not
+    before it was asked, even where the clock was set back meanwhile.
     """
 
     at: datetime | None
     why: str
-    empty: bool = False
+    empty_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +277,7 @@ def _twice(
         return FoundAbsent()
     again = max(second, now)
     why = f"not found after the settle window; a second look at {clock_words(again, now)} must find nothing either"
-    return LookAgain(again, why, empty=counted is None)
+    return LookAgain(again, why, max(first, now) if counted is None else None)
 
 
 def _earliest(nothing: Iterable[LookUpAnswer]) -> Iterable[LookUpAnswer]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from fallsafe.core.orders.task import Task
+from fallsafe.flows.lapse import RENEWAL
 from fallsafe.simulator.promises.seen import OPEN, Broken, OrderSeen, Row, Seen
 
 FINAL_ORDERS = ("rejected", "cancelled", "completed", "failed", "partial")
@@ -71,7 +72,9 @@ def _task(seen: OrderSeen, task: Task) -> Iterator[Broken]:
 
 
 def _lapses(seen: Seen, order: OrderSeen, task: Task) -> Iterator[Broken]:
-    """What comes next relies on an effect that lapses: it is looked at no later than then."""
+    """What comes next relies on an effect that lapses: it is looked at no later than then, unless it is being renewed
+    (the clock may be set back after that look).
+    """
     until = task.valid_until
     if task.state.value != "completed" or until is None or until <= seen.now or order.order.state.value in FINAL_ORDERS:
         return
@@ -79,7 +82,11 @@ def _lapses(seen: Seen, order: OrderSeen, task: Task) -> Iterator[Broken]:
     look = order.looks.get(task.id, {}).get("review")
     if not any(state in ("planned", "ready", "parked") for state in next_ones) or order.order.frozen:
         return
-    if look is None or look.due_at > until:
+    renewed = any(
+        task.id in other.depends_on and RENEWAL in other.step and other.state.value not in FINAL_TASKS
+        for other in order.tasks.values()
+    )
+    if look is None or (look.due_at > until and not renewed):
         yield _told(
             order, "task", task.id, f"{task.step} counts until {until}, and is looked at {look and look.due_at}"
         )
