@@ -180,6 +180,7 @@ class Outside:
         self.lost_kinds: set[str] = set()
         self.travel = 0.01
         self._lurking: dict[str, tuple[Request, int]] = {}
+        self._asked_at: dict[str, datetime] = {}
         self._refused: set[str] = set()
         self._telling: set[asyncio.Task[bool]] = set()
         self._number = 0
@@ -285,6 +286,11 @@ class Outside:
         if request.key not in self._refused and (lives is None or self.now() - request.at < lives):
             self._do(kind, request, "")
 
+    def _outlived(self, kind: Kind, key: str) -> bool:
+        """Whether the life of a key is over: from then on nobody who looks for it is told that it is not there."""
+        lives, asked_at = self._lives.get(kind.operation), self._asked_at.get(key)
+        return lives is not None and asked_at is not None and self.now() - asked_at >= lives
+
     def _late(self, kind: Kind) -> float:
         return self._dice.uniform(
             *(LATE_WHERE_REPEATS_ARE_KNOWN if kind.repeat in KNOWS_REPEATS else LATE_WITHIN_SETTLE)
@@ -296,6 +302,7 @@ class Outside:
         if fault in STRIKES:
             seconds = float(self._dice.randint(1, 30)) if fault in ("busy", "throttled") else None
             self.script.faults[:] = [Fault(STRIKES[fault], seconds=seconds, effect=effect, code=SAYS.get(fault, ""))]
+        self._asked_at.setdefault(request.key, request.at)
         self.truth.doing = True
         try:
             answer = self._deciding.do(kind, asked)
@@ -310,9 +317,11 @@ class Outside:
         if kind.system in self.down or fault == "look_lost":
             return
         broken = self._loop.time() < self.broken_until.get(kind.operation, 0.0)
+        name = unquote(request.path.split("/", 3)[3])
+        by_key = "/by-key/" in request.path
         if broken:
             self.script.faults[:] = [Fault(Strike.HTTP_500_BEFORE)]
-        elif fault == "look_not_found":
+        elif fault == "look_not_found" and not (by_key and self._outlived(kind, name)):
             self.script.faults[:] = [Fault(Strike.NOT_FOUND_FOR, times=None)]
         elif fault == "look_busy":
             self.script.faults[:] = [Fault(Strike.THROTTLE, seconds=float(self._dice.randint(1, 30)))]
@@ -322,8 +331,6 @@ class Outside:
         elif fault == "look_broken":
             strike = Strike.HTTP_500_BEFORE if self._dice.random() < 0.5 else Strike.UNREADABLE
             self.script.faults[:] = [Fault(strike)]
-        name = unquote(request.path.split("/", 3)[3])
-        by_key = "/by-key/" in request.path
         if by_key and name in self._lurking:
             self._come_nearer(kind, name)
         said = self._deciding.look(kind, key=name if by_key else "", about="" if by_key else name)
