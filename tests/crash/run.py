@@ -188,16 +188,10 @@ class _Run:
 
     def _count_hits(self) -> None:
         with contextlib.suppress(FileNotFoundError):
-            lines = (self.there.home / "run" / "kills.log").read_text().splitlines()
-            self.report.hits = Counter(point for line in lines if (point := self._point_of(line)))
-
-    @staticmethod
-    def _point_of(line: str) -> str:
-        """The kill point of a line; empty for one that whoever wrote it was killed in the middle of."""
-        try:
-            return str(json.loads(line)["point"])
-        except ValueError:
-            return ""
+            whole, _, _ = (
+                (self.there.home / "run" / "kills.log").read_text().rpartition("\n")
+            )  # the last is being written
+            self.report.hits = Counter(json.loads(line)["point"] for line in whole.splitlines())
 
     def _kill_at_random(self) -> None:
         now = time.monotonic()

@@ -138,12 +138,13 @@ class WhenItsOrderIsNotHere:
         for _ in range(len(context.newest.limits.unmatched_delays) + 1):
             await make_due(store, "signal", (await known(store))["B-1"].id, None)
             await judge(store, context)
+        await tell(store, context, said("B-2", "nobody"))  # it is still waited for
         ended = []
-        for name in ("A-2", "B-1"):
-            await tell(store, context, said(f"E-{name}", "nobody" if name == "B-1" else "777", ends=name))
+        for name in ("A-2", "B-1", "B-2"):
+            await tell(store, context, said(f"E-{name}", "777" if name == "A-2" else "nobody", ends=name))
             await judge(store, context)
             ended.append([c["state"] for c in await store.fetch("cases/of_orders", ids=[0])].count("resolved"))
-        assert ended == [0, 1]  # of an order of which nobody speaks any more there is nothing to find out
+        assert ended == [0, 0, 1]  # of an order of which nobody speaks any more there is nothing to find out
         (order,) = await submit(store, context, drill())
         await judge(store, context)
         assert (await known(store))["A-1"].state is SignalState.STANDING

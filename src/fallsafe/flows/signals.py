@@ -360,7 +360,7 @@ async def _end_other(work: _Work, row: StoredSignal, aggregate: Aggregate | None
         return
     if may(SIGNAL_LIFECYCLE, other.state, "end"):
         work.take_back(other, f"so no more, says {row.external_id}")
-        if other.state is SignalState.UNMATCHED:
+        if other.order_id is None:
             await _end_unmatched(work, other, "nobody speaks of that order any more", alone=True)
     work.move(row, "end", f"{row.ends} is so no more", case_id=other.case_id, **own)
 
